@@ -1,0 +1,209 @@
+// Package watch keeps the answers to queries fresh.
+//
+// A [Query] names a piece of data that may change: a key, the healthy instances of a service, a file. A [Source] answers
+// queries from one system, such as Consul or a data file. The [Watcher] asks its source about exactly the queries that
+// were last declared wanted with [Watcher.Sync], retries what fails, decides which answers may be believed, and tells its
+// one reader that something changed.
+//
+// All query kinds and their answers live here, so that every source speaks of the same things, and templates can not
+// tell which source answered them. The package imports nothing of ours.
+package watch
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Query names a piece of data that may change. Queries are comparable values: equal queries are one query, so a query
+// must not hold a slice, map or function. String is for people (logs, errors) and never holds a secret.
+type Query interface{ String() string }
+
+// A Set is a set of queries.
+type Set map[Query]struct{}
+
+// Add puts q into the set.
+func (s Set) Add(q Query) { s[q] = struct{}{} }
+
+// Has tells whether q is in the set.
+func (s Set) Has(q Query) bool { _, ok := s[q]; return ok }
+
+// AddAll puts every query of other into the set.
+func (s Set) AddAll(other Set) { maps.Copy(s, other) }
+
+// Sorted lists the set's queries by their strings, for messages that must not change from run to run.
+func (s Set) Sorted() []Query {
+	return slices.SortedFunc(maps.Keys(s), func(a, b Query) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// A Lookup answers from what is known now; ok is false while the query has no answer yet. It never blocks.
+type Lookup func(Query) (answer any, ok bool)
+
+// Scope says which part of a registry a query is about. The zero Scope is the registry's own default: the agent's
+// datacenter, and the token's namespace and partition. Namespace, Partition, Peer and SamenessGroup need a Consul
+// server that knows them (Enterprise for all but Peer).
+type Scope struct {
+	Datacenter, Namespace, Partition, Peer, SamenessGroup string
+}
+
+// suffix renders the scope as it is written in templates: "?ns=x&partition=y@dc1".
+func (s Scope) suffix() string {
+	var opts []string
+	for _, o := range [...]struct{ name, value string }{
+		{"ns", s.Namespace}, {"partition", s.Partition}, {"peer", s.Peer}, {"sameness-group", s.SamenessGroup},
+	} {
+		if o.value != "" {
+			opts = append(opts, o.name+"="+o.value)
+		}
+	}
+	out := ""
+	if len(opts) > 0 {
+		out = "?" + strings.Join(opts, "&")
+	}
+	if s.Datacenter != "" {
+		out += "@" + s.Datacenter
+	}
+	return out
+}
+
+// Key asks for one key of the key-value store. Its answer is a *[KeyPair], nil when there is no such key.
+type Key struct {
+	Path string // without a leading slash
+	Scope
+}
+
+func (q Key) String() string { return fmt.Sprintf("key(%s%s)", q.Path, q.suffix()) }
+
+// Prefix asks for every key that begins with Path, a plain text prefix: "app" also covers "apple". Its answer is a
+// []*[KeyPair] in the byte order of the paths, folder keys included.
+type Prefix struct {
+	Path string // without a leading slash; "" is the whole store
+	Scope
+}
+
+func (q Prefix) String() string { return fmt.Sprintf("prefix(%s%s)", q.Path, q.suffix()) }
+
+// Service asks for all instances of a service, whatever their health, with their checks. Its answer is a
+// []*[ServiceInstance], by node and then id, or by distance where Near is set.
+type Service struct {
+	Name string
+	// Near orders the instances by their round-trip time from this node; "_agent" is the agent's own. "" leaves the
+	// order by node and id.
+	Near string
+	// Filter is a Consul filter expression over the health endpoint's fields, such as
+	// `Service.Meta.version == "2"`. "" filters nothing.
+	Filter string
+	// Connect asks for the instances that can serve the service through the mesh: its sidecar proxies and native ones.
+	Connect bool
+	Scope
+}
+
+func (q Service) String() string {
+	s := "service(" + q.Name + q.suffix()
+	if q.Connect {
+		s = "connect(" + q.Name + q.suffix()
+	}
+	if q.Near != "" {
+		s += "~" + q.Near
+	}
+	if q.Filter != "" {
+		s += " filter " + q.Filter
+	}
+	return s + ")"
+}
+
+// Services asks for the names of all services and the tags of their instances. Its answer is a []*[ServiceName] by name.
+type Services struct{ Scope }
+
+func (q Services) String() string { return "services(" + q.suffix() + ")" }
+
+// CatalogService asks for all instances of a service as the catalog has them, without health. Its answer is a
+// []*[CatalogInstance], by node and then id, or by distance where Near is set.
+type CatalogService struct {
+	Name, Near string
+	Scope
+}
+
+func (q CatalogService) String() string {
+	s := "catalog-service(" + q.Name + q.suffix()
+	if q.Near != "" {
+		s += "~" + q.Near
+	}
+	return s + ")"
+}
+
+// Nodes asks for all nodes. Its answer is a []*[Node] by name and id, or by distance where Near is set.
+type Nodes struct {
+	Near string
+	Scope
+}
+
+func (q Nodes) String() string {
+	s := "nodes(" + q.suffix()
+	if q.Near != "" {
+		s += "~" + q.Near
+	}
+	return s + ")"
+}
+
+// NodeServices asks for one node and the services registered on it. Its answer is a *[CatalogNode], nil when there is no
+// such node; the services are by name and id.
+type NodeServices struct {
+	Name string // "" is the agent's own node
+	Scope
+}
+
+func (q NodeServices) String() string { return "node(" + q.Name + q.suffix() + ")" }
+
+// Datacenters asks for the names of all known datacenters. Its answer is a []string by name.
+type Datacenters struct {
+	// IgnoreFailing leaves out the datacenters that can't be reached now.
+	IgnoreFailing bool
+}
+
+func (q Datacenters) String() string {
+	if q.IgnoreFailing {
+		return "datacenters(reachable)"
+	}
+	return "datacenters()"
+}
+
+// CARoots asks for the certificate authorities that the mesh trusts. Its answer is a []*[CARoot].
+type CARoots struct{}
+
+func (CARoots) String() string { return "caRoots()" }
+
+// CALeaf asks for a mesh certificate of a service. Its answer is a *[LeafCert]; the registry renews it in time.
+type CALeaf struct {
+	Service string
+	Scope
+}
+
+func (q CALeaf) String() string { return "caLeaf(" + q.Service + q.suffix() + ")" }
+
+// Partitions asks for the admin partitions (Consul Enterprise). Its answer is a []*[Partition] by name.
+type Partitions struct{}
+
+func (Partitions) String() string { return "partitions()" }
+
+// Peerings asks for the cluster peerings (Consul 1.14 and later). Its answer is a []*[Peering] by name.
+type Peerings struct{ Scope }
+
+func (q Peerings) String() string { return "peerings(" + q.suffix() + ")" }
+
+// ExportedServices asks for the services that a partition exports (Consul 1.17 and later). Its answer is a
+// []*[ExportedService] by name.
+type ExportedServices struct{ Scope }
+
+func (q ExportedServices) String() string { return "exportedServices(" + q.suffix() + ")" }
+
+// ImportedServices asks for the services that a partition imports. Its answer is a []*[ImportedService] by name.
+type ImportedServices struct{ Scope }
+
+func (q ImportedServices) String() string { return "importedServices(" + q.suffix() + ")" }
+
+// File asks for the contents of a local file. Its answer is a string, or a [Failure] when the file can't be read.
+type File struct{ Path string }
+
+func (q File) String() string { return "file(" + q.Path + ")" }

@@ -1,0 +1,45 @@
+package watch
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// doubt says why an answer may not replace what is known, or "" when it may. This is the only place that decides so.
+//
+// An answer is suspect when the registry has no leader, when it is older than maxAge, and when it has become smaller
+// while access rules hide part of it or the registry's index went backwards. A consistent read settles the age and the
+// index, but not the rest: what our token may not see looks just like what is gone.
+func doubt(old any, known bool, a Answer, maxAge time.Duration) string {
+	if a.NoLeader {
+		return "the registry has no leader"
+	}
+	if !a.Consistent && maxAge > 0 && a.Age > maxAge {
+		return fmt.Sprintf("the answer is %s old, over the bound of %s", a.Age.Round(time.Millisecond), maxAge)
+	}
+	if !known || size(a.Value) >= size(old) {
+		return ""
+	}
+	if a.Filtered {
+		return "access rules hide part of the answer from our token, and it has become smaller"
+	}
+	if a.WentBack && !a.Consistent {
+		return "the registry's index went backwards, and the answer has become smaller"
+	}
+	return ""
+}
+
+// size is the number of things in an answer: the length of a list, 1 for a single thing, 0 for none.
+func size(answer any) int {
+	v := reflect.ValueOf(answer)
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len()
+	case reflect.Pointer, reflect.Invalid:
+		if !v.IsValid() || v.IsNil() {
+			return 0
+		}
+	}
+	return 1
+}
