@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"fmt"
+	"text/template/parse"
+
+	"lictor/watch"
+)
+
+// A Pass is one run over a template, as its functions see it. A template has one Pass value, which stands for the pass
+// that runs now; its methods may be called only by functions during a pass.
+type Pass struct {
+	template *Template
+
+	known     watch.Lookup
+	confirmed bool
+
+	answers     map[watch.Query]answer // each query is asked once a pass, so that a pass sees one state
+	missing     watch.Set
+	unmet       map[watch.Query]string
+	effects     []func() error
+	unconfirmed bool // a function asked for confirmation and did not get it
+	local       map[any]any
+	steps       int
+	depth       int
+}
+
+type answer struct {
+	value any
+	known bool
+}
+
+func (p *Pass) begin(known watch.Lookup, confirmed bool) {
+	*p = Pass{
+		template: p.template, known: known, confirmed: confirmed,
+		answers: map[watch.Query]answer{}, missing: watch.Set{}, unmet: map[watch.Query]string{}, local: map[any]any{},
+	}
+}
+
+// Lookup answers q from what is known, noting that it was asked. Where ok is false the function that asks returns its
+// zero value and no error: the pass goes on, and is thrown away.
+func (p *Pass) Lookup(q watch.Query) (value any, ok bool) {
+	if a, asked := p.answers[q]; asked {
+		return a.value, a.known
+	}
+	value, ok = p.known(q)
+	p.answers[q] = answer{value, ok}
+	if !ok {
+		p.missing.Add(q)
+	}
+	return value, ok
+}
+
+// Await notes that q, though it is answered, has not the answer that the template waits for, and why in words for the
+// operator ("there is no such key"). The function then returns its zero value.
+func (p *Pass) Await(q watch.Query, why string) { p.unmet[q] = why }
+
+// Partial tells whether something is missing or awaited in this pass already, so that it will be thrown away.
+func (p *Pass) Partial() bool { return len(p.missing) > 0 || len(p.unmet) > 0 }
+
+// Confirm tells whether a function that is slow or acts on the world may run now. Where it may not, it returns its zero
+// value; the pass is run again, confirmed, once one was complete without it.
+func (p *Pass) Confirm() bool {
+	if p.confirmed && !p.Partial() {
+		return true
+	}
+	p.unconfirmed = true
+	return false
+}
+
+// Effect asks that do be called once the output of this pass is committed. On a partial pass, and on dry runs, it never is.
+func (p *Pass) Effect(do func() error) { p.effects = append(p.effects, do) }
+
+// Local returns the value that belongs to key in this pass, made by fresh when it is first asked for.
+func (p *Pass) Local(key any, fresh func() any) any {
+	v, ok := p.local[key]
+	if !ok {
+		v = fresh()
+		p.local[key] = v
+	}
+	return v
+}
+
+// ExecuteTemplate runs a template that the text defines, and returns its output.
+func (p *Pass) ExecuteTemplate(name string, data any) (string, error) {
+	root := p.template.tmpl
+	if root == nil || root.Lookup(name) == nil {
+		return "", fmt.Errorf("template %q is not defined", name)
+	}
+	if p.depth >= maxExecuteDepth {
+		return "", fmt.Errorf("template %q: templates are nested more than %d deep: does it call itself without end?", name, maxExecuteDepth)
+	}
+	p.depth++
+	defer func() { p.depth-- }()
+	out := &boundedBuffer{max: p.template.opts.MaxOutput}
+	if err := root.ExecuteTemplate(out, name, data); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// stepFunc is the function whose calls [countSteps] puts into loops.
+const stepFunc = "engine_step"
+
+// step counts that a loop's or a template's body is entered. It prints nothing.
+func (p *Pass) step() (string, error) {
+	p.steps++
+	if limit := p.template.opts.MaxSteps; p.steps > limit {
+		return "", fmt.Errorf("stopped after %d steps: is there a loop without end?", limit)
+	}
+	return "", nil
+}
+
+// countSteps makes a parsed tree call step at the start of each body that can be entered over and over, which is the one
+// way to bound text/template: it has no limit of its own on loops.
+func countSteps(tree *parse.Tree) {
+	if tree == nil || tree.Root == nil {
+		return
+	}
+	prepend := func(list *parse.ListNode, at parse.Pos) {
+		call := parse.NewIdentifier(stepFunc).SetPos(at)
+		list.Nodes = append([]parse.Node{&parse.ActionNode{
+			NodeType: parse.NodeAction, Pos: at,
+			Pipe: &parse.PipeNode{NodeType: parse.NodePipe, Pos: at, Cmds: []*parse.CommandNode{
+				{NodeType: parse.NodeCommand, Pos: at, Args: []parse.Node{call}},
+			}},
+		}}, list.Nodes...)
+	}
+	var walk func(parse.Node)
+	walkList := func(l *parse.ListNode) {
+		if l != nil {
+			for _, n := range l.Nodes {
+				walk(n)
+			}
+		}
+	}
+	walk = func(n parse.Node) {
+		switch n := n.(type) {
+		case *parse.RangeNode:
+			walkList(n.List)
+			walkList(n.ElseList)
+			prepend(n.List, n.Pos)
+		case *parse.IfNode:
+			walkList(n.List)
+			walkList(n.ElseList)
+		case *parse.WithNode:
+			walkList(n.List)
+			walkList(n.ElseList)
+		}
+	}
+	walkList(tree.Root)
+	prepend(tree.Root, tree.Root.Pos)
+}
