@@ -1,0 +1,167 @@
+package command
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A process is a started program that leads its own process group. One goroutine belongs to it, from its start until done
+// is closed; whoever started it waits for that.
+type process struct {
+	pid    int
+	exited chan struct{} // closed when it has ended, though its output may still be read
+	done   chan struct{} // closed when it was reaped and its output is read
+	status Status        // how it ended; read after done
+
+	suspended func(*process) // called when a signal suspended it (Ctrl-Z), or nil
+
+	mu    sync.Mutex
+	alive bool           // not yet reaped, so that its number can't belong to another
+	rest  syscall.Signal // what the others of its group get once it has ended; 0 leaves them alone
+}
+
+type startOptions struct {
+	stdin     *os.File
+	withUs    bool           // the kernel ends it when we end, however we do
+	suspended func(*process) // see process.suspended
+}
+
+// start starts the program in a group of its own.
+func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
+	cmd, err := c.cmd()
+	if err != nil {
+		return nil, err
+	}
+	if o.stdin != nil {
+		cmd.Stdin = o.stdin
+	}
+	var logs []*lineLog
+	output := func(w io.Writer, name string) io.Writer {
+		if w != nil {
+			return w
+		}
+		l := &lineLog{log: log.With("command", c.String(), "stream", name)}
+		logs = append(logs, l)
+		return l
+	}
+	cmd.Stdout, cmd.Stderr = output(c.Stdout, "stdout"), output(c.Stderr, "stderr")
+	cmd.WaitDelay = outputDelay
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if o.withUs {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
+	p := &process{exited: make(chan struct{}), done: make(chan struct{}), alive: true, suspended: o.suspended}
+	started := make(chan error)
+	go p.follow(cmd, started, logs)
+	if err := <-started; err != nil {
+		return nil, &StartError{Command: c.String(), Err: err}
+	}
+	return p, nil
+}
+
+// follow starts the program and goes with it until its end. It keeps one thread all the time, since the kernel's
+// parent-death signal means the thread that started the program, not our process.
+func (p *process) follow(cmd *exec.Cmd, started chan<- error, logs []*lineLog) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		started <- err
+		return
+	}
+	p.pid = cmd.Process.Pid
+	started <- nil
+	p.awaitEnd()
+
+	p.mu.Lock()
+	p.alive = false
+	if p.rest != 0 {
+		_ = syscall.Kill(-p.pid, p.rest) // still unreaped, so this can only be our group
+	}
+	p.mu.Unlock()
+	close(p.exited)
+
+	_ = cmd.Wait() // its errors: the exit status, read below, and that others kept the output open, which is no fault
+	for _, l := range logs {
+		l.flush()
+	}
+	p.status = statusOf(cmd.ProcessState)
+	close(p.done)
+}
+
+// awaitEnd returns when the program has ended and before it is reaped.
+func (p *process) awaitEnd() {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		const stopped = 5 // CLD_STOPPED
+		if err != nil || info.Code != stopped {
+			return
+		}
+		// Take the note off, or the kernel would show it to us for ever.
+		if err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WSTOPPED|unix.WNOHANG, nil); err == nil && p.suspended != nil {
+			p.suspended(p)
+		}
+	}
+}
+
+// leave says what the others of the group get when the program itself has ended.
+func (p *process) leave(sig syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rest = sig
+}
+
+// signal sends sig to the program, or to its whole group.
+func (p *process) signal(sig syscall.Signal, group bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.alive {
+		return
+	}
+	if group {
+		_ = syscall.Kill(-p.pid, sig)
+	} else {
+		_ = syscall.Kill(p.pid, sig)
+	}
+}
+
+// stop sends sig, waits for the end, and kills the whole group at the deadline. It returns when the program has ended and
+// its output is read.
+func (p *process) stop(sig syscall.Signal, group bool, deadline time.Time) {
+	p.signal(sig, group)
+	p.signal(syscall.SIGCONT, true) // one that is suspended would never see it
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-p.exited:
+	case <-timer.C:
+		p.signal(syscall.SIGKILL, true)
+	}
+	<-p.done
+}
+
+// sweep waits until nobody is left in the group of a program that has ended, and kills the rest at the deadline.
+func (p *process) sweep(deadline time.Time) {
+	timer, tick := time.NewTimer(time.Until(deadline)), time.NewTicker(5*time.Millisecond)
+	defer timer.Stop()
+	defer tick.Stop()
+	for syscall.Kill(-p.pid, 0) == nil {
+		select {
+		case <-tick.C:
+		case <-timer.C:
+			_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+			return
+		}
+	}
+}
