@@ -1,0 +1,99 @@
+package runner
+
+import (
+	"time"
+
+	"lictor/internal/command"
+	"lictor/internal/engine"
+	"lictor/watch"
+)
+
+// A Job is one template, or one environment, on its way to its destination.
+type Job struct {
+	// Name is how logs and errors call the job: its template and destination.
+	Name string
+	// Execute makes one pass over what is known now, and says what it used and what it lacks.
+	Execute func(known watch.Lookup) (engine.Result, error)
+	// Stage prepares a finished output beside its destination, so that committing it is one small step. It returns nil
+	// when the destination has this content already.
+	Stage func(output []byte) (Staged, error)
+	// Command runs after a commit that changed the destination; without Args none does.
+	Command command.Command
+	// Environ says that the output is the child's environment and no file: a change replaces the child.
+	Environ bool
+	// Fatal ends the runner when the template fails though all its data is there. Otherwise it is logged, and the
+	// destination keeps what it has until the data changes.
+	Fatal bool
+
+	// The rest is the runner's.
+	due     bool      // to be executed in the next round
+	used    watch.Set // what the last pass read; after an error, also what the last good one read
+	waiting watch.Set // of these, what still has no answer: the next pass waits for the last of them
+	unmet   map[watch.Query]string
+	ready   bool   // the last pass was complete and without error
+	output  []byte // of the last complete pass, not nil until it is committed
+	effects []func() error
+	passes  int   // how often the template ran
+	err     error // the template's own error, or why it could not be committed; nil when all is well
+}
+
+// A Staged output stands beside its destination, whole and on disk. The renderer's is one.
+type Staged interface {
+	// Path is the staged file, for a check command.
+	Path() string
+	// Commit puts it in the destination's place in one step.
+	Commit() error
+	// Discard removes it. After Commit it does nothing.
+	Discard()
+}
+
+// A Group is the jobs that are committed together: a template by itself, in most cases.
+type Group struct {
+	Name string // for logs: the configured name, or the one job's
+	Jobs []*Job
+	// Wait is the quiet time before a change is rendered. The first render never waits.
+	Wait Wait
+
+	committed bool      // all its jobs are at their destinations, for the first time
+	fresh     bool      // a job has a new output since the last attempt to commit
+	first     time.Time // the first and last change that is not rendered yet; zero for none
+	last      time.Time
+	retry     time.Time // when to try again what could not be committed; zero for never
+}
+
+// Wait is a quiescence time: a change is rendered once Min has passed without another one, but at the latest Max after
+// the first. The zero Wait renders at once.
+type Wait struct{ Min, Max time.Duration }
+
+// changed notes that something that the group has rendered changed at now.
+func (g *Group) changed(now time.Time) {
+	if g.first.IsZero() {
+		g.first = now
+	}
+	g.last = now
+}
+
+// settles tells when the changes so far are quiet for long enough; the zero time when there are none.
+func (g *Group) settles() time.Time {
+	if g.first.IsZero() {
+		return time.Time{}
+	}
+	at := g.last.Add(g.Wait.Min)
+	if latest := g.first.Add(g.Wait.Max); g.Wait.Max > 0 && latest.Before(at) {
+		at = latest
+	}
+	return at
+}
+
+// ready tells whether there is something to commit: a new output, and a finished one of every job.
+func (g *Group) ready(now time.Time) bool {
+	if !g.fresh && (g.retry.IsZero() || g.retry.After(now)) {
+		return false
+	}
+	for _, j := range g.Jobs {
+		if !j.ready {
+			return false
+		}
+	}
+	return true
+}
