@@ -92,6 +92,7 @@ func beChild(mode string, args []string) int {
 	case "signals":
 		return untilSignal()
 	case "read-line":
+		tell("pid %d", os.Getpid())
 		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 		tell("read %q %v", line, err)
 	case "supervise": // does what lictor does with a child that ignores everything

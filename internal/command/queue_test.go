@@ -1,0 +1,176 @@
+package command
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// collect takes results until the queue has nothing more to do.
+func collect(t *testing.T, q *Queue) (results []Result) {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	for q.Busy() {
+		select {
+		case <-q.Done():
+			results = append(results, q.Take()...)
+		case <-limit:
+			t.Fatal("the queue is still busy")
+		}
+	}
+	return results
+}
+
+// Commands that are quick run one after the other, in the order in which they were submitted.
+func TestQueueKeepsOrder(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	q.Patience = 20 * time.Second
+	note := t.TempDir() + "/note"
+	want := ""
+	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+		q.Submit(t.Context(), id, Shell("sleep 0.0$(($$ % 10)); echo "+id+" >> "+note))
+		want += id + "\n"
+	}
+	for i, r := range collect(t, q) {
+		if r.Err != nil || !r.Final || r.Attempt != 1 || r.ID != string(rune('a'+i)) {
+			t.Errorf("result %d: %+v", i, r)
+		}
+	}
+	q.Wait()
+	if got, _ := os.ReadFile(note); string(got) != want {
+		t.Errorf("ran in the order %q", got)
+	}
+}
+
+// A slow command holds up the next one for Patience only.
+func TestQueueOvertakesTheSlow(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	q.Patience = 20 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	slow, note := child(t, "signals")
+	q.Submit(ctx, "slow", slow)
+	quick, quickNote := child(t, "exit", "0")
+	q.Submit(ctx, "quick", quick)
+	awaitFile(quickNote, "ran")
+	awaitFile(note, "started")
+	<-q.Done()
+	if got := q.Take(); len(got) != 1 || got[0].ID != "quick" || !q.Busy() {
+		t.Errorf("results %+v", got)
+	}
+	cancel()
+	if got := collect(t, q); len(got) != 1 || got[0].Err == nil || !got[0].Final {
+		t.Errorf("results after the end %+v", got)
+	}
+	q.Wait()
+	if got := awaitFile(note, "SIGTERM"); got != "started \ngot SIGTERM\n" {
+		t.Errorf("the slow one told %q", got)
+	}
+}
+
+// What is submitted while the id's command runs is run once afterwards, the newest only.
+func TestQueueCoalesces(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	dir := t.TempDir()
+	note, gate := dir+"/note", dir+"/gate"
+	q.Submit(t.Context(), "x", Shell("echo first >> "+note+"; while [ ! -e "+gate+" ]; do sleep 0.01; done"))
+	awaitFile(note, "first")
+	for _, text := range []string{"second", "third", "fourth"} {
+		q.Submit(t.Context(), "x", Shell("echo "+text+" >> "+note))
+	}
+	if err := os.WriteFile(gate, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	results := collect(t, q)
+	if len(results) != 2 || results[0].Final || !results[1].Final || results[1].Attempt != 1 {
+		t.Errorf("results %+v", results)
+	}
+	if got := awaitFile(note, "fourth"); got != "first\nfourth\n" {
+		t.Errorf("ran %q", got)
+	}
+	q.Wait()
+}
+
+func TestQueueRetries(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	q.Retry = Retry{Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond}
+	note := t.TempDir() + "/note"
+	q.Submit(t.Context(), "x", Shell("echo try >> "+note+"; test $(wc -l < "+note+") -ge 4"))
+	results := collect(t, q)
+	if len(results) != 4 || results[3].Err != nil || !results[3].Final || results[3].Attempt != 4 || results[2].Final || results[2].Pause > 5*time.Millisecond {
+		t.Errorf("results %+v", results)
+	}
+	q.Wait()
+}
+
+// Without a retry policy a failure is final.
+func TestQueueOnce(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	q.Submit(t.Context(), "x", Shell("exit 1"))
+	if got := collect(t, q); len(got) != 1 || got[0].Err == nil || !got[0].Final {
+		t.Errorf("results %+v", got)
+	}
+	q.Wait()
+}
+
+// A new command ends the pause before a retry, and counts from one again.
+func TestQueueSubmitEndsPause(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	q.Retry = Retry{Backoff: time.Hour}
+	q.Submit(t.Context(), "x", Shell("exit 1"))
+	<-q.Done()
+	if got := q.Take(); len(got) != 1 || got[0].Final || got[0].Pause < time.Minute {
+		t.Fatalf("results %+v", got)
+	}
+	q.Submit(t.Context(), "x", Shell("exit 0"))
+	if got := collect(t, q); len(got) != 1 || got[0].Err != nil || got[0].Attempt != 1 || !got[0].Final {
+		t.Errorf("results %+v", got)
+	}
+	q.Wait()
+}
+
+// The end of the context ends a pause, a turn that is waited for, and what runs; nobody needs to take the results.
+func TestQueueEndsWithContext(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	q.Retry = Retry{Backoff: time.Hour}
+	ctx, cancel := context.WithCancel(t.Context())
+	q.Submit(ctx, "failing", Shell("exit 1"))
+	<-q.Done()
+	slow, note := child(t, "signals")
+	q.Submit(ctx, "slow", slow)
+	awaitFile(note, "started")
+	q.Submit(ctx, "waiting", slow)
+	cancel()
+	q.Wait()
+	var ids []string
+	for _, r := range q.Take() {
+		ids = append(ids, r.ID)
+	}
+	slices.Sort(ids)
+	if got := strings.Join(ids, " "); !strings.Contains(got, "slow waiting") || q.Busy() {
+		t.Errorf("results of %s, busy %t", got, q.Busy())
+	}
+}
+
+func TestRetryPause(t *testing.T) {
+	r := Retry{Backoff: time.Second, MaxBackoff: 8 * time.Second}
+	for failures, longest := range map[int]time.Duration{1: 1, 2: 2, 3: 4, 4: 8, 5: 8, 1000: 8} {
+		for range 20 {
+			if d := r.pause(failures); d > longest*time.Second || d < longest*time.Second/2 {
+				t.Errorf("pause after %d failures is %s", failures, d)
+			}
+		}
+	}
+	if d := (Retry{Backoff: time.Second}).pause(100000); d < 12*time.Hour || d > 24*time.Hour {
+		t.Errorf("without a limit the pause is %s", d)
+	}
+}
