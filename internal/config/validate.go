@@ -1,0 +1,156 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// checkOptions finds values that are out of range. It does not look at templates, prefixes and services.
+func (c Config) checkOptions() []error {
+	var errs []error
+	bad := func(path, format string, args ...any) {
+		errs = append(errs, &Error{c.At(path), fmt.Errorf(path+": "+format, args...)})
+	}
+	if _, err := ParseLevel(c.LogLevel); err != nil {
+		bad("log_level", "%w", err)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		bad("log_format", "unknown format %q: want text or json", c.LogFormat)
+	}
+	if err := c.Wait.check(); err != nil {
+		path := "wait"
+		if c.IsSet("wait.min") {
+			path = "wait.min"
+		}
+		bad(path, "%w", err)
+	}
+	if !slices.Contains([]string{"never", "on-failure", "always"}, c.Exec.Restart) {
+		bad("exec.restart", "unknown policy %q: want never, on-failure or always", c.Exec.Restart)
+	}
+	if c.Consul.MaxConnections < 1 {
+		bad("consul.max_connections", "%d is too few: want at least 1", c.Consul.MaxConnections)
+	}
+	if c.Consul.Retry.Attempts < 0 {
+		bad("consul.retry.attempts", "%d is negative: 0 is no limit", c.Consul.Retry.Attempts)
+	}
+	if c.BlockWait < time.Second {
+		bad("block_query_wait", "%v is too short: want at least 1s", c.BlockWait)
+	}
+	return append(errs, checkCustom("exec", c.At("exec.env.custom"), c.Exec.Env)...)
+}
+
+// checkCustom finds entries of exec.env.custom that are no NAME=VALUE. It does not show them: they may hold a secret.
+func checkCustom(where string, pos Pos, e Env) []error {
+	var errs []error
+	for i, entry := range e.Custom {
+		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
+			errs = append(errs, &Error{pos, fmt.Errorf("%s.env.custom: entry %d is not NAME=VALUE", where, i+1)})
+		}
+	}
+	return errs
+}
+
+// ParseLevel reads a log level in any case: trace (below slog.LevelDebug), debug, info, warn, err or error.
+func ParseLevel(s string) (slog.Level, error) {
+	switch strings.ToLower(s) {
+	case "trace":
+		return slog.LevelDebug - 4, nil
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn", "warning":
+		return slog.LevelWarn, nil
+	case "err", "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("invalid log level %q: want trace, debug, info, warn or error", s)
+}
+
+// Validate finds what is wrong with templates, prefixes and services, and joins all of it (exit code 14 in the peers).
+func (c Config) Validate() error {
+	var errs []error
+	for _, t := range c.Templates {
+		for _, err := range t.check(c.Dry || c.ParseOnly) {
+			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: %w", err)})
+		}
+		errs = append(errs, checkCustom("template.exec", t.Pos, t.Exec.Env)...)
+	}
+	errs = append(errs, c.sharedDestinations()...)
+	for _, s := range c.Services {
+		if s.Query == "" {
+			errs = append(errs, &Error{s.Pos, errors.New("service: no query: want query = \"NAME\"")})
+		}
+	}
+	for _, s := range c.Secrets {
+		errs = append(errs, &Error{s.Pos, fmt.Errorf("secret %q: Vault is not supported", s.Path)})
+	}
+	return errors.Join(errs...)
+}
+
+func (t Template) check(noDestination bool) []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch {
+	case t.Source != "" && t.Contents != "":
+		bad("cannot specify both 'source' and 'contents': remove one")
+	case t.Source == "" && t.Contents == "":
+		bad("must specify exactly one of 'source' or 'contents': both are empty")
+	}
+	if t.Destination == "" && !noDestination {
+		bad("%s: missing destination", t.name())
+	}
+	if t.Destination != "" && (strings.HasSuffix(t.Destination, "/") || isDir(t.Destination)) {
+		bad("%s: destination %s is a directory: name the file in it", t.name(), t.Destination)
+	}
+	if err := t.Wait.check(); err != nil {
+		bad("%s: wait: %w", t.name(), err)
+	}
+	if t.LeftDelim == t.RightDelim && t.LeftDelim != "" {
+		bad("%s: left and right delimiter are both %q", t.name(), t.LeftDelim)
+	}
+	return errs
+}
+
+// name is how messages call a template.
+func (t Template) name() string {
+	if t.Source != "" {
+		return t.Source
+	}
+	if t.Destination != "" {
+		return "contents for " + t.Destination
+	}
+	return "contents"
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// sharedDestinations finds templates that would overwrite each other's file.
+func (c Config) sharedDestinations() []error {
+	var errs []error
+	first := map[string]Template{}
+	for _, t := range c.Templates {
+		if t.Destination == "" {
+			continue
+		}
+		path, err := filepath.Abs(t.Destination)
+		if err != nil {
+			path = filepath.Clean(t.Destination)
+		}
+		if before, taken := first[path]; taken {
+			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: destination %s is already written by %s (%v)", t.Destination, before.name(), before.Pos)})
+			continue
+		}
+		first[path] = t
+	}
+	return errs
+}
