@@ -1,0 +1,83 @@
+package funcs
+
+import (
+	"slices"
+	"strings"
+
+	"lictor/watch"
+)
+
+func meshFunctions() []function {
+	return []function{
+		{Doc{
+			Name: "caRoots", Signature: "caRoots",
+			Summary: "The certificate authorities that the mesh trusts (.RootCertPEM .Active .ID .Name).",
+		}, func(b binding) any { return b.caRoots }},
+		{Doc{
+			Name: "caLeaf", Signature: `caLeaf "SERVICE"`,
+			Summary: "A mesh certificate of a service (.CertPEM .PrivateKeyPEM .Service .ServiceURI .SerialNumber .ValidAfter " +
+				".ValidBefore). It is renewed in time.",
+		}, func(b binding) any { return b.caLeaf }},
+		{Doc{
+			Name: "partitions", Signature: "partitions",
+			Summary: "The admin partitions (.Name .Description), by name. Consul Enterprise only.",
+		}, func(b binding) any { return b.partitions }},
+		{Doc{
+			Name: "peerings", Signature: `peerings ["?partition=NAME"]`,
+			Summary: "The cluster peerings (.Name .State .Meta .PeerServerName .PeerServerAddresses .StreamStatus ...), by name. " +
+				"Consul 1.14 and later.",
+		}, func(b binding) any { return b.peerings }},
+		{Doc{
+			Name: "exportedServices", Signature: `exportedServices ["PARTITION"]`,
+			Summary: "The services that a partition exports (.Service, .Consumers.Partitions, .Consumers.Peers, " +
+				".Consumers.SamenessGroups), by name. Consul 1.17 and later.",
+		}, func(b binding) any { return b.exportedServices }},
+		{Doc{
+			Name: "importedServices", Signature: `importedServices "PARTITION"`,
+			Summary: "The services that a partition imports (.Service .SourcePartition .SourcePeer), by name. Consul 1.17 and later.",
+		}, func(b binding) any { return b.importedServices }},
+	}
+}
+
+func (b binding) caRoots() ([]*watch.CARoot, error) {
+	roots, _, err := ask[[]*watch.CARoot](b.pass, watch.CARoots{})
+	return slices.Concat([]*watch.CARoot{}, roots), err
+}
+
+func (b binding) caLeaf(service string) (*watch.LeafCert, error) {
+	if service == "" {
+		return nil, nil
+	}
+	r, err := parseService(service, nil)
+	if err != nil {
+		return nil, err
+	}
+	leaf, _, err := ask[*watch.LeafCert](b.pass, watch.CALeaf{Service: r.query.Name, Scope: r.query.Scope})
+	return leaf, err
+}
+
+func (b binding) partitions() ([]*watch.Partition, error) {
+	partitions, _, err := ask[[]*watch.Partition](b.pass, watch.Partitions{})
+	return slices.Concat([]*watch.Partition{}, partitions), err
+}
+
+func (b binding) peerings(args ...string) ([]*watch.Peering, error) {
+	r, err := parseNameless(strings.Join(args, ""), "?")
+	if err != nil {
+		return nil, err
+	}
+	peerings, _, err := ask[[]*watch.Peering](b.pass, watch.Peerings{Scope: r.Scope})
+	return slices.Concat([]*watch.Peering{}, peerings), err
+}
+
+func (b binding) exportedServices(args ...string) ([]*watch.ExportedService, error) {
+	q := watch.ExportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
+	services, _, err := ask[[]*watch.ExportedService](b.pass, q)
+	return slices.Concat([]*watch.ExportedService{}, services), err
+}
+
+func (b binding) importedServices(partition string) ([]*watch.ImportedService, error) {
+	q := watch.ImportedServices{Scope: watch.Scope{Partition: partition}}
+	services, _, err := ask[[]*watch.ImportedService](b.pass, q)
+	return slices.Concat([]*watch.ImportedService{}, services), err
+}

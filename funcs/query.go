@@ -1,0 +1,261 @@
+package funcs
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/go-bexpr"
+
+	"lictor/watch"
+)
+
+// This file reads the texts that name data in a registry:
+//
+//	key, ls, tree     PATH?OPTIONS@DATACENTER
+//	service, connect  TAG.NAME?OPTIONS@DATACENTER~NEAR|STATUSES
+//	services          ?OPTIONS@DATACENTER
+//	node              NAME?OPTIONS@DATACENTER
+//	nodes             ?OPTIONS@DATACENTER~NEAR
+//	peerings          ?OPTIONS
+//
+// Each part but the name may be left out; those that are there come in this order. OPTIONS are name=value pairs joined by
+// "&": ns, partition, peer, sameness-group. STATUSES are joined by commas.
+
+// A reference is such a text, taken apart.
+type reference struct {
+	name string
+	watch.Scope
+	near, statuses string
+}
+
+// parseReference takes text apart at marks, which are those of "?@~|" that the kind of query knows, in that order.
+func parseReference(text, marks string) (reference, error) {
+	var r reference
+	if !utf8.ValidString(text) {
+		return r, fmt.Errorf("%q is not valid UTF-8", text)
+	}
+	r.name, text = cutAt(text, marks)
+	whole := r.name + text
+	for _, mark := range marks {
+		part, found := strings.CutPrefix(text, string(mark))
+		if !found {
+			continue
+		}
+		part, text = cutAt(part, marks)
+		if part == "" {
+			return r, fmt.Errorf("%q: nothing follows %q", whole, mark)
+		}
+		if err := r.set(mark, part); err != nil {
+			return r, fmt.Errorf("%q: %w", whole, err)
+		}
+	}
+	if text != "" {
+		return r, fmt.Errorf("%q: %q is out of place: the order is NAME%s, each at most once", whole, text, order(marks))
+	}
+	return r, nil
+}
+
+func cutAt(text, marks string) (before, rest string) {
+	if i := strings.IndexAny(text, marks); i >= 0 {
+		return text[:i], text[i:]
+	}
+	return text, ""
+}
+
+// order is how the parts of a reference are named in an error.
+func order(marks string) string {
+	names := map[rune]string{'?': "?OPTIONS", '@': "@DATACENTER", '~': "~NEAR", '|': "|STATUSES"}
+	out := ""
+	for _, m := range marks {
+		out += names[m]
+	}
+	return out
+}
+
+func (r *reference) set(mark rune, part string) error {
+	switch mark {
+	case '@':
+		r.Datacenter = part
+		return onlyWord(part, ".-", "datacenter")
+	case '~':
+		r.near = part
+		return onlyWord(part, ".-", "node to be near to")
+	case '|':
+		r.statuses = part
+		return onlyWord(part, ",", "list of statuses")
+	}
+	if err := onlyWord(part, "-=&", "options"); err != nil {
+		return err
+	}
+	return r.setOptions(part)
+}
+
+func (r *reference) setOptions(text string) error {
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		return err
+	}
+	for name := range values {
+		value := values.Get(name)
+		switch name {
+		case "ns":
+			r.Namespace = value
+		case "partition":
+			r.Partition = value
+		case "peer":
+			r.Peer = value
+		case "sameness-group":
+			r.SamenessGroup = value
+		default:
+			return fmt.Errorf("unknown option %q: there are ns, partition, peer and sameness-group", name)
+		}
+	}
+	return nil
+}
+
+// onlyWord checks that text holds nothing but ASCII letters, digits, "_" and the characters in also.
+func onlyWord(text, also, what string) error {
+	for _, c := range text {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', strings.ContainsRune(also, c):
+		default:
+			return fmt.Errorf("invalid format: %q can not be in a %s", c, what)
+		}
+	}
+	return nil
+}
+
+// parseKey reads "PATH?OPTIONS@DATACENTER".
+func parseKey(text string) (watch.Key, error) {
+	r, err := parsePath(text)
+	if err == nil && r.name == "" {
+		err = fmt.Errorf("%q has no key", text)
+	}
+	return watch.Key{Path: r.name, Scope: r.Scope}, err
+}
+
+// parsePrefix reads "PATH?OPTIONS@DATACENTER"; the path "/" is the whole store.
+func parsePrefix(text string) (watch.Prefix, error) {
+	r, err := parsePath(text)
+	return watch.Prefix{Path: r.name, Scope: r.Scope}, err
+}
+
+// parsePath reads a path, in which any leading slashes mean nothing: no key begins with one.
+func parsePath(text string) (reference, error) {
+	r, err := parseReference(text, "?@")
+	if err == nil && r.name == "" {
+		err = fmt.Errorf("%q has no path", text)
+	}
+	r.name = strings.TrimLeft(r.name, "/")
+	return r, err
+}
+
+// A serviceRequest is what the arguments of service or connect ask for: the query that is watched, and what is picked
+// from its answer here, so that templates that ask for different statuses or tags of a service share one watch.
+type serviceRequest struct {
+	query    watch.Service
+	tag      string
+	statuses []string
+}
+
+// parseService reads "TAG.NAME?OPTIONS@DATACENTER~NEAR|STATUSES" and further arguments, each of which is STATUSES or
+// "filter=EXPRESSION".
+func parseService(text string, more []string) (serviceRequest, error) {
+	var s serviceRequest
+	for _, arg := range more {
+		if expression, ok := strings.CutPrefix(arg, "filter="); ok {
+			if err := checkFilter(expression); err != nil {
+				return s, err
+			}
+			s.query.Filter = expression
+		} else {
+			text += "|" + arg
+		}
+	}
+	r, err := parseReference(text, "?@~|")
+	if err != nil {
+		return s, err
+	}
+	name := r.name
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
+		s.tag, name = name[:dot], name[dot+1:]
+		if s.tag == "" {
+			return s, fmt.Errorf("%q: no tag before the dot", text)
+		}
+		if err := onlyWord(s.tag, "=:.-", "tag"); err != nil {
+			return s, fmt.Errorf("%q: %w", text, err)
+		}
+	}
+	if name == "" {
+		return s, fmt.Errorf("%q has no service name", text)
+	}
+	if err := onlyWord(name, "-", "service name"); err != nil {
+		return s, fmt.Errorf("%q: %w", text, err)
+	}
+	s.query.Name, s.query.Near, s.query.Scope = name, r.near, r.Scope
+	s.statuses, err = parseStatuses(r.statuses)
+	if err != nil {
+		return s, fmt.Errorf("%q: %w", text, err)
+	}
+	return s, nil
+}
+
+// parseStatuses reads statuses joined by commas; "" stands for passing, and between commas for nothing.
+func parseStatuses(text string) ([]string, error) {
+	if text == "" {
+		return []string{watch.StatusPassing}, nil
+	}
+	known := []string{watch.StatusAny, watch.StatusPassing, watch.StatusWarning, watch.StatusCritical, watch.StatusMaintenance}
+	statuses := []string{}
+	for s := range strings.SplitSeq(text, ",") {
+		if s == "" {
+			continue
+		}
+		if !slices.Contains(known, s) {
+			return nil, fmt.Errorf("invalid filter: %q is no status; there are %s", s, strings.Join(known, ", "))
+		}
+		statuses = append(statuses, s)
+	}
+	return statuses, nil
+}
+
+// checkFilter tells what is wrong with a filter expression as far as that can be told without the data.
+func checkFilter(expression string) error {
+	if _, err := bexpr.CreateEvaluator(expression); err != nil {
+		what, _, _ := strings.Cut(err.Error(), "\n")
+		return fmt.Errorf("filter %q does not parse: %s", expression, what)
+	}
+	return nil
+}
+
+// parseNode reads "NAME?OPTIONS@DATACENTER"; "" is the agent's own node.
+func parseNode(text string) (watch.NodeServices, error) {
+	r, err := parseReference(text, "?@")
+	if err == nil && text != "" && r.name == "" {
+		err = fmt.Errorf("%q has no node name", text)
+	}
+	if err == nil {
+		if err = onlyWord(r.name, ".-", "node name"); err != nil {
+			err = fmt.Errorf("%q: %w", text, err)
+		}
+	}
+	return watch.NodeServices{Name: r.name, Scope: r.Scope}, err
+}
+
+// parseNodes reads "?OPTIONS@DATACENTER~NEAR".
+func parseNodes(text string) (watch.Nodes, error) {
+	r, err := parseNameless(text, "?@~")
+	return watch.Nodes{Near: r.near, Scope: r.Scope}, err
+}
+
+// parseNameless reads the parts that marks begin, with no name before them.
+func parseNameless(text, marks string) (reference, error) {
+	r, err := parseReference(text, marks)
+	if err == nil && r.name != "" {
+		err = fmt.Errorf("%q: invalid format: begin with one of %s", text, strings.Join(strings.Split(marks, ""), " "))
+	}
+	return r, err
+}
