@@ -1,0 +1,147 @@
+package file
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+
+	"lictor/watch"
+)
+
+// Source answers registry queries from data files, and follows them live. While a file is broken, the last good data
+// stands, and each watched query fails once with what is wrong.
+type Source struct {
+	// Assignments are done over what the files say: see [Data.Set]. Set them before the first Watch.
+	Assignments []string
+
+	paths  []string
+	files  follower
+	reload shared
+
+	mu    sync.Mutex
+	state *state
+}
+
+var _ watch.Source = (*Source)(nil)
+
+// New makes a Source of data files, each layered over those before it: see [Load].
+func New(files ...string) *Source {
+	return &Source{paths: files, state: &state{next: make(chan struct{})}}
+}
+
+// A state is what the files were at one time.
+type state struct {
+	sum  string        // of the files' contents
+	good *snapshot     // the last good data, nil before there was any
+	err  error         // what is wrong with the files now
+	told watch.Set     // the queries that were told of err; guarded by Source.mu
+	next chan struct{} // closed when there is a newer state
+}
+
+// Watch reports what the data says, and then each change. What the data does not have is a [watch.Failure], since an edit of
+// the file mends it at once.
+func (s *Source) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+	defer s.reload.join(ctx, s.follow)()
+	for {
+		now, tell := s.current(q)
+		if now.good != nil {
+			if err := answer(now.good, q, report); err != nil {
+				return err
+			}
+		}
+		if tell {
+			// Called again with the files still broken, Watch waits for their next change instead of failing again, so
+			// that it is seen without a pause.
+			return watch.Permanent(now.err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-now.next:
+		}
+	}
+}
+
+func answer(s *snapshot, q watch.Query, report watch.Report) error {
+	value, err := s.answer(q)
+	if watch.IsPermanent(err) {
+		return err
+	}
+	if err != nil {
+		value = watch.Failure{Err: failure(err.Error())}
+	}
+	report(watch.Answer{Value: value})
+	return nil
+}
+
+// current returns the state, and whether q is still to be told what is wrong with it.
+func (s *Source) current(q watch.Query) (now *state, tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tell = s.state.err != nil && !s.state.told.Has(q)
+	if tell {
+		s.state.told.Add(q)
+	}
+	return s.state, tell
+}
+
+// follow keeps the state fresh until ctx ends.
+func (s *Source) follow(ctx context.Context, ready func()) {
+	s.files.follow(ctx, s.paths, func() {
+		s.look()
+		ready()
+	})
+}
+
+// look reads the files, and makes a new state when they have changed.
+func (s *Source) look() {
+	texts, err := readAll(s.paths)
+	sum := sha256.New()
+	for _, t := range texts {
+		fmt.Fprintf(sum, "%d:%s", len(t), t)
+	}
+	fmt.Fprint(sum, err)
+	s.mu.Lock()
+	old := s.state
+	s.mu.Unlock()
+	if old.sum == string(sum.Sum(nil)) {
+		return
+	}
+	fresh := &state{sum: string(sum.Sum(nil)), good: old.good, err: err, told: watch.Set{}, next: make(chan struct{})}
+	if err == nil {
+		var d *Data
+		if d, fresh.err = layer(s.Assignments, s.paths, texts); fresh.err == nil {
+			if good, err := newSnapshot(d); err != nil {
+				fresh.err = err
+			} else {
+				fresh.good = good
+			}
+		}
+	}
+	s.mu.Lock()
+	s.state = fresh
+	s.mu.Unlock()
+	close(old.next)
+}
+
+// Fixed is a source of data that never changes.
+type Fixed struct{ data *snapshot }
+
+var _ watch.Source = (*Fixed)(nil)
+
+// NewFixed makes a source of data. Its error names all that does not fit together in it, such as an instance without an
+// address. The data must not be changed afterwards.
+func NewFixed(d *Data) (*Fixed, error) {
+	s, err := newSnapshot(d)
+	return &Fixed{s}, err
+}
+
+// Watch reports what the data says, and waits for ctx to end.
+func (f *Fixed) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+	if err := answer(f.data, q, report); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
