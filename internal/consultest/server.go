@@ -122,12 +122,13 @@ func New(ctx context.Context, o Options) (*Server, error) {
 }
 
 func (s *Server) choosePorts() error {
+	taken := map[int]bool{}
 	for _, p := range []*int{&s.ports.http, &s.ports.https, &s.ports.server, &s.ports.lan, &s.ports.wan} {
-		port, err := freePort()
+		port, err := freePort(taken)
 		if err != nil {
 			return err
 		}
-		*p = port
+		*p, taken[port] = port, true
 	}
 	s.Addr = fmt.Sprintf("127.0.0.1:%d", s.ports.http)
 	if s.options.TLS {
@@ -138,10 +139,14 @@ func (s *Server) choosePorts() error {
 	return err
 }
 
-// freePort finds a port that is free for TCP and UDP, below the range from which the kernel serves outgoing connections.
-func freePort() (int, error) {
+// freePort finds a port that is not taken and free for TCP and UDP, below the range from which the kernel serves outgoing
+// connections.
+func freePort(taken map[int]bool) (int, error) {
 	for range 100 {
 		port := 10000 + rand.IntN(20000)
+		if taken[port] {
+			continue
+		}
 		tcp, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
