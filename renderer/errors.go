@@ -1,0 +1,37 @@
+package renderer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// errMountPoint is for a destination that is a mount point of its own.
+var errMountPoint = fmt.Errorf("is mounted by itself, as Docker does with a single file, and can not be replaced (%w); mount its folder instead, or set in_place = true", unix.EBUSY)
+
+// explain says which destination an error is about and, where the system's own words leave a person alone, what to do.
+func (f File) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.EBUSY) { // the rename met what systems before Linux 5.8 don't tell beforehand
+		err = errMountPoint
+	}
+	hint := ""
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		hint = "; make room there, the old file is untouched"
+	case errors.Is(err, unix.EROFS):
+		hint = "; mount it writable, or choose another destination"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM) && errors.As(err, new(*fs.PathError)) && f.User == "" && f.Group == "":
+		hint = fmt.Sprintf("; user %d needs to enter and write to the folder (look at its mode, access list and SELinux label)", os.Geteuid())
+	case errors.Is(err, unix.EXDEV):
+		hint = "; the folder and the file are on different file systems, set in_place = true"
+	case errors.Is(err, unix.EISDIR):
+		hint = "; the destination must name a file"
+	}
+	return fmt.Errorf("destination %q: %w%s", f.Path, err, hint)
+}

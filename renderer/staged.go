@@ -1,0 +1,164 @@
+package renderer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Staged is new content for one destination, complete and durable in a hidden file. Commit or Discard ends it. It
+// belongs to one goroutine at a time.
+type Staged struct {
+	file    File
+	dir     *folder // of the destination, links resolved
+	name    string  // of the destination in dir
+	tempDir *folder // dir, or the system's folder for temporary files where an InPlace destination's can't be written to
+	temp    string  // the hidden file in tempDir; "" once it is none of ours any more
+	open    *os.File
+	content []byte
+	old     *unix.Stat_t // what was at the destination when it was staged, nil for nothing
+
+	warnings []string
+}
+
+// Path is where the staged content can be read, by us and by whoever may read the destination.
+func (s *Staged) Path() string { return filepath.Join(s.tempDir.path, s.temp) }
+
+// Destination is the path as it was asked for.
+func (s *Staged) Destination() string { return s.file.Path }
+
+// Content is what was staged. It must not be changed.
+func (s *Staged) Content() []byte { return s.content }
+
+// Warnings are what a person should know although nothing failed, in whole clauses; complete after Commit.
+func (s *Staged) Warnings() []string { return s.warnings }
+
+func (s *Staged) warn(format string, args ...any) {
+	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
+}
+
+// write makes the hidden file: owner and mode first, then the content, then all of it durable. old is the destination's
+// open file or nil.
+func (s *Staged) write(old *os.File) (err error) {
+	s.open, s.temp, err = s.dir.createTemp(s.name)
+	if err != nil && s.file.InPlace && s.old != nil {
+		err = s.stageElsewhere(err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.setAttributes(old); err != nil {
+		return err
+	}
+	if err := s.tempDir.do("write", s.temp, func() error { _, err := s.open.WriteAt(s.content, 0); return err }); err != nil {
+		return err
+	}
+	return s.tempDir.do("sync", s.temp, s.open.Sync)
+}
+
+// stageElsewhere stages in the system's folder for temporary files, as only content written in place can be: such files
+// are often mounted into a read-only system. cause is why the destination's own folder won't do.
+func (s *Staged) stageElsewhere(cause error) (err error) {
+	if !errors.Is(cause, unix.EROFS) && !errors.Is(cause, fs.ErrPermission) {
+		return cause
+	}
+	dir, _, err := locate(filepath.Join(os.TempDir(), "x"), missingFails, s.file.faults)
+	if err != nil {
+		return cause
+	}
+	s.tempDir = dir
+	s.open, s.temp, err = dir.createTemp(s.name)
+	return err
+}
+
+// Commit puts the staged content in place of the destination, in one step unless the file is written in place. After an
+// error the destination is as it was and the staged file is gone.
+func (s *Staged) Commit() error {
+	err := s.commit()
+	s.Discard()
+	return s.file.explain(err)
+}
+
+func (s *Staged) commit() error {
+	if err := s.backup(); err != nil {
+		return err
+	}
+	if err := s.swap(); err != nil {
+		return err
+	}
+	s.settle()
+	return nil
+}
+
+// swap makes the new content visible.
+func (s *Staged) swap() error {
+	if s.file.InPlace && s.old != nil {
+		return s.overwrite()
+	}
+	if err := s.dir.rename(s.temp, s.name); err != nil {
+		return err
+	}
+	s.temp = ""
+	return nil
+}
+
+// settle makes a swap durable. The new content is in place by now, so that a failure is no error, only worth knowing.
+func (s *Staged) settle() {
+	if err := s.dir.sync(); err != nil {
+		s.warn("%s is in place, but may not survive a power cut: %v", s.file.Path, err)
+	}
+}
+
+// Discard removes the staged file and lets go of the destination. It does nothing after Commit.
+func (s *Staged) Discard() {
+	if s.temp != "" {
+		// What stays behind is removed when this destination is staged next.
+		_ = s.tempDir.remove(s.temp)
+		s.temp = ""
+	}
+	if s.open != nil {
+		s.open.Close()
+		s.open = nil
+	}
+	if s.tempDir != s.dir {
+		s.tempDir.close()
+	}
+	s.dir.close()
+}
+
+// backup keeps what is at the destination as NAME.bak. Until then the name means the backup before it.
+func (s *Staged) backup() error {
+	if !s.file.Backup {
+		return nil
+	}
+	fresh := hiddenName(s.name, "bak")
+	err := s.keep(fresh)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.warn("%s has no backup, since it was not there before", s.file.Path)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = s.dir.rename(fresh, s.name+".bak")
+	// When both were names of one file already, the rename has done nothing.
+	return errors.Join(err, s.dir.remove(fresh))
+}
+
+// keep gives the destination's file a second name, or makes a copy where that can't be done. The copy has the same
+// owner and mode, and is made of the same bytes, complete and durable.
+func (s *Staged) keep(as string) error {
+	if err := s.dir.remove(as); err != nil {
+		return err
+	}
+	if !s.file.InPlace { // a second name would be written to as well
+		if err := s.dir.link(s.name, as); err == nil || errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return s.dir.copy(s.name, as)
+}
