@@ -38,7 +38,7 @@ func child(t *testing.T, mode string, args ...string) (c Command, note string) {
 }
 
 func childEnv(mode, note string, more ...string) []string {
-	return append([]string{childMode + "=" + mode, "NOTE=" + note, "PATH=" + os.Getenv("PATH")}, more...)
+	return append([]string{childMode + "=" + mode, "NOTE=" + note, "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, more...)
 }
 
 // tell appends a line to the note file.
