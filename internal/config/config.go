@@ -13,35 +13,35 @@ import "time"
 // Config is the whole configuration. [Load] returns it complete: defaults filled in, older spellings moved to their
 // present place, and templates carrying what they inherit.
 type Config struct {
-	Consul     Consul      `opt:"consul" flag:"consul" group:"Consul" doc:"How to reach Consul. The text form consul = \"ADDRESS\" still works."`
-	Data       []string    `opt:"data" flag:"data" value:"FILE" in:"lx" group:"Sources" doc:"Data file (YAML or JSON) that answers queries instead of Consul; several are layered, later over earlier."`
-	Set        []string    `opt:"set" flag:"set" value:"PATH=VALUE" in:"lx" group:"Sources" doc:"Key and value, PATH=VALUE, laid over the data files."`
-	Cache      string      `opt:"cache" flag:"cache" value:"DIR" in:"lx" group:"Sources" doc:"Folder that keeps the last complete answers, for a start while the registry is away."`
-	Templates  []Template  `opt:"template" group:"Templates" doc:"A template and the file it makes. Repeatable; files add up, flags come last."`
-	Delimiters Delimiters  `opt:"default_delimiters" flag:"default" in:"lxc" group:"Templates" doc:"Delimiters of templates that set none of their own."`
-	ErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset means true."`
-	Wait       Wait        `opt:"wait" flag:"wait" group:"Templates" doc:"Quiet time before rendering: MIN[:MAX]. A change waits until nothing changed for MIN, at most MAX (4 times MIN if not given)."`
-	MaxStale   Duration    `opt:"max_stale" flag:"max-stale" group:"Sources" doc:"How old an answer of a Consul server that is not the leader may be. 0 asks the leader only."`
-	BlockWait  Duration    `opt:"block_query_wait" group:"Sources" doc:"How long one blocking query is held open."`
-	ErrOnEmpty bool        `opt:"err_on_failed_lookup" group:"Sources" doc:"End with an error when something that a template needs does not exist."`
-	StartLimit Duration    `opt:"start_timeout" flag:"start-timeout" in:"lx" group:"Sources" doc:"End with an error when the first render is not complete after this time. 0 waits for ever."`
-	Exec       Exec        `opt:"exec" flag:"exec" group:"Process" doc:"The program to run and supervise once all data is there."`
-	Prefixes   []Prefix    `opt:"prefix" group:"Environment" doc:"Keys that become environment variables of the program. Repeatable; the last one wins."`
-	Services   []Service   `opt:"service" group:"Environment" doc:"Services whose instances become environment variables. Repeatable."`
-	Secrets    []VaultPath `opt:"secret" group:"Environment" doc:"Vault secrets that become environment variables. Accepted, then refused: Vault is not supported."`
-	Pristine   bool        `opt:"pristine" flag:"pristine" in:"xe" group:"Environment" doc:"Do not pass our own environment on to the program."`
-	Sanitize   bool        `opt:"sanitize" flag:"sanitize" in:"xe" group:"Environment" doc:"Turn every character outside A-Z, a-z, 0-9 and _ in a variable's name into _."`
-	Upcase     bool        `opt:"upcase" flag:"upcase" in:"xe" group:"Environment" doc:"Write variable names in upper case."`
-	KillSignal Signal      `opt:"kill_signal" flag:"kill-signal" group:"General" doc:"Signal that ends this program, besides SIGINT, SIGTERM and SIGQUIT. \"\" is none."`
-	HupSignal  Signal      `opt:"reload_signal" flag:"reload-signal" group:"General" doc:"Signal on which the configuration is read again. \"\" is none."`
-	PidFile    string      `opt:"pid_file" flag:"pid-file" value:"FILE" group:"General" doc:"File that holds our process number while we run."`
-	LogLevel   string      `opt:"log_level" flag:"log-level" value:"LEVEL" env:"LICTOR_LOG,CT_LOG,CONSUL_TEMPLATE_LOG,CONSUL_TEMPLATE_LOG_LEVEL,ENVCONSUL" group:"Logging" doc:"trace, debug, info, warn or error (err), in any case."`
-	LogFormat  string      `opt:"log_format" flag:"log-format" value:"FORMAT" in:"lx" group:"Logging" doc:"text or json."`
-	LogFile    LogFile     `opt:"log_file" flag:"log" in:"lxc" group:"Logging" doc:"A log file besides standard error."`
-	Syslog     Syslog      `opt:"syslog" flag:"syslog" group:"Logging" doc:"The system log besides standard error. Any of its options switches it on."`
-	Vault      Vault       `opt:"vault" flag:"vault" group:"Vault" doc:"Accepted so that existing files and units work; a template that needs Vault says that it is not supported."`
-	Nomad      Nomad       `opt:"nomad" group:"Vault" doc:"Accepted so that existing files work; a template that needs Nomad says that it is not supported."`
-	Dedup      Dedup       `opt:"deduplicate" flag:"dedup" group:"Sources" doc:"Accepted without effect: sharing rendered output between hosts is not needed, since queries are coalesced."`
+	Consul             Consul      `opt:"consul" flag:"consul" group:"Consul" doc:"How to reach Consul. The text form consul = \"ADDRESS\" still works."`
+	Data               []string    `opt:"data" flag:"data" value:"FILE" in:"lx" group:"Sources" doc:"Data file (YAML or JSON) that answers queries instead of Consul; several are layered, later over earlier."`
+	Set                []string    `opt:"set" flag:"set" value:"PATH=VALUE" in:"lx" group:"Sources" doc:"Key and value, PATH=VALUE, laid over the data files."`
+	Cache              string      `opt:"cache" flag:"cache" value:"DIR" in:"lx" group:"Sources" doc:"Folder that keeps the last complete answers, for a start while the registry is away."`
+	Templates          []Template  `opt:"template" group:"Templates" doc:"A template and the file it makes. Repeatable; files add up, flags come last."`
+	DefaultDelimiters  Delimiters  `opt:"default_delimiters" flag:"default" in:"lxc" group:"Templates" doc:"Delimiters of templates that set none of their own."`
+	TemplateErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset means true."`
+	Wait               Wait        `opt:"wait" flag:"wait" group:"Templates" doc:"Quiet time before rendering: MIN[:MAX]. A change waits until nothing changed for MIN, at most MAX (4 times MIN if not given)."`
+	MaxStale           Duration    `opt:"max_stale" flag:"max-stale" group:"Sources" doc:"How old an answer of a Consul server that is not the leader may be. 0 asks the leader only."`
+	BlockQueryWait     Duration    `opt:"block_query_wait" group:"Sources" doc:"How long one blocking query is held open."`
+	ErrOnFailedLookup  bool        `opt:"err_on_failed_lookup" group:"Sources" doc:"End with an error when something that a template needs does not exist."`
+	StartTimeout       Duration    `opt:"start_timeout" flag:"start-timeout" in:"lx" group:"Sources" doc:"End with an error when the first render is not complete after this time. 0 waits for ever."`
+	Exec               Exec        `opt:"exec" flag:"exec" group:"Process" doc:"The program to run and supervise once all data is there."`
+	Prefixes           []Prefix    `opt:"prefix" group:"Environment" doc:"Keys that become environment variables of the program. Repeatable; the last one wins."`
+	Services           []Service   `opt:"service" group:"Environment" doc:"Services whose instances become environment variables. Repeatable."`
+	Secrets            []VaultPath `opt:"secret" group:"Environment" doc:"Vault secrets that become environment variables. Accepted, then refused: Vault is not supported."`
+	Pristine           bool        `opt:"pristine" flag:"pristine" in:"xe" group:"Environment" doc:"Do not pass our own environment on to the program."`
+	Sanitize           bool        `opt:"sanitize" flag:"sanitize" in:"xe" group:"Environment" doc:"Turn every character outside A-Z, a-z, 0-9 and _ in a variable's name into _."`
+	Upcase             bool        `opt:"upcase" flag:"upcase" in:"xe" group:"Environment" doc:"Write variable names in upper case."`
+	KillSignal         Signal      `opt:"kill_signal" flag:"kill-signal" group:"General" doc:"Signal that ends this program, besides SIGINT, SIGTERM and SIGQUIT. \"\" is none."`
+	ReloadSignal       Signal      `opt:"reload_signal" flag:"reload-signal" group:"General" doc:"Signal on which the configuration is read again. \"\" is none."`
+	PidFile            string      `opt:"pid_file" flag:"pid-file" value:"FILE" group:"General" doc:"File that holds our process number while we run."`
+	LogLevel           string      `opt:"log_level" flag:"log-level" value:"LEVEL" env:"LICTOR_LOG,CT_LOG,CONSUL_TEMPLATE_LOG,CONSUL_TEMPLATE_LOG_LEVEL,ENVCONSUL" group:"Logging" doc:"trace, debug, info, warn or error (err), in any case."`
+	LogFormat          string      `opt:"log_format" flag:"log-format" value:"FORMAT" in:"lx" group:"Logging" doc:"text or json."`
+	LogFile            LogFile     `opt:"log_file" flag:"log" in:"lxc" group:"Logging" doc:"A log file besides standard error."`
+	Syslog             Syslog      `opt:"syslog" flag:"syslog" group:"Logging" doc:"The system log besides standard error. Any of its options switches it on."`
+	Vault              Vault       `opt:"vault" flag:"vault" group:"Vault" doc:"Accepted so that existing files and units work; a template that needs Vault says that it is not supported."`
+	Nomad              Nomad       `opt:"nomad" group:"Vault" doc:"Accepted so that existing files work; a template that needs Nomad says that it is not supported."`
+	Deduplicate        Deduplicate `opt:"deduplicate" flag:"dedup" group:"Sources" doc:"Accepted without effect: sharing rendered output between hosts is not needed, since queries are coalesced."`
 
 	Once      bool `opt:"-" flag:"once" group:"General" doc:"Render (or start the program) once and end."`
 	Dry       bool `opt:"-" flag:"dry" in:"lxc" group:"General" doc:"Print what would be written; write nothing and run nothing."`
@@ -77,13 +77,13 @@ type Syslog struct {
 	Name     string `opt:"name" flag:"name" value:"NAME" in:"lxc" doc:"Name under which messages appear."`
 }
 
-// Dedup is accepted without effect.
-type Dedup struct {
-	Enabled   Switch   `opt:"enabled" flag:"." in:"lxc" doc:"No effect."`
-	Prefix    string   `opt:"prefix" doc:"No effect."`
-	TTL       Duration `opt:"ttl" doc:"No effect."`
-	MaxStale  Duration `opt:"max_stale" doc:"No effect."`
-	BlockWait Duration `opt:"block_query_wait" doc:"No effect."`
+// Deduplicate is accepted without effect.
+type Deduplicate struct {
+	Enabled        Switch   `opt:"enabled" flag:"." in:"lxc" doc:"No effect."`
+	Prefix         string   `opt:"prefix" doc:"No effect."`
+	TTL            Duration `opt:"ttl" doc:"No effect."`
+	MaxStale       Duration `opt:"max_stale" doc:"No effect."`
+	BlockQueryWait Duration `opt:"block_query_wait" doc:"No effect."`
 }
 
 // Default is the configuration before anything was read. name is the program's name, which is how it signs in the system
@@ -94,19 +94,19 @@ func Default(name string) Config {
 			Address: "127.0.0.1:8500", Retry: defaultRetry(), SSL: SSL{Verify: true},
 			Transport: defaultTransport(), MaxConnections: 64,
 		},
-		Delimiters: Delimiters{Left: "{{", Right: "}}"},
-		MaxStale:   2 * time.Second,
-		BlockWait:  time.Minute,
-		Exec:       defaultExec(),
-		KillSignal: sigint,
-		HupSignal:  sighup,
-		LogLevel:   "warn",
-		LogFormat:  "text",
-		LogFile:    LogFile{RotateDuration: 24 * time.Hour},
-		Syslog:     Syslog{Facility: "LOCAL0", Name: name},
-		Vault:      defaultVault(),
-		Nomad:      Nomad{Retry: defaultRetry(), SSL: SSL{Verify: true}, Transport: defaultTransport()},
-		Dedup:      Dedup{Prefix: "consul-template/dedup/", TTL: 15 * time.Second, MaxStale: 2 * time.Second, BlockWait: time.Minute},
+		DefaultDelimiters: Delimiters{Left: "{{", Right: "}}"},
+		MaxStale:          2 * time.Second,
+		BlockQueryWait:    time.Minute,
+		Exec:              defaultExec(),
+		KillSignal:        sigint,
+		ReloadSignal:      sighup,
+		LogLevel:          "warn",
+		LogFormat:         "text",
+		LogFile:           LogFile{RotateDuration: 24 * time.Hour},
+		Syslog:            Syslog{Facility: "LOCAL0", Name: name},
+		Vault:             defaultVault(),
+		Nomad:             Nomad{Retry: defaultRetry(), SSL: SSL{Verify: true}, Transport: defaultTransport()},
+		Deduplicate:       Deduplicate{Prefix: "consul-template/dedup/", TTL: 15 * time.Second, MaxStale: 2 * time.Second, BlockQueryWait: time.Minute},
 	}
 }
 

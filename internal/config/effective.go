@@ -16,7 +16,7 @@ import (
 // read, and a comment that says where each came from. Secrets are redacted; apart from those the text can be read again.
 func (c Config) Effective(w io.Writer) error {
 	p := printer{schema: schema{}, origin: c.origin}
-	for path, block := range map[string]reflect.Value{"vault": reflect.ValueOf(&c.Vault), "nomad": reflect.ValueOf(&c.Nomad), "deduplicate": reflect.ValueOf(&c.Dedup)} {
+	for path, block := range map[string]reflect.Value{"vault": reflect.ValueOf(&c.Vault), "nomad": reflect.ValueOf(&c.Nomad), "deduplicate": reflect.ValueOf(&c.Deduplicate)} {
 		if !c.IsSet(path) { // nobody wants to read the defaults of what is not supported
 			block.Elem().SetZero()
 		}

@@ -157,7 +157,7 @@ func (f *Flags) apply(d *decoder, c *Config) error {
 		case "template-error-fatal":
 			defer func() {
 				for i := range c.Templates {
-					c.Templates[i].ErrorFatal = c.ErrorFatal
+					c.Templates[i].ErrorFatal = c.TemplateErrorFatal
 				}
 			}()
 		case "consul-token", "token":

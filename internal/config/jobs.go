@@ -3,28 +3,28 @@ package config
 import "time"
 
 // A Template is one template and the file it makes. After [Load], Exec holds the command whichever way it was written,
-// and Wait, LeftDelim, RightDelim, ErrorFatal, User and Group are final.
+// and Wait, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
 type Template struct {
-	Source         string   `opt:"source" doc:"Template file; - is standard input. Either this or contents."`
-	Contents       string   `opt:"contents" doc:"The template itself. Either this or source."`
-	Destination    string   `opt:"destination" doc:"File to write. Needed except with -dry."`
-	CreateDestDirs bool     `opt:"create_dest_dirs" doc:"Make the folders of the destination."`
-	Command        Command  `opt:"command" doc:"Command to run after the file changed: a text goes to sh -c, a list is run as it stands. Same as exec.command, which wins."`
-	CommandTimeout Duration `opt:"command_timeout" doc:"Limit for the command. Same as exec.timeout."`
-	Exec           Exec     `opt:"exec" doc:"Command to run after the file changed, with its environment and limits."`
-	Perms          Perms    `opt:"perms" doc:"Octal mode of the file. Unset: keep that of an existing file, else 0644."`
-	User           Owner    `opt:"user" doc:"Owner of the file, name or number. Unset: keep."`
-	Group          Owner    `opt:"group" doc:"Group of the file, name or number. Unset: keep."`
-	UID            Owner    `opt:"uid" doc:"Older spelling of user."`
-	GID            Owner    `opt:"gid" doc:"Older spelling of group."`
-	Backup         bool     `opt:"backup" doc:"Keep the previous file as DESTINATION.bak, one generation."`
-	LeftDelim      string   `opt:"left_delimiter" doc:"Left delimiter of this template."`
-	RightDelim     string   `opt:"right_delimiter" doc:"Right delimiter of this template."`
-	Wait           Wait     `opt:"wait" doc:"Quiet time of this template; wins over the global one."`
-	MissingKeyErr  bool     `opt:"error_on_missing_key" doc:"A missing map key or struct field is an error instead of <no value>."`
-	ErrorFatal     Switch   `opt:"error_fatal" doc:"Whether a failure of this template ends the program. Unset: template_error_fatal."`
-	DeniedFuncs    []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
-	SandboxPath    string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
+	Source            string   `opt:"source" doc:"Template file; - is standard input. Either this or contents."`
+	Contents          string   `opt:"contents" doc:"The template itself. Either this or source."`
+	Destination       string   `opt:"destination" doc:"File to write. Needed except with -dry."`
+	CreateDestDirs    bool     `opt:"create_dest_dirs" doc:"Make the folders of the destination."`
+	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text goes to sh -c, a list is run as it stands. Same as exec.command, which wins."`
+	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command. Same as exec.timeout."`
+	Exec              Exec     `opt:"exec" doc:"Command to run after the file changed, with its environment and limits."`
+	Perms             Perms    `opt:"perms" doc:"Octal mode of the file. Unset: keep that of an existing file, else 0644."`
+	User              Owner    `opt:"user" doc:"Owner of the file, name or number. Unset: keep."`
+	Group             Owner    `opt:"group" doc:"Group of the file, name or number. Unset: keep."`
+	UID               Owner    `opt:"uid" doc:"Older spelling of user."`
+	GID               Owner    `opt:"gid" doc:"Older spelling of group."`
+	Backup            bool     `opt:"backup" doc:"Keep the previous file as DESTINATION.bak, one generation."`
+	LeftDelimiter     string   `opt:"left_delimiter" doc:"Left delimiter of this template."`
+	RightDelimiter    string   `opt:"right_delimiter" doc:"Right delimiter of this template."`
+	Wait              Wait     `opt:"wait" doc:"Quiet time of this template; wins over the global one."`
+	ErrorOnMissingKey bool     `opt:"error_on_missing_key" doc:"A missing map key or struct field is an error instead of <no value>."`
+	ErrorFatal        Switch   `opt:"error_fatal" doc:"Whether a failure of this template ends the program. Unset: template_error_fatal."`
+	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
+	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
 
 	Check        Command  `opt:"check" doc:"Command run on the staged file before it replaces the old one; its path is in LICTOR_STAGED. A failure keeps the old file."`
 	CheckTimeout Duration `opt:"check_timeout" doc:"Limit for the check."`

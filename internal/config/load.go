@@ -28,7 +28,7 @@ func Load(p Persona, flags *Flags, getenv func(string) string) (c Config, warnin
 	}
 	d.environment(&c, getenv)
 	c.complete()
-	if c.Dedup.Enabled == On {
+	if c.Deduplicate.Enabled == On {
 		d.warn(c.At("deduplicate.enabled"), "deduplicate has no effect: each host renders for itself")
 	}
 	return c, d.warnings, errors.Join(append(d.errs, c.checkOptions()...)...)
@@ -145,14 +145,14 @@ func (c *Config) complete() {
 	auto(&c.Consul.SSL.Enabled, "consul.ssl")
 	auto(&c.Consul.Auth.Enabled, "consul.auth")
 	auto(&c.Syslog.Enabled, "syslog")
-	auto(&c.Dedup.Enabled, "deduplicate")
+	auto(&c.Deduplicate.Enabled, "deduplicate")
 	if c.Once && !c.IsSet("consul.retry.attempts") {
 		c.Consul.Retry.Attempts = 12
 	}
 	c.Wait.complete()
 	c.Exec.complete()
-	if c.ErrorFatal == Auto {
-		c.ErrorFatal = On
+	if c.TemplateErrorFatal == Auto {
+		c.TemplateErrorFatal = On
 	}
 	for i := range c.Templates {
 		c.completeTemplate(&c.Templates[i])
@@ -183,13 +183,13 @@ func (c *Config) completeTemplate(t *Template) {
 		t.Wait = c.Wait
 	}
 	t.Wait.complete()
-	orElse(&t.LeftDelim, c.Delimiters.Left)
-	orElse(&t.RightDelim, c.Delimiters.Right)
+	orElse(&t.LeftDelimiter, c.DefaultDelimiters.Left)
+	orElse(&t.RightDelimiter, c.DefaultDelimiters.Right)
 	orElse(&t.User, t.UID)
 	orElse(&t.Group, t.GID)
 	t.UID, t.GID = "", ""
 	if t.ErrorFatal == Auto {
-		t.ErrorFatal = c.ErrorFatal
+		t.ErrorFatal = c.TemplateErrorFatal
 	}
 }
 

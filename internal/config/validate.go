@@ -39,8 +39,8 @@ func (c Config) checkOptions() []error {
 	if c.Consul.Retry.Attempts < 0 {
 		bad("consul.retry.attempts", "%d is negative: 0 is no limit", c.Consul.Retry.Attempts)
 	}
-	if c.BlockWait < time.Second {
-		bad("block_query_wait", "%v is too short: want at least 1s", c.BlockWait)
+	if c.BlockQueryWait < time.Second {
+		bad("block_query_wait", "%v is too short: want at least 1s", c.BlockQueryWait)
 	}
 	return append(errs, checkCustom("exec", c.At("exec.env.custom"), c.Exec.Env)...)
 }
@@ -112,8 +112,8 @@ func (t Template) check(noDestination bool) []error {
 	if err := t.Wait.check(); err != nil {
 		bad("%s: wait: %w", t.name(), err)
 	}
-	if t.LeftDelim == t.RightDelim && t.LeftDelim != "" {
-		bad("%s: left and right delimiter are both %q", t.name(), t.LeftDelim)
+	if t.LeftDelimiter == t.RightDelimiter && t.LeftDelimiter != "" {
+		bad("%s: left and right delimiter are both %q", t.name(), t.LeftDelimiter)
 	}
 	return errs
 }
