@@ -19,7 +19,7 @@ import (
 // Put sets a key.
 func (s *Server) Put(tb testing.TB, key, value string) {
 	tb.Helper()
-	s.must(tb, s.PutPair(tb.Context(), &api.KVPair{Key: key, Value: []byte(value)}))
+	s.must(tb, s.PutPair(background(tb), &api.KVPair{Key: key, Value: []byte(value)}))
 }
 
 // PutPair sets a key with its flags. No key of Consul begins with a slash.
@@ -34,14 +34,14 @@ func (s *Server) PutPair(ctx context.Context, p *api.KVPair) error {
 // Delete removes a key.
 func (s *Server) Delete(tb testing.TB, key string) {
 	tb.Helper()
-	_, err := s.Client.KV().Delete(key, (&api.WriteOptions{}).WithContext(tb.Context()))
+	_, err := s.Client.KV().Delete(key, (&api.WriteOptions{}).WithContext(background(tb)))
 	s.must(tb, err)
 }
 
 // DeleteTree removes every key below a prefix.
 func (s *Server) DeleteTree(tb testing.TB, prefix string) {
 	tb.Helper()
-	_, err := s.Client.KV().DeleteTree(prefix, (&api.WriteOptions{}).WithContext(tb.Context()))
+	_, err := s.Client.KV().DeleteTree(prefix, (&api.WriteOptions{}).WithContext(background(tb)))
 	s.must(tb, err)
 }
 
@@ -49,33 +49,33 @@ func (s *Server) DeleteTree(tb testing.TB, prefix string) {
 // agent looks after it.
 func (s *Server) Register(tb testing.TB, r *api.CatalogRegistration) {
 	tb.Helper()
-	_, err := s.Client.Catalog().Register(r, (&api.WriteOptions{}).WithContext(tb.Context()))
+	_, err := s.Client.Catalog().Register(r, (&api.WriteOptions{}).WithContext(background(tb)))
 	s.must(tb, err)
 }
 
 // Deregister takes a node, or one of its services or checks, out of the catalog.
 func (s *Server) Deregister(tb testing.TB, r *api.CatalogDeregistration) {
 	tb.Helper()
-	_, err := s.Client.Catalog().Deregister(r, (&api.WriteOptions{}).WithContext(tb.Context()))
+	_, err := s.Client.Catalog().Deregister(r, (&api.WriteOptions{}).WithContext(background(tb)))
 	s.must(tb, err)
 }
 
 // AgentRegister registers a service on the agent's own node, which also looks after its checks.
 func (s *Server) AgentRegister(tb testing.TB, r *api.AgentServiceRegistration) {
 	tb.Helper()
-	s.must(tb, s.Client.Agent().ServiceRegisterOpts(r, api.ServiceRegisterOpts{}.WithContext(tb.Context())))
+	s.must(tb, s.Client.Agent().ServiceRegisterOpts(r, api.ServiceRegisterOpts{}.WithContext(background(tb))))
 }
 
 // AgentDeregister takes a service off the agent's own node.
 func (s *Server) AgentDeregister(tb testing.TB, id string) {
 	tb.Helper()
-	s.must(tb, s.Client.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(tb.Context())))
+	s.must(tb, s.Client.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(background(tb))))
 }
 
 // NewToken makes a token with one policy of the given rules (Options.ACL). It returns the token's secret.
 func (s *Server) NewToken(tb testing.TB, rules string) string {
 	tb.Helper()
-	o := (&api.WriteOptions{}).WithContext(tb.Context())
+	o := (&api.WriteOptions{}).WithContext(background(tb))
 	name := fmt.Sprintf("policy-%d", time.Now().UnixNano())
 	policy, _, err := s.Client.ACL().PolicyCreate(&api.ACLPolicy{Name: name, Rules: rules}, o)
 	s.must(tb, err)
@@ -87,10 +87,10 @@ func (s *Server) NewToken(tb testing.TB, rules string) string {
 // SetRules replaces the rules of a token's one policy.
 func (s *Server) SetRules(tb testing.TB, secret, rules string) {
 	tb.Helper()
-	q := (&api.QueryOptions{Token: secret}).WithContext(tb.Context())
+	q := (&api.QueryOptions{Token: secret}).WithContext(background(tb))
 	token, _, err := s.Client.ACL().TokenReadSelf(q)
 	s.must(tb, err)
-	o := (&api.WriteOptions{}).WithContext(tb.Context())
+	o := (&api.WriteOptions{}).WithContext(background(tb))
 	_, _, err = s.Client.ACL().PolicyUpdate(&api.ACLPolicy{ID: token.Policies[0].ID, Name: token.Policies[0].Name, Rules: rules}, o)
 	s.must(tb, err)
 }
@@ -99,7 +99,7 @@ func (s *Server) SetRules(tb testing.TB, secret, rules string) {
 // applied its coordinates, which takes up to five seconds.
 func (s *Server) LoadSeed(tb testing.TB, path string) {
 	tb.Helper()
-	s.must(tb, s.LoadSeedFile(tb.Context(), path))
+	s.must(tb, s.LoadSeedFile(background(tb), path))
 }
 
 // LoadSeedFile is LoadSeed for callers outside a test.
@@ -168,6 +168,9 @@ func (s *Server) waitCoordinates(ctx context.Context, nodes []string) error {
 		}
 	}
 }
+
+// background is the context of the helpers: a test's own has ended already when its clean-up runs.
+func background(tb testing.TB) context.Context { return context.WithoutCancel(tb.Context()) }
 
 // do sends one request and expects status 200.
 func (s *Server) do(ctx context.Context, method, path string, body io.Reader) error {
