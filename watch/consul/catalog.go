@@ -1,0 +1,91 @@
+package consul
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"lictor/watch"
+)
+
+func newNode(n *rawNode) *watch.Node {
+	return &watch.Node{ID: n.ID, Node: n.Node, Address: n.Address, Datacenter: n.Datacenter, TaggedAddresses: n.TaggedAddresses, Meta: n.Meta}
+}
+
+func byNode(a, b *watch.Node) int {
+	return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ID, b.ID))
+}
+
+// nodeServicesEndpoint reads a node with its services. For the agent's own node it asks the agent first who that is.
+func (s *Source) nodeServicesEndpoint(ctx context.Context, q watch.NodeServices) (endpoint, error) {
+	name := q.Name
+	if name == "" {
+		var self struct{ Config struct{ NodeName string } }
+		_, err := s.client.get(ctx, call{path: "agent/self"}, func(r io.Reader) error { return one(r, &self) })
+		if err != nil {
+			return endpoint{}, fmt.Errorf("asking the agent for its own node's name: %w", err)
+		}
+		name = self.Config.NodeName
+	}
+	return endpoint{path: "catalog/node/" + url.PathEscape(name), query: scope(q.Scope), none: (*watch.CatalogNode)(nil), decode: decodeNodeServices}, nil
+}
+
+func decodeNodeServices(r io.Reader) (any, error) {
+	var raw *struct {
+		Node     *rawNode
+		Services map[string]*rawService
+	}
+	if err := one(r, &raw); err != nil {
+		return nil, err
+	}
+	if raw == nil || raw.Node == nil {
+		return (*watch.CatalogNode)(nil), nil
+	}
+	answer := &watch.CatalogNode{Node: newNode(raw.Node), Services: []*watch.NodeService{}}
+	for _, s := range raw.Services {
+		slices.Sort(s.Tags)
+		answer.Services = append(answer.Services, &watch.NodeService{
+			ID: s.ID, Service: s.Service, Tags: s.Tags, Meta: s.Meta, Port: s.Port, Address: s.Address, EnableTagOverride: s.EnableTagOverride,
+		})
+	}
+	slices.SortFunc(answer.Services, func(a, b *watch.NodeService) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.ID, b.ID))
+	})
+	return answer, nil
+}
+
+// datacentersEndpoint reads the names of the datacenters. That endpoint can not be held open.
+func (s *Source) datacentersEndpoint(q watch.Datacenters) endpoint {
+	e := endpoint{path: "catalog/datacenters", agent: true, every: pollEvery, decode: func(r io.Reader) (any, error) {
+		names := []string{}
+		if err := one(r, &names); err != nil {
+			return nil, err
+		}
+		slices.Sort(names)
+		return names, nil
+	}}
+	if q.IgnoreFailing {
+		e.finish = s.reachable
+	}
+	return e
+}
+
+// reachable keeps the datacenters that answer now.
+func (s *Source) reachable(ctx context.Context, names any) (any, error) {
+	reached := []string{}
+	for _, name := range names.([]string) {
+		_, err := s.client.get(ctx, call{path: "catalog/nodes", query: url.Values{"dc": {name}, "filter": {`Node == ""`}}},
+			func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err == nil || denied(err) {
+			reached = append(reached, name)
+		}
+	}
+	return reached, nil
+}

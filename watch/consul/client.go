@@ -1,0 +1,217 @@
+package consul
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"lictor/watch"
+)
+
+// A client sends requests to one agent, within its budget of connections and its rate.
+type client struct {
+	base     base
+	wait     time.Duration
+	token    *token
+	user     string
+	password Secret
+	log      *slog.Logger
+
+	namespace, partition string
+
+	budget  *budget
+	limiter *rate.Limiter
+	pause   pause
+
+	// Over TLS the protocol is only known after the first request: over HTTP/2 many requests share a connection.
+	mu       sync.Mutex
+	probed   bool
+	http     *http.Client
+	fallback func() *http.Client // the client for a server that speaks TLS but not HTTP/2
+}
+
+// A mode says which server may answer.
+type mode int
+
+const (
+	leader     mode = iota // the leader: all that was committed before the request, but for moments of an election
+	stale                  // any server, even one that has lost its leader
+	consistent             // the leader, after it has made sure that it still leads
+)
+
+// A call is one request to read something.
+type call struct {
+	path  string     // escaped, below /v1/
+	query url.Values // without mode, index and wait
+	mode  mode
+	index uint64 // above 0: hold the request open until the answer's index is beyond it
+}
+
+// A reply says what came with the answer to a call.
+type reply struct {
+	found    bool   // false when Consul says that there is no such thing (404)
+	index    uint64 // at least 1
+	evidence watch.Evidence
+}
+
+// get sends a call, and hands the body to decode where the status is 200.
+func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
+	if err := c.probe(ctx); err != nil {
+		return reply{}, err
+	}
+	gate := c.budget.reads
+	if r.index > 0 {
+		gate = c.budget.slots
+	}
+	if err := gate.acquire(ctx); err != nil {
+		return reply{}, err
+	}
+	defer gate.release()
+	return c.send(ctx, r, decode)
+}
+
+// limit is how long a call may take. A blocking query takes up to a sixteenth longer than asked for, since the servers
+// spread their answers; what is later comes from a peer that has gone silent.
+func (c *client) limit(r call) time.Duration {
+	if r.index > 0 {
+		return c.wait + c.wait/16 + 10*time.Second
+	}
+	return 30 * time.Second
+}
+
+func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
+	if err := c.pause.wait(ctx); err != nil {
+		return reply{}, err
+	}
+	if err := c.limiter.Wait(ctx); err != nil {
+		return reply{}, err
+	}
+	limit := c.limit(r)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
+	defer cancel()
+	req, err := c.request(ctx, r)
+	if err != nil {
+		return reply{}, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return reply{}, c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+		if err := decode(resp.Body); err != nil {
+			return reply{}, c.malformed(ctx, r, err)
+		}
+	case http.StatusNotFound:
+		if resp.Header.Get("X-Consul-Index") == "" { // not "there is no such thing" but "there is no such endpoint"
+			return reply{}, c.refused(r, resp)
+		}
+	default:
+		return reply{}, c.refused(r, resp)
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, 1<<10) // up to its end, so that the connection is used again
+	return reply{resp.StatusCode == http.StatusOK, index(resp.Header), evidence(resp.Header, r.mode)}, nil
+}
+
+func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
+	query := url.Values{}
+	for k, v := range r.query {
+		query[k] = v
+	}
+	if c.namespace != "" && !query.Has("ns") {
+		query.Set("ns", c.namespace)
+	}
+	if c.partition != "" && !query.Has("partition") {
+		query.Set("partition", c.partition)
+	}
+	switch r.mode {
+	case stale:
+		query.Set("stale", "")
+	case consistent:
+		query.Set("consistent", "")
+	}
+	if r.index > 0 {
+		query.Set("index", strconv.FormatUint(r.index, 10))
+		query.Set("wait", strconv.FormatInt(c.wait.Milliseconds(), 10)+"ms")
+	}
+	u := c.base.url
+	raw := u.Path + "/v1/" + r.path
+	path, err := url.PathUnescape(raw)
+	if err != nil {
+		return nil, err
+	}
+	u.Path, u.RawPath, u.RawQuery = path, raw, query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	token, err := c.token.read()
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("X-Consul-Token", token)
+	}
+	if c.user != "" {
+		req.SetBasicAuth(c.user, string(c.password))
+	}
+	return req, nil
+}
+
+// index reads an answer's index. It is never 0: a request with index 0 would not wait.
+func index(h http.Header) uint64 {
+	i, _ := strconv.ParseUint(h.Get("X-Consul-Index"), 10, 64)
+	return max(i, 1)
+}
+
+func evidence(h http.Header, m mode) watch.Evidence {
+	ms, _ := strconv.ParseUint(h.Get("X-Consul-LastContact"), 10, 63)
+	return watch.Evidence{
+		NoLeader:   h.Get("X-Consul-KnownLeader") == "false",
+		Age:        time.Duration(min(ms, 1<<40)) * time.Millisecond,
+		Filtered:   h.Get("X-Consul-Results-Filtered-By-ACLs") == "true",
+		Consistent: m != stale,
+	}
+}
+
+// probe finds out once whether the agent speaks HTTP/2, which it does over TLS, and widens the budget then. Until that is
+// known no other request is sent, so that they don't all open a connection.
+func (c *client) probe(ctx context.Context) error {
+	if c.base.url.Scheme != "https" {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.probed {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("no answer within 30s"))
+	defer cancel()
+	req, err := c.request(ctx, call{path: "status/leader"})
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.unreachable(ctx, err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	if resp.ProtoMajor >= 2 {
+		c.budget.widen(streamConnections * streamsEach)
+	} else {
+		c.http.CloseIdleConnections()
+		c.http = c.fallback()
+	}
+	c.probed = true
+	return nil
+}

@@ -1,0 +1,193 @@
+// Package consul is the source that answers queries from a Consul agent.
+//
+// Few queries are each held open as a blocking query of their own. When there are more than the connection budget
+// allows, [Source.Follow] plans: keys share a query on their common prefix, and services are followed by a handful of
+// queries that tell when something changed. ARCHITECTURE.md and the comments of plan.go say more.
+package consul
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// A Secret is a text that must not be seen. It prints as "(secret)".
+type Secret string
+
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString is String, for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue is String, for slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// Config says how to reach Consul. The zero Config is an agent without access control on 127.0.0.1:8500.
+type Config struct {
+	// Address is HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:///PATH. A path after the port goes before each
+	// request's, for an agent behind a gateway. "" is 127.0.0.1:8500.
+	Address              string
+	Namespace, Partition string // for queries that name none
+
+	Token     Secret
+	TokenFile string // holds the token, and wins over Token; it is read again when it changes
+	Username  string // HTTP basic authentication; "" for none
+	Password  Secret
+
+	TLS       TLS
+	Transport Transport
+
+	// Wait is how long Consul may hold a query open when nothing changes; 0 means 60 s.
+	Wait time.Duration
+	// Stale lets any server answer, not only the leader. How old such an answer may be is for the Watcher to say.
+	Stale bool
+	// MaxConnections is the most connections that are open at any moment; 0 means 64. An agent accepts 200 from one
+	// address by default, and other programs of the host share them.
+	MaxConnections int
+	// MaxRate is the most requests that are begun in a second; 0 means 2000.
+	MaxRate float64
+	// Once answers each query once and then holds nothing open, except for a key or prefix that does not exist: that is
+	// waited for.
+	Once bool
+	// Plan forces a plan instead of choosing one by the number of queries; "" chooses. See [Plans].
+	Plan string
+	// Log gets what the source does by itself; nil logs nothing.
+	Log *slog.Logger
+}
+
+// TLS is how to speak TLS with the agent. It is also spoken when the address says https.
+type TLS struct {
+	Enabled                 bool
+	CertFile, KeyFile       string
+	CAFile, CAPath, CABytes string // CABytes is PEM text; of several the first that is set counts: CAFile, CABytes, CAPath
+	ServerName              string // "" is the address's host
+	SkipVerify              bool
+}
+
+// Transport tunes the HTTP connections. Zero values stand for the defaults.
+type Transport struct {
+	DialKeepAlive       time.Duration // 30 s
+	DialTimeout         time.Duration // 30 s
+	IdleConnTimeout     time.Duration // 5 s
+	TLSHandshakeTimeout time.Duration // 10 s
+	MaxIdleConns        int           // no limit
+	MaxIdleConnsPerHost int           // 100
+	DisableKeepAlives   bool
+}
+
+const (
+	defaultWait        = time.Minute
+	defaultConnections = 64
+	defaultRate        = 2000
+	// streamConnections is the most connections over which HTTP/2 streams are spread. Consul allows 250 on each.
+	streamConnections = 8
+	streamsEach       = 200
+)
+
+// A base is where requests go.
+type base struct {
+	url    url.URL // scheme, host, and a path that goes before each request's
+	socket string  // the path of a unix socket
+}
+
+func (b base) String() string {
+	if b.socket != "" {
+		return "unix://" + b.socket
+	}
+	return b.url.Host
+}
+
+func (c *Config) base() (base, error) {
+	address := c.Address
+	if address == "" {
+		address = "127.0.0.1:8500"
+	}
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		scheme, rest = "http", address
+	}
+	switch scheme {
+	case "unix":
+		return base{url: url.URL{Scheme: "http", Host: "localhost"}, socket: rest}, nil
+	case "http", "https":
+		if c.TLS.Enabled {
+			scheme = "https"
+		}
+		host, path, _ := strings.Cut(rest, "/")
+		if host == "" {
+			return base{}, fmt.Errorf("consul address %q has no host", c.Address)
+		}
+		if strings.Contains(host, "@") {
+			return base{}, errors.New("consul address must not hold a user name or password: use the auth options")
+		}
+		b := base{url: url.URL{Scheme: scheme, Host: host}}
+		if path = strings.Trim(path, "/"); path != "" {
+			b.url.Path = "/" + path
+		}
+		return b, nil
+	}
+	return base{}, fmt.Errorf("consul address %q: the scheme must be http, https or unix", c.Address)
+}
+
+func (c *Config) tlsConfig() (*tls.Config, error) {
+	t := c.TLS
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		return nil, errors.New("consul TLS needs both a certificate and a key file, or neither")
+	}
+	conf, err := api.SetupTLSConfig(&api.TLSConfig{
+		Address: t.ServerName, CAFile: t.CAFile, CAPath: t.CAPath, CAPem: []byte(t.CABytes),
+		CertFile: t.CertFile, KeyFile: t.KeyFile, InsecureSkipVerify: t.SkipVerify,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("consul TLS: %w", err)
+	}
+	return conf, nil
+}
+
+// transport makes a transport with at most the given number of connections.
+func (c *Config) transport(b base, conf *tls.Config, connections int) *http.Transport {
+	t := c.Transport
+	dialer := &net.Dialer{Timeout: or(t.DialTimeout, 30*time.Second), KeepAlive: or(t.DialKeepAlive, 30*time.Second)}
+	tr := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSClientConfig:     conf,
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: or(t.TLSHandshakeTimeout, 10*time.Second),
+		IdleConnTimeout:     or(t.IdleConnTimeout, 5*time.Second),
+		MaxIdleConns:        t.MaxIdleConns,
+		MaxIdleConnsPerHost: or(t.MaxIdleConnsPerHost, 100),
+		MaxConnsPerHost:     connections,
+		DisableKeepAlives:   t.DisableKeepAlives,
+		DisableCompression:  true, // the agent is next door, and compressing costs it more than all the rest of a read
+	}
+	if b.socket != "" {
+		tr.Proxy = nil
+		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", b.socket)
+		}
+	}
+	return tr
+}
+
+func or[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}

@@ -1,0 +1,155 @@
+package consul
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"lictor/watch"
+)
+
+// An endpoint is where the answer to one query is read, and how it is understood.
+type endpoint struct {
+	path   string
+	query  url.Values
+	decode func(io.Reader) (any, error)
+	none   any                                                // the answer where Consul says that there is no such thing
+	finish func(ctx context.Context, answer any) (any, error) // completes the answer with further reads; may be nil
+	every  time.Duration                                      // above 0: the endpoint can not be held open, and is read this often
+	agent  bool                                               // the agent answers from what it knows itself: there is no choice of servers
+}
+
+// How often endpoints are read that can not be held open.
+const pollEvery = 10 * time.Second
+
+// endpoint tells where the answer to q is read.
+func (s *Source) endpoint(ctx context.Context, q watch.Query) (endpoint, error) {
+	switch q := q.(type) {
+	case watch.Key:
+		return keyEndpoint(q), nil
+	case watch.Prefix:
+		return prefixEndpoint(q), nil
+	case watch.Service:
+		return serviceEndpoint(q), nil
+	case watch.CatalogService:
+		return catalogServiceEndpoint(q), nil
+	case watch.Services:
+		return endpoint{path: "catalog/services", query: scope(q.Scope), decode: decodeServices}, nil
+	case watch.Nodes:
+		return endpoint{path: "catalog/nodes", query: near(scope(q.Scope), q.Near), decode: sorted(q.Near, newNode, byNode)}, nil
+	case watch.NodeServices:
+		return s.nodeServicesEndpoint(ctx, q)
+	case watch.Datacenters:
+		return s.datacentersEndpoint(q), nil
+	case watch.CARoots:
+		return endpoint{path: "agent/connect/ca/roots", decode: decodeCARoots, agent: true}, nil
+	case watch.CALeaf:
+		return endpoint{path: "agent/connect/ca/leaf/" + url.PathEscape(q.Service), query: scope(q.Scope), decode: decodeCALeaf, agent: true}, nil
+	case watch.Partitions:
+		return endpoint{path: "partitions", decode: decodePartitions}, nil
+	case watch.Peerings:
+		return endpoint{path: "peerings", query: scope(q.Scope), decode: decodePeerings}, nil
+	case watch.ExportedServices:
+		return endpoint{path: "exported-services", query: scope(q.Scope), decode: decodeExported}, nil
+	case watch.ImportedServices:
+		return endpoint{path: "imported-services", query: scope(q.Scope), decode: decodeImported}, nil
+	}
+	return endpoint{}, watch.Permanent(fmt.Errorf("consul can not answer %s", q))
+}
+
+// scope makes the parameters that say which part of the registry is asked.
+func scope(s watch.Scope) url.Values {
+	v := url.Values{}
+	for _, p := range [...]struct{ name, value string }{
+		{"dc", s.Datacenter}, {"ns", s.Namespace}, {"partition", s.Partition}, {"peer", s.Peer}, {"sameness-group", s.SamenessGroup},
+	} {
+		if p.value != "" {
+			v.Set(p.name, p.value)
+		}
+	}
+	return v
+}
+
+func near(v url.Values, node string) url.Values {
+	if node != "" {
+		v.Set("near", node)
+	}
+	return v
+}
+
+// A result is an answer and what came with it.
+type result struct {
+	watch.Answer
+	index uint64
+}
+
+// read asks an endpoint once. An index above 0 waits for a change.
+func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (result, error) {
+	if e.agent {
+		m = leader
+	}
+	var value any
+	reply, err := s.client.get(ctx, call{e.path, e.query, m, index}, func(r io.Reader) (err error) {
+		value, err = e.decode(r)
+		return err
+	})
+	if err != nil {
+		return result{}, err
+	}
+	if !reply.found {
+		value = e.none
+		if value == nil {
+			return result{}, watch.Permanent(fmt.Errorf("consul at %s knows nothing of /v1/%s", s.client.base, e.path))
+		}
+	}
+	if e.finish != nil {
+		if value, err = e.finish(ctx, value); err != nil {
+			return result{}, err
+		}
+	}
+	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index}, nil
+}
+
+// readMode is the mode of ordinary reads.
+func (s *Source) readMode() mode {
+	if s.stale {
+		return stale
+	}
+	return leader
+}
+
+// list decodes a JSON list, turning each raw element into an answer's element.
+func list[R, A any](r io.Reader, convert func(*R) A) ([]A, error) {
+	out := []A{}
+	d := json.NewDecoder(r)
+	if t, err := d.Token(); err != nil {
+		return nil, unexpected(err)
+	} else if t == nil { // null is an empty list
+		return out, nil
+	} else if t != json.Delim('[') {
+		return nil, fmt.Errorf("a list was expected")
+	}
+	for d.More() {
+		var raw R
+		if err := d.Decode(&raw); err != nil {
+			return nil, unexpected(err)
+		}
+		out = append(out, convert(&raw))
+	}
+	_, err := d.Token()
+	return out, unexpected(err)
+}
+
+// one decodes a single JSON value.
+func one(r io.Reader, into any) error { return unexpected(json.NewDecoder(r).Decode(into)) }
+
+// unexpected makes an early end of an answer an error that says so.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,91 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"lictor/watch"
+)
+
+// A statusError is an answer of Consul that says no.
+type statusError struct {
+	status int
+	text   string // one clear line
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// denied tells whether err says that our token may not read something.
+func denied(err error) bool { return hasStatus(err, http.StatusForbidden) }
+
+func hasStatus(err error, status int) bool {
+	e, ok := errors.AsType[*statusError](err)
+	return ok && e.status == status
+}
+
+// refused makes the error of an answer with a status that is not a success.
+func (c *client) refused(r call, resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 2048))
+	said := oneLine(string(body))
+	fail := func(format string, args ...any) *statusError {
+		return &statusError{resp.StatusCode, fmt.Sprintf(format, args...)}
+	}
+	switch resp.StatusCode {
+	case http.StatusForbidden, http.StatusUnauthorized:
+		c.token.forget()
+		return fail("permission denied by consul at %s: %s", c.base, said)
+	case http.StatusTooManyRequests:
+		c.tooMany(resp)
+		return fail("consul at %s accepts no more connections or requests from us now (429): %s", c.base, said)
+	case http.StatusBadRequest:
+		return watch.Permanent(fail("consul at %s refuses the request: %s", c.base, said))
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return watch.Permanent(fail("consul at %s does not know /v1/%s: its version or edition lacks this, or it is switched off", c.base, r.path))
+	}
+	if strings.Contains(said, "is disabled") || strings.Contains(said, "not enabled") {
+		return watch.Permanent(fail("consul at %s: %s", c.base, said))
+	}
+	return fail("consul at %s: %s (%d)", c.base, said, resp.StatusCode)
+}
+
+// unreachable makes the error of a request that got no answer. What the HTTP client says is cut down to its cause: the
+// rest repeats the request.
+func (c *client) unreachable(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("consul at %s closed the connection", c.base)
+	}
+	return fmt.Errorf("consul at %s: %w", c.base, err)
+}
+
+// malformed makes the error of an answer that could not be read to its end, or is not what it should be. It says nothing
+// of the answer itself, which may be secret.
+func (c *client) malformed(ctx context.Context, r call, err error) error {
+	if ctx.Err() != nil {
+		return c.unreachable(ctx, err)
+	}
+	return fmt.Errorf("consul at %s: the answer of /v1/%s was cut off or is malformed: %w", c.base, r.path, err)
+}
+
+// oneLine makes what Consul said fit for a log line.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	s = strings.TrimPrefix(s, "rpc error making call: ")
+	if len(s) > 300 {
+		s = s[:300] + "..."
+	}
+	if s == "" {
+		return "no reason given"
+	}
+	return s
+}

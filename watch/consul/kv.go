@@ -1,0 +1,62 @@
+package consul
+
+import (
+	"io"
+	"net/url"
+	"strings"
+
+	"lictor/watch"
+)
+
+// A rawPair is a key as Consul writes it. Its value is in base64, which encoding/json decodes for byte slices.
+type rawPair struct {
+	Key                                 string
+	Value                               []byte
+	CreateIndex, ModifyIndex, LockIndex uint64
+	Flags                               uint64
+	Session                             string
+}
+
+func newPair(r *rawPair) *watch.KeyPair {
+	return &watch.KeyPair{
+		Path: r.Key, Key: r.Key, Value: string(r.Value),
+		CreateIndex: r.CreateIndex, ModifyIndex: r.ModifyIndex, LockIndex: r.LockIndex, Flags: r.Flags, Session: r.Session,
+	}
+}
+
+func keyEndpoint(q watch.Key) endpoint {
+	return endpoint{path: kvPath(q.Path), query: scope(q.Scope), none: (*watch.KeyPair)(nil),
+		decode: func(r io.Reader) (any, error) {
+			pairs, err := list(r, newPair)
+			if err != nil || len(pairs) == 0 {
+				return (*watch.KeyPair)(nil), err
+			}
+			return pairs[0], nil
+		}}
+}
+
+// prefixEndpoint reads all keys below a prefix. Consul lists them in the byte order of their names.
+func prefixEndpoint(q watch.Prefix) endpoint {
+	query := scope(q.Scope)
+	query.Set("recurse", "")
+	return endpoint{path: kvPath(q.Path), query: query, none: []*watch.KeyPair{},
+		decode: func(r io.Reader) (any, error) {
+			pairs, err := list(r, newPair)
+			for _, p := range pairs {
+				p.Key = strings.TrimLeft(strings.TrimPrefix(p.Path, q.Path), "/")
+			}
+			return pairs, err
+		}}
+}
+
+// kvPath escapes a key, keeping its slashes.
+func kvPath(key string) string {
+	parts := strings.Split(key, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+		if p == "." || p == ".." { // a server would take these for folders of the address, and walk
+			parts[i] = strings.ReplaceAll(p, ".", "%2E")
+		}
+	}
+	return "kv/" + strings.Join(parts, "/")
+}

@@ -1,0 +1,133 @@
+package consul
+
+import (
+	"cmp"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"lictor/watch"
+)
+
+// The raw types hold of Consul's JSON what answers need.
+
+type rawNode struct {
+	ID, Node, Address, Datacenter string
+	TaggedAddresses, Meta         map[string]string
+}
+
+type rawService struct {
+	ID, Service, Kind    string
+	Tags                 []string
+	Meta                 map[string]string
+	Port                 int
+	Address              string
+	TaggedAddresses      map[string]watch.ServiceAddress
+	Weights              watch.Weights
+	EnableTagOverride    bool
+	Namespace, Partition string
+}
+
+type rawEntry struct {
+	Node    rawNode
+	Service rawService
+	Checks  []*watch.HealthCheck
+}
+
+func serviceEndpoint(q watch.Service) endpoint {
+	kind := "service"
+	if q.Connect {
+		kind = "connect"
+	}
+	query := near(scope(q.Scope), q.Near)
+	if q.Filter != "" {
+		query.Set("filter", q.Filter)
+	}
+	if q.Name == "" { // Consul refuses an empty name; no service has it
+		return endpoint{path: "status/leader", query: scope(q.Scope), agent: true, every: pollEvery,
+			decode: func(io.Reader) (any, error) { return []*watch.ServiceInstance{}, nil }}
+	}
+	return endpoint{path: "health/" + kind + "/" + url.PathEscape(q.Name), query: query, decode: sorted(q.Near, newEntry, byInstance)}
+}
+
+func newEntry(e *rawEntry) *watch.ServiceInstance { return newInstance(&e.Node, &e.Service, e.Checks) }
+
+// newInstance makes the answer's form of an instance from its node, itself, and its checks: the node's and its own. All
+// plans make instances here, so that their answers are equal.
+func newInstance(n *rawNode, s *rawService, checks []*watch.HealthCheck) *watch.ServiceInstance {
+	slices.Sort(s.Tags)
+	slices.SortFunc(checks, byCheck)
+	for _, c := range checks {
+		slices.Sort(c.ServiceTags)
+	}
+	i := &watch.ServiceInstance{
+		Node: n.Node, NodeID: n.ID, NodeAddress: n.Address, NodeDatacenter: n.Datacenter,
+		NodeTaggedAddresses: n.TaggedAddresses, NodeMeta: n.Meta,
+		ID: s.ID, Name: s.Service, Kind: s.Kind, Tags: s.Tags, ServiceMeta: s.Meta, Port: s.Port,
+		Address: cmp.Or(s.Address, n.Address), ServiceTaggedAddresses: s.TaggedAddresses, Weights: s.Weights,
+		Namespace: s.Namespace, Partition: s.Partition,
+		Checks: checks, Status: watch.HealthChecks(checks).AggregatedStatus(),
+	}
+	return i
+}
+
+func byInstance(a, b *watch.ServiceInstance) int {
+	return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ID, b.ID))
+}
+
+// byCheck puts a node's own checks before those of its instances.
+func byCheck(a, b *watch.HealthCheck) int {
+	return cmp.Or(strings.Compare(a.ServiceID, b.ServiceID), strings.Compare(a.CheckID, b.CheckID))
+}
+
+// sorted decodes a list and sorts it, unless it comes in the order of distance from a node.
+func sorted[R, A any](near string, convert func(*R) A, order func(a, b A) int) func(io.Reader) (any, error) {
+	return func(r io.Reader) (any, error) {
+		answer, err := list(r, convert)
+		if near == "" {
+			slices.SortStableFunc(answer, order)
+		}
+		return answer, err
+	}
+}
+
+func decodeServices(r io.Reader) (any, error) {
+	var raw map[string][]string
+	if err := one(r, &raw); err != nil {
+		return nil, err
+	}
+	answer := make([]*watch.ServiceName, 0, len(raw))
+	for name, tags := range raw {
+		slices.Sort(tags)
+		answer = append(answer, &watch.ServiceName{Name: name, Tags: tags})
+	}
+	slices.SortFunc(answer, func(a, b *watch.ServiceName) int { return strings.Compare(a.Name, b.Name) })
+	return answer, nil
+}
+
+type rawCatalog struct {
+	ID, Node, Address, Datacenter string
+	TaggedAddresses, NodeMeta     map[string]string
+	ServiceID, ServiceName        string
+	ServiceAddress                string
+	ServiceTags                   []string
+	ServiceMeta                   map[string]string
+	ServicePort                   int
+	Namespace                     string
+}
+
+func catalogServiceEndpoint(q watch.CatalogService) endpoint {
+	convert := func(c *rawCatalog) *watch.CatalogInstance {
+		slices.Sort(c.ServiceTags)
+		return &watch.CatalogInstance{
+			ID: c.ID, Node: c.Node, Address: c.Address, Datacenter: c.Datacenter, TaggedAddresses: c.TaggedAddresses, NodeMeta: c.NodeMeta,
+			ServiceID: c.ServiceID, ServiceName: c.ServiceName, ServiceAddress: c.ServiceAddress, ServiceTags: c.ServiceTags,
+			ServiceMeta: c.ServiceMeta, ServicePort: c.ServicePort, Namespace: c.Namespace,
+		}
+	}
+	order := func(a, b *watch.CatalogInstance) int {
+		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ServiceID, b.ServiceID))
+	}
+	return endpoint{path: "catalog/service/" + url.PathEscape(q.Name), query: near(scope(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
+}

@@ -1,0 +1,180 @@
+package consul
+
+import (
+	"context"
+
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"lictor/watch"
+)
+
+// A Source answers queries from a Consul agent, all kinds but [watch.File].
+type Source struct {
+	client *client
+	stale  bool
+	once   bool
+	force  string
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	active int // calls of Watch and Follow
+}
+
+var _ watch.Source = (*Source)(nil)
+
+// New makes a source. It does not talk to Consul yet: an agent that can not be reached is an error of each query.
+func New(c Config) (*Source, error) {
+	b, err := c.base()
+	if err != nil {
+		return nil, err
+	}
+	conf, err := c.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	if c.MaxConnections < 0 || c.MaxConnections == 1 {
+		return nil, fmt.Errorf("consul max_connections is %d, and must be 2 or more: one for reads, one that waits for changes", c.MaxConnections)
+	}
+	if c.Plan != "" && !slices.Contains(Plans, c.Plan) {
+		return nil, fmt.Errorf("consul plan %q is not one of %v", c.Plan, Plans)
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	connections := or(c.MaxConnections, defaultConnections)
+	perSecond := or(c.MaxRate, float64(defaultRate))
+	cl := &client{
+		base: b, wait: or(c.Wait, defaultWait), log: log,
+		token: &token{fixed: c.Token, file: c.TokenFile}, user: c.Username, password: c.Password,
+		namespace: c.Namespace, partition: c.Partition,
+		budget: newBudget(connections), limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
+	}
+	first := connections
+	if b.url.Scheme == "https" {
+		first = min(connections, streamConnections)
+		cl.fallback = func() *http.Client { return &http.Client{Transport: c.transport(b, conf, connections)} }
+	}
+	cl.http = &http.Client{Transport: c.transport(b, conf, first)}
+	return &Source{client: cl, stale: c.Stale, once: c.Once, force: c.Plan, log: log}, nil
+}
+
+// enter and leave count who uses the source, so that idle connections are closed after the last.
+func (s *Source) enter() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active++
+}
+
+func (s *Source) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active--
+	if s.active == 0 {
+		s.client.mu.Lock()
+		defer s.client.mu.Unlock()
+		s.client.http.CloseIdleConnections()
+	}
+}
+
+// Watch is the watch.Source's. It holds one query open. For many queries at once see [Source.Follow].
+func (s *Source) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+	s.enter()
+	defer s.leave()
+	return s.hold(ctx, q, report)
+}
+
+// hold reports the answer to q and its changes, by a request that Consul holds open until something changes.
+func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) error {
+	e, err := s.endpoint(ctx, q)
+	if err != nil {
+		return err
+	}
+	return s.follow(ctx, e, func(r result) error {
+		if report(r.Answer) {
+			return s.done(ctx, r.Value)
+		}
+		sure, err := s.read(ctx, e, consistent, 0)
+		if err != nil {
+			return err
+		}
+		report(sure.Answer)
+		return nil
+	})
+}
+
+// done waits for the end, when one answer is all that is wanted and this is one.
+func (s *Source) done(ctx context.Context, answer any) error {
+	if !s.once || awaited(answer) {
+		return nil
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// awaited tells whether an answer is one that a program waits beyond, even when it only renders once: a key that does
+// not exist, or a prefix without any.
+func awaited(answer any) bool {
+	switch v := answer.(type) {
+	case *watch.KeyPair:
+		return v == nil
+	case []*watch.KeyPair:
+		return len(v) == 0
+	}
+	return false
+}
+
+// follow reads an endpoint again and again and hands on each answer that may be new, until ctx ends or something fails.
+func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error) error {
+	var last uint64 // the index of the last answer, 0 to ask afresh
+	var seen uint64 // the last index that was not asked afresh
+	quick := 0      // answers in a row that came at once although nothing was new
+	for {
+		begin := time.Now()
+		r, err := s.read(ctx, e, s.readMode(), last)
+		if err != nil {
+			return err
+		}
+		if last == 0 || r.index != last {
+			// The index of a server that was restored or lost its data begins anew. Waiting for one beyond the old
+			// index would miss all changes up to there.
+			r.WentBack = r.index < seen
+			if err := each(r); err != nil {
+				return err
+			}
+		}
+		seen = r.index
+		pause := time.Duration(0)
+		switch {
+		case e.every > 0:
+			pause = e.every - rand.N(e.every/10)
+			r.index = 0
+		case last > 0 && r.index == last && time.Since(begin) < s.client.wait/4:
+			quick++ // something between us and Consul answers for it, or does not let us wait
+			pause = min(time.Duration(quick)*100*time.Millisecond, 5*time.Second)
+		default:
+			quick = 0
+		}
+		last = r.index
+		if r.WentBack && e.every == 0 {
+			last = 0
+		}
+		if pause > 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
