@@ -58,7 +58,7 @@ func (i *instance) entry() healthEntry {
 // longer do it as Consul does: a field of a list, such as Checks.Status, matches when that of any element does.
 func filter(expression string, instances []*instance) ([]*instance, error) {
 	var cond condition
-	parsed, err := grammar.Parse("", []byte(expression), grammar.MaxExpressions(1_000_000))
+	parsed, err := grammar.Parse("", []byte(rawSlashes(expression)), grammar.MaxExpressions(1_000_000))
 	if err == nil {
 		cond, err = compile(parsed)
 	}
@@ -72,6 +72,19 @@ func filter(expression string, instances []*instance) ([]*instance, error) {
 		}
 	}
 	return kept, nil
+}
+
+var literal = regexp.MustCompile("`[^`]*`|\"(?:[^\"\\\\]|\\\\.)*\"")
+
+// rawSlashes quotes texts such as "/metrics" in the other way, `/metrics`: the library would take them for paths and lose
+// the slash.
+func rawSlashes(expression string) string {
+	return literal.ReplaceAllStringFunc(expression, func(s string) string {
+		if strings.HasPrefix(s, `"/`) && !strings.ContainsAny(s, "`\\") {
+			return "`" + s[1:len(s)-1] + "`"
+		}
+		return s
+	})
 }
 
 // A condition is a compiled expression.
@@ -186,7 +199,7 @@ func leafTest(e *grammar.MatchExpression, t reflect.Type) (func(reflect.Value) b
 		}
 	case grammar.MatchIsEmpty, grammar.MatchIsNotEmpty:
 		switch t.Kind() {
-		case reflect.String, reflect.Map, reflect.Slice:
+		case reflect.Map, reflect.Slice:
 			return func(v reflect.Value) bool { return v.Len() == 0 }, nil
 		}
 	case grammar.MatchMatches, grammar.MatchNotMatches:

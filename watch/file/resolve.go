@@ -213,7 +213,7 @@ func (i *instance) answer(id string, nodeHealth Health) *watch.ServiceInstance {
 }
 
 func sortedTags(tags []string) watch.ServiceTags {
-	t := watch.ServiceTags(slices.Clone(tags))
+	t := append(watch.ServiceTags{}, tags...) // never nil: toJSON shows the difference
 	slices.Sort(t)
 	return t
 }
@@ -235,7 +235,7 @@ func nodeChecks(node string, h Health) watch.HealthChecks {
 		checks = append(checks, &watch.HealthCheck{CheckID: "_node_maintenance", Name: "Node Maintenance Mode", Status: watch.StatusCritical, Notes: h.Maintenance})
 	}
 	for _, c := range checks {
-		c.Node = node
+		c.Node, c.ServiceTags = node, []string{}
 	}
 	return byCheckID(checks)
 }
@@ -259,7 +259,7 @@ func (i *instance) checks(id string) watch.HealthChecks {
 		checks = append(checks, &watch.HealthCheck{CheckID: "_service_maintenance:" + id, Name: "Service Maintenance Mode", Status: watch.StatusCritical, Notes: h.Maintenance})
 	}
 	for _, c := range checks {
-		c.Node, c.ServiceID, c.ServiceName, c.ServiceTags = i.node.Node, id, i.name, i.Tags
+		c.Node, c.ServiceID, c.ServiceName, c.ServiceTags = i.node.Node, id, i.name, sortedTags(i.Tags)
 	}
 	return byCheckID(checks)
 }
