@@ -37,7 +37,10 @@ func (s *Staged) setAttributes(old *os.File) error {
 	if err != nil {
 		return err
 	}
-	if !kept {
+	switch {
+	case !kept && s.file.InPlace && s.old != nil:
+		mode &= 0o700 // the destination keeps its own; this is only for checking
+	case !kept:
 		mode &^= setIDBits
 	}
 	if old != nil {
@@ -118,6 +121,9 @@ func (s *Staged) setOwner(uid, gid int, mode uint32) (kept bool, err error) {
 	}
 	if s.file.User != "" || s.file.Group != "" {
 		return false, fmt.Errorf("user %d may not give the file to %d:%d (%w); run as root, or leave user and group out", os.Geteuid(), uid, gid, err)
+	}
+	if s.file.InPlace && s.old != nil {
+		return false, nil
 	}
 	_ = unix.Fchown(fd, -1, gid) // as much of it as we may
 	if mode&0o004 == 0 {

@@ -260,7 +260,6 @@ func TestWhatCanNotBeADestination(t *testing.T) {
 		dir + "/loop1":                       "never end",
 		dir + "/loop1/x":                     "never end",
 		dir + "/file/x":                      dir + "/file is not a directory",
-		dir + strings.Repeat("/x", 10):       "",
 		dir + "/" + strings.Repeat("x", 256): "file name too long",
 	} {
 		f := File{Path: path}
