@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"reflect"
 	"sync"
 	"time"
 )
 
-// A Watcher keeps the answers of a set of queries fresh. It owns one goroutine for each watched query.
+// A Watcher keeps the answers of a set of queries fresh. It owns one goroutine for each watched query, or one for all of a
+// source that is a [Planner].
 //
 // One goroutine, the runner's, calls Sync, Take and Wait; the other methods may be called from anywhere. The zero
 // Watcher is not usable: see [New].
@@ -27,8 +27,9 @@ type Watcher struct {
 	changed chan struct{}
 	wg      sync.WaitGroup
 
-	mu      sync.Mutex
-	entries map[Query]*entry
+	mu       sync.Mutex
+	entries  map[Query]*entry
+	planners map[Planner]chan Change // those that run
 	dirty   Set
 	failing map[*entry]struct{} // entries whose last attempt failed
 	warned  map[string]struct{} // error texts already logged at warn since everything last worked
@@ -37,46 +38,12 @@ type Watcher struct {
 // An entry is what is known of one watched query. A running query holds its own entry, so an answer that arrives after
 // its query was dropped (or dropped and wanted again) lands in an orphan that nobody reads.
 type entry struct {
-	cancel context.CancelFunc
-	answer any
-	known  bool
-	err    error // why the last attempt failed, or why the last answer was not believed; nil when all is well
-	spent  bool  // all attempts are used up
-}
-
-// Retry is a policy for trying again what failed: after Backoff, then twice that and so on up to MaxBackoff, each pause
-// shortened by a random part of up to a half, so that many clients of one registry don't come back all at once.
-type Retry struct {
-	// Attempts is how many times a query is tried again after failures in a row before [Watcher.GaveUp] reports it;
-	// 0 means for ever, below 0 not at all.
-	Attempts   int
-	Backoff    time.Duration
-	MaxBackoff time.Duration // 0 means no limit
-}
-
-// DefaultRetry is the policy of a daemon: it never gives up, and asks at least every 30 seconds.
-var DefaultRetry = Retry{Backoff: 250 * time.Millisecond, MaxBackoff: 30 * time.Second}
-
-// pause is how long to wait after the given number of failures in a row (1 or more).
-func (r Retry) pause(failures int) time.Duration {
-	d := r.Backoff
-	for range failures - 1 {
-		d *= 2
-		if r.MaxBackoff > 0 && d >= r.MaxBackoff {
-			break
-		}
-		if d > time.Hour {
-			d = time.Hour
-			break
-		}
-	}
-	if r.MaxBackoff > 0 {
-		d = min(d, r.MaxBackoff)
-	}
-	if d <= 1 {
-		return d
-	}
-	return d - rand.N(d/2+1)
+	cancel   context.CancelFunc // nil where a planner answers
+	answer   any
+	known    bool
+	err      error // why the last attempt failed, or why the last answer was not believed; nil when all is well
+	failures int   // in a row
+	spent    bool  // all attempts are used up
 }
 
 // New makes a Watcher that asks source, and logs to log.
@@ -84,32 +51,56 @@ func New(source Source, log *slog.Logger) *Watcher {
 	return &Watcher{
 		Retry: DefaultRetry, source: source, log: log,
 		changed: make(chan struct{}, 1),
-		entries: map[Query]*entry{}, dirty: Set{},
+		entries: map[Query]*entry{}, planners: map[Planner]chan Change{}, dirty: Set{},
 		failing: map[*entry]struct{}{}, warned: map[string]struct{}{},
 	}
 }
 
 // Sync starts and stops watching so that exactly the queries in want are watched. What it starts ends with ctx, or when
-// a later Sync no longer wants it; answers of what is dropped are forgotten.
+// a later Sync no longer wants it; answers of what is dropped are forgotten. Every call gets the same context.
 func (w *Watcher) Sync(ctx context.Context, want Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	changes := map[Planner]Change{}
+	planner := func(q Query) (Change, bool) {
+		p, ok := pick(w.source, q).(Planner)
+		if !ok {
+			return Change{}, false
+		}
+		if _, found := changes[p]; !found {
+			changes[p] = Change{Drop: Set{}, Add: Set{}}
+		}
+		return changes[p], true
+	}
 	for q, e := range w.entries {
-		if !want.Has(q) {
+		if want.Has(q) {
+			continue
+		}
+		delete(w.entries, q)
+		delete(w.dirty, q)
+		delete(w.failing, e)
+		if e.cancel != nil {
 			e.cancel()
-			delete(w.entries, q)
-			delete(w.dirty, q)
-			delete(w.failing, e)
+		} else if c, ok := planner(q); ok {
+			c.Drop.Add(q)
 		}
 	}
 	for q := range want {
 		if _, ok := w.entries[q]; ok {
 			continue
 		}
-		qctx, cancel := context.WithCancel(ctx)
-		e := &entry{cancel: cancel}
+		e := &entry{}
 		w.entries[q] = e
+		if c, ok := planner(q); ok {
+			c.Add.Add(q)
+			continue
+		}
+		var qctx context.Context
+		qctx, e.cancel = context.WithCancel(ctx)
 		w.wg.Go(func() { w.watch(qctx, q, e) })
+	}
+	for p, c := range changes {
+		w.tell(ctx, p, c)
 	}
 }
 
@@ -176,25 +167,19 @@ func (w *Watcher) wake() {
 
 // watch keeps one query going until ctx ends.
 func (w *Watcher) watch(ctx context.Context, q Query, e *entry) {
-	failures := 0
+	source := pick(w.source, q)
 	for {
-		err := w.source.Watch(ctx, q, func(a Answer) bool {
-			failures = 0
-			return w.report(q, e, a)
-		})
+		err := source.Watch(ctx, q, func(a Answer) bool { return w.report(q, e, a) })
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
 			err = errors.New("the source stopped without a reason")
 		}
-		failures++
-		pause := w.Retry.pause(failures)
-		w.fail(q, e, err, failures, pause)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pause):
+		case <-time.After(w.fail(q, e, err)):
 		}
 	}
 }
@@ -206,6 +191,7 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 	if w.entries[q] != e {
 		return true // dropped meanwhile: nobody reads it
 	}
+	e.failures = 0
 	if why := doubt(e.answer, e.known, a, w.MaxAge); why != "" {
 		if a.Consistent && (e.err == nil || e.err.Error() != why) {
 			e.err = errors.New(why)
@@ -225,19 +211,19 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 	return true
 }
 
-// fail records that an attempt failed. The same error text is logged once as a warning until everything works again, since
-// when a registry goes away all queries fail for the one reason.
-func (w *Watcher) fail(q Query, e *entry, err error, failures int, pause time.Duration) {
+// fail records that an attempt failed, and tells how long to wait before the next. The same error text is logged once as a
+// warning until everything works again, since when a registry goes away all queries fail for the one reason.
+func (w *Watcher) fail(q Query, e *entry, err error) (pause time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	e.failures++
+	pause = w.Retry.pause(e.failures)
 	if w.entries[q] != e {
-		return
+		return pause
 	}
 	e.err = err
 	w.failing[e] = struct{}{}
-	if !e.spent && (w.Retry.Attempts < 0 || w.Retry.Attempts > 0 && failures > w.Retry.Attempts) {
-		e.spent = true
-	}
+	e.spent = e.spent || w.Retry.spent(err, e.failures)
 	level := slog.LevelDebug
 	text := err.Error()
 	if _, seen := w.warned[text]; !seen && len(w.warned) < 20 {
@@ -246,6 +232,7 @@ func (w *Watcher) fail(q Query, e *entry, err error, failures int, pause time.Du
 	}
 	w.log.Log(context.Background(), level, "query failed, will retry", "query", q.String(), "error", err, "pause", pause.Round(time.Millisecond))
 	w.wake()
+	return pause
 }
 
 func (w *Watcher) recovered(e *entry) {
