@@ -47,9 +47,9 @@ func TestChildEndsByItself(t *testing.T) {
 		want    Status
 		code    int
 	}{
-		{Shell("exit 0"), Status{}, 0},
-		{Shell("exit 7"), Status{Code: 7}, 7},
-		{Shell("kill -TERM $$"), Status{Signal: syscall.SIGTERM}, 143},
+		{shell("exit 0"), Status{}, 0},
+		{shell("exit 7"), Status{Code: 7}, 7},
+		{shell("kill -TERM $$"), Status{Signal: syscall.SIGTERM}, 143},
 	} {
 		c := &Child{Command: test.command}
 		supervise(t, c)
@@ -72,7 +72,7 @@ func TestChildThatCannotStart(t *testing.T) {
 }
 
 func TestChildIsStoppedBeforeItStarted(t *testing.T) {
-	c := &Child{Command: Shell("exit 0")}
+	c := &Child{Command: shell("exit 0")}
 	supervise(t, c)()
 	if got := awaitStatus(t, c); !got.Stopped {
 		t.Errorf("%+v", got)
@@ -195,7 +195,7 @@ func TestChildClosesItsOutput(t *testing.T) {
 // The signals go to the whole group of a shell, which has a program of its own below it.
 func TestChildSignalsReachBelowTheShell(t *testing.T) {
 	_, note := child(t, "signals")
-	c := &Child{Command: Shell("trap : USR1 TERM; " + os.Args[0] + "; true")}
+	c := &Child{Command: shell("trap : USR1 TERM; " + os.Args[0] + "; true")}
 	stop := supervise(t, c)
 	c.Apply(childEnv("signals", note), false)
 	awaitFile(note, "started")

@@ -74,9 +74,9 @@ func TestRunErrors(t *testing.T) {
 		{"not a program", Command{Args: []string{blob}}, "neither a program", 126},
 		{"NUL", Command{Args: []string{"true"}, Env: []string{"A=secret\x00"}}, "NUL", 126},
 		{"too long", Command{Args: []string{"true"}, Env: []string{"A=" + strings.Repeat("x", 200_000)}}, "too long", 126},
-		{"exit code", Shell("exit 3"), `command "exit 3" ended with exit code 3`, 0},
-		{"not found in a shell", Shell("no-such-program-here 2>/dev/null"), "ended with exit code 127", 0},
-		{"signal", Shell("kill -USR1 $$"), `command "kill -USR1 $$" was ended by SIGUSR1`, 0},
+		{"exit code", shell("exit 3"), `command "exit 3" ended with exit code 3`, 0},
+		{"not found in a shell", shell("no-such-program-here 2>/dev/null"), "ended with exit code 127", 0},
+		{"signal", shell("kill -USR1 $$"), `command "kill -USR1 $$" was ended by SIGUSR1`, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			log, _ := testLog()
@@ -160,28 +160,25 @@ func TestRunGivesNoInput(t *testing.T) {
 func TestShellIsCalledSh(t *testing.T) {
 	log, _ := testLog()
 	var out strings.Builder
-	c := Shell("echo shell:$0:$A")
+	c := shell("echo shell:$0:$A")
 	c.Env, c.Stdout, c.Dir = []string{"A=b"}, &out, t.TempDir()
 	if err := c.Run(t.Context(), log); err != nil || out.String() != "shell:sh:b\n" {
 		t.Errorf("printed %q, error %v", &out, err)
 	}
 }
 
-func TestText(t *testing.T) {
+func TestJoin(t *testing.T) {
 	for _, test := range []struct {
-		got  Command
-		want []string
-		sh   bool
+		args []string
+		want string
 	}{
-		{Text("echo a,b"), []string{"echo a,b"}, true},
-		{Text(" /bin/env "), []string{"/bin/env"}, false},
-		{Text("a\tb"), []string{"a\tb"}, true},
-		{List([]string{"echo $x"}), []string{"echo $x"}, true},
-		{List([]string{"echo", "$x y"}), []string{"echo", "$x y"}, false},
-		{List(nil), nil, false},
+		{[]string{"echo $k | tr a b"}, "echo $k | tr a b"},
+		{[]string{"echo", "-upcase", "$k"}, "echo -upcase $k"},
+		{[]string{"printf", "%s,", "one two", "a  b", ""}, "printf %s, 'one two' 'a  b' ''"},
+		{[]string{"sh", "-c", "echo it's $k"}, `sh -c 'echo it'\''s $k'`},
 	} {
-		if !slices.Equal(test.got.Args, test.want) || test.got.Shell != test.sh {
-			t.Errorf("got %#v, want %q, shell %t", test.got, test.want, test.sh)
+		if got := Join(test.args); got != test.want {
+			t.Errorf("%q: got %s, want %s", test.args, got, test.want)
 		}
 	}
 }
@@ -203,7 +200,7 @@ func TestKeyAndString(t *testing.T) {
 	if got := a.String(); got != "x 'y z'" {
 		t.Errorf("String is %q", got)
 	}
-	if got := Shell("one\n  two" + strings.Repeat("ü", 200)).String(); len(got) > 170 || !strings.HasPrefix(got, "one twoü") {
+	if got := shell("one\n  two" + strings.Repeat("ü", 200)).String(); len(got) > 170 || !strings.HasPrefix(got, "one twoü") {
 		t.Errorf("String is %q", got)
 	}
 }

@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+func shell(text string) Command { return Command{Args: []string{text}, Shell: true} }
+
 // child is a command that runs this binary in a mode; note is a file for what it has to tell.
 func child(t *testing.T, mode string, args ...string) (c Command, note string) {
 	t.Helper()

@@ -32,7 +32,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 	note := t.TempDir() + "/note"
 	want := ""
 	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
-		q.Submit(t.Context(), id, Shell("sleep 0.0$(($$ % 10)); echo "+id+" >> "+note))
+		q.Submit(t.Context(), id, shell("sleep 0.0$(($$ % 10)); echo "+id+" >> "+note))
 		want += id + "\n"
 	}
 	for i, r := range collect(t, q) {
@@ -78,10 +78,10 @@ func TestQueueCoalesces(t *testing.T) {
 	q := NewQueue(log)
 	dir := t.TempDir()
 	note, gate := dir+"/note", dir+"/gate"
-	q.Submit(t.Context(), "x", Shell("echo first >> "+note+"; while [ ! -e "+gate+" ]; do sleep 0.01; done"))
+	q.Submit(t.Context(), "x", shell("echo first >> "+note+"; while [ ! -e "+gate+" ]; do sleep 0.01; done"))
 	awaitFile(note, "first")
 	for _, text := range []string{"second", "third", "fourth"} {
-		q.Submit(t.Context(), "x", Shell("echo "+text+" >> "+note))
+		q.Submit(t.Context(), "x", shell("echo "+text+" >> "+note))
 	}
 	if err := os.WriteFile(gate, nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestQueueRetries(t *testing.T) {
 	q := NewQueue(log)
 	q.Retry = Retry{Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond}
 	note := t.TempDir() + "/note"
-	q.Submit(t.Context(), "x", Shell("echo try >> "+note+"; test $(wc -l < "+note+") -ge 4"))
+	q.Submit(t.Context(), "x", shell("echo try >> "+note+"; test $(wc -l < "+note+") -ge 4"))
 	results := collect(t, q)
 	if len(results) != 4 || results[3].Err != nil || !results[3].Final || results[3].Attempt != 4 || results[2].Final || results[2].Pause > 5*time.Millisecond {
 		t.Errorf("results %+v", results)
@@ -113,7 +113,7 @@ func TestQueueRetries(t *testing.T) {
 func TestQueueOnce(t *testing.T) {
 	log, _ := testLog()
 	q := NewQueue(log)
-	q.Submit(t.Context(), "x", Shell("exit 1"))
+	q.Submit(t.Context(), "x", shell("exit 1"))
 	if got := collect(t, q); len(got) != 1 || got[0].Err == nil || !got[0].Final {
 		t.Errorf("results %+v", got)
 	}
@@ -125,12 +125,12 @@ func TestQueueSubmitEndsPause(t *testing.T) {
 	log, _ := testLog()
 	q := NewQueue(log)
 	q.Retry = Retry{Backoff: time.Hour}
-	q.Submit(t.Context(), "x", Shell("exit 1"))
+	q.Submit(t.Context(), "x", shell("exit 1"))
 	<-q.Done()
 	if got := q.Take(); len(got) != 1 || got[0].Final || got[0].Pause < time.Minute {
 		t.Fatalf("results %+v", got)
 	}
-	q.Submit(t.Context(), "x", Shell("exit 0"))
+	q.Submit(t.Context(), "x", shell("exit 0"))
 	if got := collect(t, q); len(got) != 1 || got[0].Err != nil || got[0].Attempt != 1 || !got[0].Final {
 		t.Errorf("results %+v", got)
 	}
@@ -143,7 +143,7 @@ func TestQueueEndsWithContext(t *testing.T) {
 	q := NewQueue(log)
 	q.Retry = Retry{Backoff: time.Hour}
 	ctx, cancel := context.WithCancel(t.Context())
-	q.Submit(ctx, "failing", Shell("exit 1"))
+	q.Submit(ctx, "failing", shell("exit 1"))
 	<-q.Done()
 	slow, note := child(t, "signals")
 	q.Submit(ctx, "slow", slow)

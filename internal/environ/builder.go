@@ -1,0 +1,214 @@
+package environ
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lictor/internal/command"
+	"lictor/internal/engine"
+	"lictor/watch"
+)
+
+// A Builder makes the environment that a [Spec] describes. One goroutine at a time may use it.
+type Builder struct {
+	spec     Spec
+	prefixes []prefix
+	services []service
+	log      *slog.Logger
+	warned   map[string]bool // what has been logged already
+}
+
+// New checks spec and makes its Builder. lookup answers {{ env "NAME" }} in paths, as [os.LookupEnv] does. The error joins
+// one line for each prefix and service that is wrong.
+func New(spec Spec, lookup func(name string) (value string, ok bool), log *slog.Logger) (*Builder, error) {
+	b := &Builder{spec: spec, log: log, warned: map[string]bool{}}
+	var errs []error
+	for _, p := range spec.Prefixes {
+		compiled, err := p.compile(lookup)
+		errs = append(errs, err)
+		b.prefixes = append(b.prefixes, compiled)
+	}
+	for _, s := range spec.Services {
+		compiled, err := s.compile()
+		errs = append(errs, err)
+		b.services = append(b.services, compiled)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// A variable is one that a key or a service gives.
+type variable struct {
+	entry string // "NAME=value"
+	from  string // for messages, without the value
+}
+
+func (v variable) name() string { return command.VariableName(v.entry) }
+
+// Execute makes the environment out of what known answers. The output is the whole of it as [Encode] writes it. It is an
+// error when a value can't be in an environment; the message names the key and never the value.
+func (b *Builder) Execute(known watch.Lookup) (engine.Result, error) {
+	r := engine.Result{Used: watch.Set{}, Missing: watch.Set{}, Passes: 1}
+	var failed error
+	ask := func(q watch.Query) any {
+		r.Used.Add(q)
+		answer, ok := known(q)
+		if !ok {
+			r.Missing.Add(q)
+		}
+		if f, ok := answer.(watch.Failure); ok && failed == nil {
+			failed = f.Err
+		}
+		return answer
+	}
+	var found []variable
+	for _, p := range b.prefixes {
+		pairs, _ := ask(p.query).([]*watch.KeyPair)
+		more, err := b.fromKeys(p, pairs)
+		found = append(found, more...)
+		failed = firstError(failed, err)
+	}
+	for _, s := range b.services {
+		instances, _ := ask(s.query).([]*watch.CatalogInstance)
+		more, err := b.fromService(s, instances)
+		found = append(found, more...)
+		failed = firstError(failed, err)
+	}
+	if !r.Complete() {
+		return r, nil
+	}
+	if failed != nil {
+		return r, failed
+	}
+	r.Output = Encode(b.assemble(found))
+	return r, nil
+}
+
+// firstError is the first of two that is one.
+func firstError(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// fromKeys makes variables of the keys below a prefix.
+func (b *Builder) fromKeys(p prefix, pairs []*watch.KeyPair) (found []variable, err error) {
+	for _, pair := range pairs {
+		plain := p.keyName(pair.Path)
+		if plain == "" {
+			continue
+		}
+		from := "key " + pair.Path
+		if p.query.Datacenter != "" {
+			from += "@" + p.query.Datacenter
+		}
+		name, err := p.format.apply("", plain, plain)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: format: %w", p.label, from, err)
+		}
+		if found, err = b.add(found, name, pair.Value, from); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.label, err)
+		}
+	}
+	return found, nil
+}
+
+// fromService makes variables of the instances of a service.
+func (b *Builder) fromService(s service, instances []*watch.CatalogInstance) (found []variable, err error) {
+	for _, i := range instances {
+		if s.tag != "" && !i.ServiceTags.Contains(s.tag) {
+			continue
+		}
+		tags := slices.Sorted(slices.Values(i.ServiceTags))
+		values := [...]string{i.ServiceID, i.ServiceName, i.ServiceAddress, strings.Join(tags, ","), strconv.Itoa(i.ServicePort)}
+		for n, field := range fields {
+			name, err := s.formats[n].apply(i.ServiceName, field, i.ServiceName+"/"+field)
+			if err != nil {
+				return nil, fmt.Errorf("%s: format_%s: %w", s.label, field, err)
+			}
+			if found, err = b.add(found, name, values[n], s.label); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return found, nil
+}
+
+// maxEntry is what the kernel takes as one entry of an environment, its closing NUL left out.
+const maxEntry = 128<<10 - 1
+
+// add adds a variable. One without a name is left out: so a format can choose keys.
+func (b *Builder) add(found []variable, name, value, from string) ([]variable, error) {
+	name = b.spec.finishName(name)
+	entry := name + "=" + value
+	switch {
+	case name == "":
+		return found, nil
+	case strings.ContainsRune(name, 0):
+		return nil, fmt.Errorf("%s: its name has a NUL byte, which an environment can not hold", from)
+	case strings.ContainsRune(value, 0):
+		return nil, fmt.Errorf("%s: its value has a NUL byte, which an environment can not hold", from)
+	case len(entry) > maxEntry:
+		return nil, fmt.Errorf("%s: its value of %d bytes is too long: the system takes %d for name and value", from, len(value), maxEntry-1)
+	}
+	return append(found, variable{entry, from}), nil
+}
+
+// assemble puts together what is inherited, what was found, and what the exec.env block says.
+func (b *Builder) assemble(found []variable) []string {
+	b.warn(found)
+	var all []string
+	if !b.spec.Pristine {
+		all = append(all, b.spec.Base...)
+	}
+	for _, v := range found {
+		all = append(all, v.entry)
+	}
+	e := b.spec.Exec
+	return command.Environ(all, e.Pristine, e.Custom, e.Allow, e.Deny)
+}
+
+// mostWarnings bounds the warnings of one kind.
+const mostWarnings = 10
+
+// warn logs, once each, which keys give the same variable, and which variables a shell can't read.
+func (b *Builder) warn(found []variable) {
+	owner := map[string]string{}
+	collisions := 0
+	var odd []string
+	for _, v := range found {
+		name := v.name()
+		if before, ok := owner[name]; ok && before != v.from && b.first("two for "+name+": "+before+", "+v.from) {
+			if collisions++; collisions <= mostWarnings {
+				b.log.Warn("two give the same variable, the last one wins", "variable", name, "first", before, "last", v.from)
+			}
+		}
+		owner[name] = v.from
+		if !isIdentifier(name) && b.first("odd "+name) {
+			odd = append(odd, name)
+		}
+	}
+	if more := collisions - mostWarnings; more > 0 {
+		b.log.Warn("more give the same variables", "count", more)
+	}
+	if len(odd) > 0 {
+		b.log.Warn("a shell can not read variables of these names, and drops them: sanitize would mend that",
+			"names", odd[:min(len(odd), mostWarnings)], "count", len(odd))
+	}
+}
+
+// first tells whether something is to be logged for the first time.
+func (b *Builder) first(what string) bool {
+	if b.warned[what] {
+		return false
+	}
+	b.warned[what] = true
+	return true
+}
