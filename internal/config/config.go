@@ -19,7 +19,7 @@ type Config struct {
 	Cache              string      `opt:"cache" flag:"cache" value:"DIR" in:"lx" group:"Sources" doc:"Folder that keeps the last complete answers, for a start while the registry is away."`
 	Templates          []Template  `opt:"template" group:"Templates" doc:"A template and the file it makes. Repeatable; files add up, flags come last."`
 	DefaultDelimiters  Delimiters  `opt:"default_delimiters" flag:"default" in:"lxc" group:"Templates" doc:"Delimiters of templates that set none of their own."`
-	TemplateErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset means true."`
+	TemplateErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset: true with -once and when called as a peer, false for lictor as a daemon."`
 	Wait               Wait        `opt:"wait" flag:"wait" group:"Templates" doc:"Quiet time before rendering: MIN[:MAX]. A change waits until nothing changed for MIN, at most MAX (4 times MIN if not given)."`
 	MaxStale           Duration    `opt:"max_stale" flag:"max-stale" group:"Sources" doc:"How old an answer of a Consul server that is not the leader may be. 0 asks the leader only."`
 	BlockQueryWait     Duration    `opt:"block_query_wait" group:"Sources" doc:"How long one blocking query is held open."`
@@ -35,7 +35,7 @@ type Config struct {
 	KillSignal         Signal      `opt:"kill_signal" flag:"kill-signal" group:"General" doc:"Signal that ends this program, besides SIGINT, SIGTERM and SIGQUIT. \"\" is none."`
 	ReloadSignal       Signal      `opt:"reload_signal" flag:"reload-signal" group:"General" doc:"Signal on which the configuration is read again. \"\" is none."`
 	PidFile            string      `opt:"pid_file" flag:"pid-file" value:"FILE" group:"General" doc:"File that holds our process number while we run."`
-	LogLevel           string      `opt:"log_level" flag:"log-level" value:"LEVEL" env:"LICTOR_LOG,CT_LOG,CONSUL_TEMPLATE_LOG,CONSUL_TEMPLATE_LOG_LEVEL,ENVCONSUL" group:"Logging" doc:"trace, debug, info, warn or error (err), in any case."`
+	LogLevel           string      `opt:"log_level" flag:"log-level" value:"LEVEL" env:"LICTOR_LOG,CT_LOG,CONSUL_TEMPLATE_LOG,CONSUL_TEMPLATE_LOG_LEVEL,ENVCONSUL" group:"Logging" doc:"trace, debug, info, warn or error (err), in any case. Unset: info for lictor as a daemon, else warn."`
 	LogFormat          string      `opt:"log_format" flag:"log-format" value:"FORMAT" in:"lx" group:"Logging" doc:"text or json."`
 	LogFile            LogFile     `opt:"log_file" flag:"log" in:"lxc" group:"Logging" doc:"A log file besides standard error."`
 	Syslog             Syslog      `opt:"syslog" flag:"syslog" group:"Logging" doc:"The system log besides standard error. Any of its options switches it on."`
@@ -100,7 +100,6 @@ func Default(name string) Config {
 		Exec:              defaultExec(),
 		KillSignal:        sigint,
 		ReloadSignal:      sighup,
-		LogLevel:          "warn",
 		LogFormat:         "text",
 		LogFile:           LogFile{RotateDuration: 24 * time.Hour},
 		Syslog:            Syslog{Facility: "LOCAL0", Name: name},

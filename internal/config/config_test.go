@@ -46,31 +46,31 @@ type hideDir struct {
 func (e hideDir) Error() string { return strings.ReplaceAll(e.error.Error(), e.dir+"/", "") }
 func (e hideDir) Unwrap() error { return e.error }
 
-func TestSmoke(t *testing.T) {
-	c, w, err := load(t, Lictor, map[string]string{"a.hcl": `
-consul { address = "c:1" token = "sesame" }
-template {
-  contents = "x"
-  destination = "/tmp/nowhere/x"
-  command = "echo a,b"
-  perms = 0640
-}
-`}, nil, "-config", "DIR/a.hcl", "-template", "a:b:c d:e", "--once", "-wait=1s", "-consul-ssl-verify=false", "-log-level=info")
+// mustLoad is load for a configuration without mistakes.
+func mustLoad(t *testing.T, p Persona, files map[string]string, env map[string]string, args ...string) Config {
+	t.Helper()
+	c, _, err := load(t, p, files, env, args...)
 	if err != nil {
-		t.Fatal(err, w)
-	}
-	var b strings.Builder
-	if err := c.Effective(&b); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(b.String())
-	var u strings.Builder
-	_ = Usage(&u, Lictor)
-	t.Log(u.String())
-	_, _, err = load(t, Lictor, map[string]string{"a.hcl": "consul {\n  adress = \"x\"\n}\ntemplate {\n comand=\"a\"\n perms = 640\n wait { min = 5 }\n}\nlog_level=\"SHOUT\"\nmax_stale=true\n"}, nil, "-config", "DIR")
-	t.Log(err)
-	_, _, err = load(t, Lictor, nil, nil, "-wiat", "1s")
-	t.Log(err)
-	_, _, err = load(t, Lictor, nil, nil, "-wait", "5s:1s")
-	t.Log(err)
+	return c
+}
+
+// hcl loads one HCL file.
+func hcl(t *testing.T, src string) (Config, []string, error) {
+	t.Helper()
+	return load(t, Lictor, map[string]string{"a.hcl": src}, nil, "-config", "DIR/a.hcl")
+}
+
+// wantError checks that err has each of the phrases.
+func wantError(t *testing.T, err error, phrases ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %q", phrases)
+	}
+	for _, p := range phrases {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("error %q does not say %q", err, p)
+		}
+	}
 }

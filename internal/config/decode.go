@@ -52,7 +52,7 @@ func (d *decoder) file(n node, c *Config) {
 
 // block reads a block's options into the struct v.
 func (d *decoder) block(path string, n node, v reflect.Value) {
-	if n.kind == list && len(n.items) > 0 { // JSON writes repeated blocks as a list; the last replaces the others
+	if n.kind == list && len(n.items) > 0 && path != "" { // JSON writes repeated blocks as a list; the last replaces the others
 		n = n.items[len(n.items)-1]
 	}
 	if n.kind == text {
@@ -60,6 +60,10 @@ func (d *decoder) block(path string, n node, v reflect.Value) {
 			d.blockText(path, n, t)
 			return
 		}
+	}
+	if n.kind != object && path == "" {
+		d.fail(n.want("options and blocks"))
+		return
 	}
 	if n.kind != object {
 		d.fail(n.errorf("%s: %w", path, errors.Unwrap(n.want("a block"))))

@@ -209,7 +209,7 @@ func flagNode(n node, t reflect.Type) (node, error) {
 			return n, fmt.Errorf("want true or false, found %q", n.text)
 		}
 		n.kind, n.text = boolean, strconv.FormatBool(on)
-	case t == reflect.TypeFor[time.Duration]():
+	case t == reflect.TypeFor[time.Duration](), reflect.PointerTo(t).Implements(reflect.TypeFor[nodeDecoder]()):
 		// a text
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
 		n = node{kind: list, items: []node{n}, pos: n.pos} // commas belong to the text

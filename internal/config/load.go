@@ -27,7 +27,7 @@ func Load(p Persona, flags *Flags, getenv func(string) string) (c Config, warnin
 		d.fail(err)
 	}
 	d.environment(&c, getenv)
-	c.complete()
+	c.complete(p)
 	if c.Deduplicate.Enabled == On {
 		d.warn(c.At("deduplicate.enabled"), "deduplicate has no effect: each host renders for itself")
 	}
@@ -136,7 +136,7 @@ func (d *decoder) environment(c *Config, getenv func(string) string) {
 }
 
 // complete fills in what follows from other options.
-func (c *Config) complete() {
+func (c *Config) complete(p Persona) {
 	auto := func(s *Switch, block string) {
 		if *s == Auto {
 			*s = SwitchOf(c.IsSet(block))
@@ -152,7 +152,14 @@ func (c *Config) complete() {
 	c.Wait.complete()
 	c.Exec.complete()
 	if c.TemplateErrorFatal == Auto {
-		c.TemplateErrorFatal = On
+		// A daemon of ours outlives a template that fails on bad data; a peer's place is taken as the peer filled it.
+		c.TemplateErrorFatal = SwitchOf(c.Once || p == ConsulTemplate || p == Envconsul)
+	}
+	if c.LogLevel == "" {
+		c.LogLevel = "warn"
+		if p == Lictor && !c.Once && !c.Dry {
+			c.LogLevel = "info" // a daemon's log tells what it changed
+		}
 	}
 	for i := range c.Templates {
 		c.completeTemplate(&c.Templates[i])

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"syscall"
+	"text/template"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"lictor/funcs"
+	"lictor/internal/command"
+	"lictor/internal/config"
+	"lictor/internal/engine"
+	"lictor/internal/runner"
+	"lictor/renderer"
+	"lictor/watch"
+)
+
+// An assembly is everything that one configuration asks for, put together and checked, and not running yet.
+type assembly struct {
+	cfg     config.Config
+	persona config.Persona
+	streams streams
+	log     *slog.Logger
+
+	runner *runner.Runner
+	child  *command.Child
+
+	killSignal, reloadSignal os.Signal
+	pidFile                  string
+	closers                  []io.Closer
+}
+
+func (a *assembly) close() {
+	for _, c := range a.closers {
+		c.Close()
+	}
+}
+
+// assemble loads a configuration and puts together what it asks for. All mistakes that can be found without asking the
+// registry are found here, before anything is written or run.
+func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (_ *assembly, err error) {
+	cfg, warnings, err := load()
+	if err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	a := &assembly{cfg: cfg, persona: p, streams: s, pidFile: cfg.PidFile}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if a.log, err = a.newLogger(); err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	warnAll(a.log, warnings)
+	if cfg.KillSignal != 0 {
+		a.killSignal = syscall.Signal(cfg.KillSignal)
+	}
+	if cfg.ReloadSignal != 0 {
+		a.reloadSignal = syscall.Signal(cfg.ReloadSignal)
+	}
+	invalid := cfg.Validate() // and go on, so that all mistakes are reported at once
+	source, err := a.newSource()
+	if err != nil {
+		return nil, err
+	}
+	a.runner = &runner.Runner{
+		Watcher: watch.New(source, a.log),
+		Queue:   command.NewQueue(a.log),
+		Log:     a.log,
+		Once:    cfg.Once, Dry: cfg.Dry, Timeout: cfg.StartTimeout,
+		Ready: a.ready,
+	}
+	a.runner.Watcher.MaxAge = cfg.MaxStale
+	a.runner.Watcher.Retry = a.retry()
+	if !cfg.Once {
+		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
+	}
+	if err := errors.Join(invalid, a.addTemplates(ctx)); err != nil {
+		return nil, err
+	}
+	a.addChild()
+	return a, nil
+}
+
+// ready tells systemd, where it started us and asked for that, that everything is rendered for the first time.
+func (a *assembly) ready() {
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		a.log.Warn("systemd was not told that we are ready", "error", err)
+	}
+}
+
+// retry is the policy for queries that fail. The daemon tries for ever unless it is told otherwise.
+func (a *assembly) retry() watch.Retry {
+	c := a.cfg.Consul.Retry
+	r := watch.Retry{Attempts: c.Attempts, Backoff: c.Backoff, MaxBackoff: c.MaxBackoff}
+	switch {
+	case !c.Enabled:
+		r.Attempts = -1
+	case a.cfg.Once && !a.cfg.IsSet("consul.retry.attempts") && a.persona == config.Lictor:
+		r.Attempts = 5 // 8 seconds: who waits at a prompt wants to be told
+	}
+	return r
+}
+
+// checkDestinations finds what would keep the templates from being written, without writing.
+func (a *assembly) checkDestinations() error {
+	var errs []error
+	for _, t := range a.cfg.Templates {
+		if t.Destination != "" {
+			errs = append(errs, fileOf(t).Check())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// addTemplates parses every template, and groups those that are committed together.
+func (a *assembly) addTemplates(ctx context.Context) error {
+	groups := map[string]*runner.Group{}
+	var errs []error
+	for _, t := range a.cfg.Templates {
+		if (t.Source == "") == (t.Contents == "") {
+			continue // which Validate reports
+		}
+		job, err := a.newJob(ctx, t)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		wait := runner.Wait{}
+		if t.Wait.Enabled == config.On && !a.cfg.Once {
+			wait = runner.Wait{Min: t.Wait.Min, Max: t.Wait.Max}
+		}
+		if g := groups[t.CommitGroup]; g != nil && t.CommitGroup != "" {
+			g.Jobs = append(g.Jobs, job)
+			g.Wait.Min, g.Wait.Max = max(g.Wait.Min, wait.Min), max(g.Wait.Max, wait.Max)
+			continue
+		}
+		g := &runner.Group{Name: job.Name, Jobs: []*runner.Job{job}, Wait: wait}
+		if t.CommitGroup != "" {
+			g.Name = t.CommitGroup
+			groups[t.CommitGroup] = g
+		}
+		a.runner.Groups = append(a.runner.Groups, g)
+	}
+	return errors.Join(errs...)
+}
+
+// newJob makes a job of a template.
+func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, error) {
+	name, text, err := a.read(t)
+	if err != nil {
+		return nil, err
+	}
+	tmpl, err := engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
+		func(p *engine.Pass) template.FuncMap {
+			return funcs.Map(ctx, p, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out})
+		})
+	if err != nil {
+		return nil, err
+	}
+	job := &runner.Job{
+		Name:    fmt.Sprintf("%s => %s", name, t.Destination),
+		Execute: tmpl.Execute,
+		Command: a.command(t.Exec),
+		Fatal:   t.ErrorFatal == config.On,
+	}
+	file := fileOf(t)
+	job.Stage = func(output []byte) (runner.Staged, error) {
+		if a.cfg.Dry {
+			return a.preview(file, output)
+		}
+		staged, err := file.Stage(output)
+		if staged == nil {
+			return nil, err // a nil *Staged must become a nil interface
+		}
+		for _, w := range staged.Warnings() {
+			a.log.Warn(w, "template", job.Name)
+		}
+		return staged, err
+	}
+	return job, nil
+}
+
+// fileOf is where a template is rendered to.
+func fileOf(t config.Template) renderer.File {
+	return renderer.File{
+		Path: t.Destination, Mode: os.FileMode(t.Perms), User: string(t.User), Group: string(t.Group),
+		Backup: t.Backup, NoMakeDirs: !t.CreateDestDirs, InPlace: t.InPlace,
+	}
+}
+
+// read returns a template's text and what errors call it.
+func (a *assembly) read(t config.Template) (name, text string, err error) {
+	switch t.Source {
+	case "":
+		return "contents of " + t.Pos.String(), t.Contents, nil
+	case "-":
+		if a.persona == config.Lictor || a.persona == config.LictorExec {
+			b, err := io.ReadAll(a.streams.in)
+			if err != nil {
+				err = fmt.Errorf("failed to read template: standard input: %w", err)
+			}
+			return "standard input", string(b), err
+		}
+	}
+	b, err := os.ReadFile(t.Source)
+	if err != nil {
+		return "", "", fmt.Errorf("failed to read template: %w", err)
+	}
+	return t.Source, string(b), nil
+}
+
+// preview prints on commit what would be written, unless the file has it already.
+func (a *assembly) preview(file renderer.File, output []byte) (runner.Staged, error) {
+	var current []byte
+	if file.Path != "" {
+		var err error
+		if current, err = file.Current(); err != nil {
+			return nil, err
+		}
+	}
+	return &preview{a.streams.out, file.Path, current, output}, nil
+}
+
+// A preview stands in for a staged file on a dry run.
+type preview struct {
+	out              io.Writer
+	path             string
+	current, content []byte
+}
+
+func (p *preview) Path() string  { return "" }
+func (p *preview) Discard()      {}
+func (p *preview) Commit() error { return renderer.DryRun(p.out, p.path, p.current, p.content) }

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lictor/internal/config"
+)
+
+// version is what -version prints. The build may set it.
+var version = "v0.1.0-dev"
+
+// peerVersions are the versions of the tools whose place we take, for scripts that look at -version.
+var peerVersions = map[config.Persona]string{config.ConsulTemplate: "v0.42.1", config.Envconsul: "v0.13.4"}
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       *os.File
+	out, err io.Writer
+}
+
+// run runs the command line as the program that it was called as, and returns the exit code.
+func run(name string, args []string, s streams) int {
+	root := newRootCmd(s)
+	switch p := personaOf(filepath.Base(name)); p {
+	case config.ConsulTemplate:
+		root = newRenderCmd(s, p)
+	case config.Envconsul:
+		root = newExecCmd(s, p)
+	}
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetArgs(normalize(root, args))
+	return report(s.err, root.Execute())
+}
+
+// newRootCmd is the tree of lictor's own commands. Without one it renders templates, as consul-template does.
+func newRootCmd(s streams) *cobra.Command {
+	root := newRenderCmd(s, config.Lictor)
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddCommand(
+		newExecCmd(s, config.LictorExec),
+		newFunctionsCmd(s),
+		newConfigCmd(s),
+		newVersionCmd(s),
+	)
+	return root
+}
+
+// normalize rewrites single-dash long flags for pflag. The command that is named first decides which flags there are.
+func normalize(cmd *cobra.Command, args []string) []string {
+	var path []string
+	for len(args) > 0 {
+		next := child(cmd, args[0])
+		if next == nil {
+			break
+		}
+		cmd, path, args = next, append(path, args[0]), args[1:]
+	}
+	if cmd.DisableFlagParsing {
+		return append(path, args...)
+	}
+	cmd.InitDefaultHelpFlag()
+	return append(path, config.NormalizeArgs(args, cmd.Flags())...)
+}
+
+func child(cmd *cobra.Command, name string) *cobra.Command {
+	for _, c := range cmd.Commands() {
+		if c.Name() == name || c.HasAlias(name) {
+			return c
+		}
+	}
+	return nil
+}
+
+// bind adds the persona's flags to cmd, and what goes with them: help by group, and our own words for mistakes.
+func bind(cmd *cobra.Command, p config.Persona) *config.Flags {
+	flags := config.Bind(cmd.Flags(), p)
+	cmd.Flags().BoolP("help", "h", false, "Print this help and end.")
+	cmd.DisableFlagsInUseLine = true
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &exitError{exitFlags, config.FlagError(err, cmd.Flags())}
+	})
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		out := cmd.OutOrStdout()
+		fmt.Fprintf(out, "Usage: %s\n\n%s\n", cmd.UseLine(), strings.TrimSpace(cmd.Long))
+		if subs := cmd.Commands(); len(subs) > 0 {
+			fmt.Fprint(out, "\nCommands:\n")
+			for _, c := range subs {
+				if c.IsAvailableCommand() {
+					fmt.Fprintf(out, "  %-14s %s\n", c.Name(), c.Short)
+				}
+			}
+		}
+		config.Usage(out, p) //nolint:errcheck // nobody is left to tell
+	})
+	return flags
+}
+
+// printVersion prints the version; in a peer's place its own first, for scripts that compare it.
+func printVersion(out io.Writer, p config.Persona) error {
+	var err error
+	if peer, ok := peerVersions[p]; ok {
+		_, err = fmt.Fprintf(out, "%s %s (lictor %s)\n", p, peer, version)
+	} else {
+		_, err = fmt.Fprintf(out, "lictor %s\n", version)
+	}
+	return err
+}
+
+func newVersionCmd(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version.", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return printVersion(s.out, config.Lictor) },
+	}
+}
+
+// noArguments refuses arguments that are no flags, in the peer's words.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &exitError{exitFlags, fmt.Errorf("extra args: %q: flags must come first, and nothing may follow them", args)}
+	}
+	return nil
+}
+
+// Exit codes. Those from 12 on are consul-template's, so that a unit file or script that knows them goes on working.
+const (
+	exitOK          = 0
+	exitInterrupted = 12 // ended by a signal, as consul-template and envconsul
+	exitFlags       = 13 // the command line is wrong
+	exitRuntime     = 14 // a template, a command, a destination or the registry failed
+	exitConfig      = 15 // a configuration file is wrong
+)
+
+// exitError is an error with the code to exit with. A nil err exits silently.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// report prints err, one line for each of the errors that it joins, and returns the exit code. It is the one place where
+// an error that ends the program is printed.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitRuntime
+	if e, ok := errors.AsType[*exitError](err); ok {
+		code, err = e.code, e.err
+	} else if strings.HasPrefix(err.Error(), "unknown command") {
+		code = exitFlags // cobra has no type for it
+	}
+	if err != nil {
+		for _, e := range joined(err) {
+			fmt.Fprintf(w, "lictor: %s\n", strings.ReplaceAll(e.Error(), "\n", " "))
+		}
+	}
+	return code
+}
+
+// joined takes apart what errors.Join put together.
+func joined(err error) []error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range j.Unwrap() {
+			all = append(all, joined(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// personaOf is the tool as which we were called.
+func personaOf(name string) config.Persona {
+	switch name {
+	case "consul-template":
+		return config.ConsulTemplate
+	case "envconsul":
+		return config.Envconsul
+	}
+	return config.Lictor
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"log/syslog"
+	"os"
+	"strings"
+
+	"lictor/internal/config"
+)
+
+// newLogger makes the logger that the configuration asks for: standard error, and a file and the system log as well.
+func (a *assembly) newLogger() (*slog.Logger, error) {
+	level, err := config.ParseLevel(a.cfg.LogLevel)
+	if err != nil {
+		return nil, err
+	}
+	handlers := fanOut{newHandler(a.streams.err, a.cfg.LogFormat, level)}
+	if a.cfg.LogFile.Path != "" {
+		f, err := openLogFile(a.cfg.LogFile, a.persona.String())
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, f)
+		handlers = append(handlers, newHandler(f, a.cfg.LogFormat, level))
+	}
+	if a.cfg.Syslog.Enabled == config.On {
+		w, err := dialSyslog(a.cfg.Syslog)
+		if err != nil {
+			return nil, err
+		}
+		a.closers = append(a.closers, w)
+		handlers = append(handlers, newHandler(w, a.cfg.LogFormat, level))
+	}
+	if len(handlers) == 1 {
+		return slog.New(handlers[0]), nil
+	}
+	return slog.New(handlers), nil
+}
+
+func newHandler(w io.Writer, format string, level slog.Level) slog.Handler {
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+		if attr.Key == slog.LevelKey && attr.Value.Any().(slog.Level) < slog.LevelDebug {
+			attr.Value = slog.StringValue("TRACE")
+		}
+		return attr
+	}}
+	if format == "json" {
+		return slog.NewJSONHandler(w, o)
+	}
+	return slog.NewTextHandler(w, o)
+}
+
+// A fanOut sends each record to several handlers.
+type fanOut []slog.Handler
+
+func (f fanOut) Enabled(ctx context.Context, l slog.Level) bool { return f[0].Enabled(ctx, l) }
+
+func (f fanOut) Handle(ctx context.Context, r slog.Record) error {
+	var first error
+	for _, h := range f {
+		if err := h.Handle(ctx, r.Clone()); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (f fanOut) WithAttrs(attrs []slog.Attr) slog.Handler {
+	out := make(fanOut, len(f))
+	for i, h := range f {
+		out[i] = h.WithAttrs(attrs)
+	}
+	return out
+}
+
+func (f fanOut) WithGroup(name string) slog.Handler {
+	out := make(fanOut, len(f))
+	for i, h := range f {
+		out[i] = h.WithGroup(name)
+	}
+	return out
+}
+
+// facilities are the names of the system log's facilities.
+var facilities = map[string]syslog.Priority{
+	"KERN": syslog.LOG_KERN, "USER": syslog.LOG_USER, "MAIL": syslog.LOG_MAIL, "DAEMON": syslog.LOG_DAEMON,
+	"AUTH": syslog.LOG_AUTH, "SYSLOG": syslog.LOG_SYSLOG, "LPR": syslog.LOG_LPR, "NEWS": syslog.LOG_NEWS,
+	"UUCP": syslog.LOG_UUCP, "CRON": syslog.LOG_CRON, "AUTHPRIV": syslog.LOG_AUTHPRIV, "FTP": syslog.LOG_FTP,
+	"LOCAL0": syslog.LOG_LOCAL0, "LOCAL1": syslog.LOG_LOCAL1, "LOCAL2": syslog.LOG_LOCAL2, "LOCAL3": syslog.LOG_LOCAL3,
+	"LOCAL4": syslog.LOG_LOCAL4, "LOCAL5": syslog.LOG_LOCAL5, "LOCAL6": syslog.LOG_LOCAL6, "LOCAL7": syslog.LOG_LOCAL7,
+}
+
+func dialSyslog(c config.Syslog) (io.WriteCloser, error) {
+	facility, ok := facilities[strings.ToUpper(c.Facility)]
+	if !ok {
+		return nil, &exitError{exitConfig, fmt.Errorf("syslog.facility: unknown facility %q: want LOCAL0 to LOCAL7, DAEMON or USER", c.Facility)}
+	}
+	w, err := syslog.New(facility|syslog.LOG_NOTICE, c.Name)
+	if err != nil {
+		return nil, fmt.Errorf("syslog: %w: is a syslog daemon running here?", err)
+	}
+	return w, nil
+}
+
+// openLogFile opens a log file that is replaced by a new one as the configuration says.
+func openLogFile(c config.LogFile, program string) (*logFile, error) {
+	path := c.Path
+	if info, err := os.Stat(path); strings.HasSuffix(path, "/") || err == nil && info.IsDir() {
+		path = strings.TrimSuffix(path, "/") + "/" + program + ".log"
+	}
+	f := &logFile{path: path, limits: c}
+	if err := f.open(); err != nil {
+		return nil, fmt.Errorf("log file: %w", err)
+	}
+	return f, nil
+}

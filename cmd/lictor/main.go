@@ -1,0 +1,9 @@
+// Command lictor renders templates from a service registry, reloads what reads the files, and runs programs with their
+// environment taken from the registry. Called as consul-template or envconsul it behaves as that tool.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args[0], os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}

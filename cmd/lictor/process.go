@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+
+	"lictor/internal/command"
+	"lictor/internal/config"
+)
+
+// command makes a reload command of its configuration; without a program it is the zero Command.
+func (a *assembly) command(e config.Exec) command.Command {
+	if e.Command.IsZero() || e.Enabled == config.Off {
+		return command.Command{}
+	}
+	c := command.Command{Args: e.Command.Args, Shell: e.Command.Shell, Env: a.environ(os.Environ(), e.Env), Timeout: e.Timeout}
+	if a.persona == config.ConsulTemplate {
+		c.Stdout, c.Stderr = a.streams.out, a.streams.err // where that tool lets its commands print
+	}
+	return c
+}
+
+// environ is the environment of a program that we run: base by the rules of env, and what it needs to reach the registry
+// that we use, which no rule takes away, as with consul-template.
+func (a *assembly) environ(base []string, env config.Env) []string {
+	out := command.Environ(base, env.Pristine, env.Custom, env.Allow, env.Deny)
+	if len(a.cfg.Data) > 0 {
+		return out
+	}
+	return command.Environ(append(out, a.consulEnviron()...), false, nil, nil, nil)
+}
+
+func (a *assembly) consulEnviron() []string {
+	c := a.cfg.Consul
+	env := []string{
+		"CONSUL_HTTP_ADDR=" + c.Address,
+		"CONSUL_HTTP_SSL=" + strconv.FormatBool(c.SSL.Enabled == config.On),
+		"CONSUL_HTTP_SSL_VERIFY=" + strconv.FormatBool(c.SSL.Verify),
+	}
+	for name, value := range map[string]string{
+		"CONSUL_HTTP_TOKEN":      c.Token.Reveal(),
+		"CONSUL_CACERT":          c.SSL.CACert,
+		"CONSUL_CAPATH":          c.SSL.CAPath,
+		"CONSUL_CLIENT_CERT":     c.SSL.Cert,
+		"CONSUL_CLIENT_KEY":      c.SSL.Key,
+		"CONSUL_TLS_SERVER_NAME": c.SSL.ServerName,
+	} {
+		if value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	if c.Auth.Enabled == config.On {
+		env = append(env, "CONSUL_HTTP_AUTH="+c.Auth.Username+":"+c.Auth.Password.Reveal())
+	}
+	return env
+}
+
+// addChild makes the supervised program of -exec, if there is one.
+func (a *assembly) addChild() {
+	e := a.cfg.Exec
+	if e.Command.IsZero() || e.Enabled == config.Off || a.cfg.Dry || a.cfg.ParseOnly {
+		return
+	}
+	a.child = &command.Child{
+		Command: command.Command{Args: e.Command.Args, Shell: e.Command.Shell, Stdout: a.streams.out, Stderr: a.streams.err},
+		Stdin:   a.streams.in, KillSignal: syscall.Signal(e.KillSignal), KillTimeout: e.KillTimeout,
+		ReloadSignal: syscall.Signal(e.ReloadSignal), Splay: e.Splay, Restart: command.RestartPolicy(e.Restart),
+	}
+	a.runner.Child = a.child
+	a.runner.Environ = func() []string { return a.environ(os.Environ(), e.Env) }
+}

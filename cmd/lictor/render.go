@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"lictor/internal/config"
+	"lictor/internal/runner"
+)
+
+// newRenderCmd is the main job: render templates, for ever or once.
+func newRenderCmd(s streams, p config.Persona) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   p.String() + " [options]",
+		Short: "Render templates from a service registry, and reload what reads them.",
+		Long: `Renders templates from a service registry to files, and runs a command when a file has changed. Long options take
+one dash or two, and their value after "=" or a blank.`,
+		Args: noArguments,
+	}
+	flags := bind(cmd, p)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if flags.ShowVersion {
+			return printVersion(s.out, p)
+		}
+		return supervise(context.Background(), p, s, func() (config.Config, []string, error) {
+			return config.Load(p, flags, os.Getenv)
+		})
+	}
+	return cmd
+}
+
+// supervise runs what load says until it is done or a signal ends it. On the reload signal it builds the next runner, and
+// only when that is sound ends the one that runs: a broken configuration is reported, and the old one goes on.
+func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) error {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals)
+	defer signal.Stop(signals)
+
+	current, err := assemble(ctx, p, s, load)
+	if err != nil {
+		return err
+	}
+	if current.cfg.ParseOnly {
+		current.close()
+		return nil
+	}
+	for {
+		var next *assembly
+		interrupted := false
+		current.runner.Signals = signals
+		current.runner.OnSignal = func(sig os.Signal) (end bool) {
+			switch current.meaning(sig) {
+			case endProgram:
+				interrupted = true
+				signal.Reset(sig) // a second one ends us at once
+				current.log.Info("stopping", "signal", sig.String())
+				return true
+			case reloadConfig:
+				current.log.Info("reloading the configuration", "signal", sig.String())
+				next, err = assemble(ctx, p, s, load)
+				if err != nil {
+					for _, e := range joined(err) {
+						current.log.Error("the new configuration is refused, the old one goes on", "error", e)
+					}
+					return false
+				}
+				return true
+			case passOn:
+				current.child.Signal(sig.(syscall.Signal))
+			}
+			return false
+		}
+		err := current.run(ctx)
+		if next != nil {
+			current = next
+			continue
+		}
+		return outcome(p, err, interrupted)
+	}
+}
+
+// run writes the process file, runs the runner, and cleans up.
+func (a *assembly) run(ctx context.Context) error {
+	defer a.close()
+	if a.pidFile != "" {
+		if err := os.WriteFile(a.pidFile, fmt.Append(nil, os.Getpid()), 0o644); err != nil {
+			return fmt.Errorf("process file: %w", err)
+		}
+		defer os.Remove(a.pidFile)
+	}
+	return a.runner.Run(ctx)
+}
+
+// outcome is what the program ends with, from how its last run ended.
+func outcome(p config.Persona, err error, interrupted bool) error {
+	child, hadChild := errors.AsType[runner.ChildExit](err)
+	peer := p == config.ConsulTemplate || p == config.Envconsul
+	switch {
+	case interrupted && peer:
+		return &exitError{code: exitInterrupted}
+	case hadChild && child.Err != nil:
+		return &exitError{exitRuntime, child.Err}
+	case hadChild && child.Signal != 0 && peer:
+		return &exitError{code: 255}
+	case hadChild && interrupted && child.Signal != 0:
+		return nil // it ended by the signal that we sent
+	case hadChild:
+		if code := child.ExitCode(); code != 0 {
+			return &exitError{code: code}
+		}
+		return nil
+	}
+	return err
+}
+
+// What a signal to us means.
+type meaning int
+
+const (
+	ignore meaning = iota
+	endProgram
+	reloadConfig
+	passOn
+)
+
+// meaning says what sig is for. Those that end us: the kill signal, and, unless they are asked to be something else,
+// SIGINT, SIGTERM and SIGQUIT, which consul-template ignores. All but those that only concern us go to the child.
+func (a *assembly) meaning(sig os.Signal) meaning {
+	switch sig {
+	case a.killSignal:
+		return endProgram
+	case a.reloadSignal:
+		return reloadConfig
+	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT:
+		return endProgram
+	case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGTTIN, syscall.SIGTTOU:
+		return ignore
+	}
+	if a.child == nil {
+		return ignore
+	}
+	return passOn
+}
+
+// warnAll logs the warnings of a configuration.
+func warnAll(log *slog.Logger, warnings []string) {
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+}
