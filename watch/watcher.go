@@ -30,9 +30,9 @@ type Watcher struct {
 	mu       sync.Mutex
 	entries  map[Query]*entry
 	planners map[Planner]chan Change // those that run
-	dirty   Set
-	failing map[*entry]struct{} // entries whose last attempt failed
-	warned  map[string]struct{} // error texts already logged at warn since everything last worked
+	dirty    Set
+	failing  map[*entry]struct{} // entries whose last attempt failed
+	warned   map[string]struct{} // error texts already logged at warn since everything last worked
 }
 
 // An entry is what is known of one watched query. A running query holds its own entry, so an answer that arrives after
@@ -98,6 +98,9 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		var qctx context.Context
 		qctx, e.cancel = context.WithCancel(ctx)
 		w.wg.Go(func() { w.watch(qctx, q, e) })
+	}
+	if len(w.failing) == 0 {
+		clear(w.warned)
 	}
 	for p, c := range changes {
 		w.tell(ctx, p, c)
@@ -206,7 +209,9 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 	}
 	e.answer, e.known = a.Value, true
 	w.dirty.Add(q)
-	w.log.Debug("answer", "query", q.String())
+	if w.log.Enabled(context.Background(), slog.LevelDebug) {
+		w.log.Debug("answer", "query", q.String())
+	}
 	w.wake()
 	return true
 }
@@ -230,7 +235,9 @@ func (w *Watcher) fail(q Query, e *entry, err error) (pause time.Duration) {
 		w.warned[text] = struct{}{}
 		level = slog.LevelWarn
 	}
-	w.log.Log(context.Background(), level, "query failed, will retry", "query", q.String(), "error", err, "pause", pause.Round(time.Millisecond))
+	if w.log.Enabled(context.Background(), level) {
+		w.log.Log(context.Background(), level, "query failed, will retry", "query", q.String(), "error", err, "pause", pause.Round(time.Millisecond))
+	}
 	w.wake()
 	return pause
 }

@@ -1,0 +1,76 @@
+package watch_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lictor/watch"
+	"lictor/watch/watchtest"
+)
+
+func names(n ...string) []string { return n }
+
+// TestTrust is the table of what may replace what. "later" is what the source finds when it reads again consistently,
+// which in these cases is the same value with the same evidence.
+func TestTrust(t *testing.T) {
+	const maxAge = time.Second
+	two, three, one := names("x", "y"), names("x", "y", "z"), names("x")
+	for _, c := range []struct {
+		what     string
+		old      any // nil: no answer yet
+		new      any
+		evidence watch.Evidence
+		refused  int // of the first and the consistent report
+	}{
+		{"certain and smaller", two, one, watch.Evidence{}, 0},
+		{"no leader, first answer", nil, two, watch.Evidence{NoLeader: true}, 2},
+		{"no leader, larger", two, three, watch.Evidence{NoLeader: true}, 2},
+		{"young enough", two, one, watch.Evidence{Age: maxAge}, 0},
+		{"too old", two, three, watch.Evidence{Age: maxAge + 1}, 1},
+		{"too old, first answer", nil, two, watch.Evidence{Age: time.Minute}, 1},
+		{"filtered, first answer", nil, two, watch.Evidence{Filtered: true}, 0},
+		{"filtered, same size", two, names("x", "z"), watch.Evidence{Filtered: true}, 0},
+		{"filtered, smaller", two, one, watch.Evidence{Filtered: true}, 2},
+		{"filtered, empty", two, names(), watch.Evidence{Filtered: true}, 2},
+		{"went back, first answer", nil, one, watch.Evidence{WentBack: true}, 0},
+		{"went back, larger", two, three, watch.Evidence{WentBack: true}, 0},
+		{"went back, smaller", two, one, watch.Evidence{WentBack: true}, 1},
+		{"went back, a key is gone", pair("v"), (*watch.KeyPair)(nil), watch.Evidence{WentBack: true}, 1},
+		{"filtered, a key is gone", pair("v"), (*watch.KeyPair)(nil), watch.Evidence{Filtered: true}, 2},
+		{"went back and filtered, smaller", two, one, watch.Evidence{WentBack: true, Filtered: true}, 2},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+				w.MaxAge = maxAge
+				if c.old != nil {
+					s.Set(a, c.old)
+				}
+				w.Sync(ctx, set(a))
+				synctest.Wait()
+				w.Take()
+				s.Answer(a, watch.Answer{Value: c.new, Evidence: c.evidence})
+				synctest.Wait()
+				if got := s.Refused(a); got != c.refused {
+					t.Errorf("%d reports were refused, want %d", got, c.refused)
+				}
+				believed := c.refused < 2
+				if changed := w.Take().Has(a); changed != believed {
+					t.Errorf("changed = %v, want %v", changed, believed)
+				}
+				if err := w.Err(a); (err == nil) != believed {
+					t.Errorf("Err = %v", err)
+				}
+				if warned := strings.Contains(log.String(), "not believed"); warned == believed {
+					t.Errorf("warned = %v:\n%s", warned, log)
+				}
+				if _, known := w.Get(a); known != (c.old != nil || believed) {
+					t.Errorf("known = %v", known)
+				}
+			})
+		})
+	}
+}
