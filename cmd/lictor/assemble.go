@@ -83,10 +83,9 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if !cfg.Once {
 		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
 	}
-	if err := errors.Join(invalid, a.addTemplates(ctx)); err != nil {
+	if err := errors.Join(invalid, a.addTemplates(ctx), a.addChild()); err != nil {
 		return nil, err
 	}
-	a.addChild()
 	return a, nil
 }
 
@@ -100,7 +99,7 @@ func (a *assembly) ready() {
 // retry is the policy for queries that fail. The daemon tries for ever unless it is told otherwise.
 func (a *assembly) retry() watch.Retry {
 	c := a.cfg.Consul.Retry
-	r := watch.Retry{Attempts: c.Attempts, Backoff: c.Backoff, MaxBackoff: c.MaxBackoff}
+	r := watch.Retry{Attempts: c.Attempts, Backoff: c.Backoff, MaxBackoff: c.MaxBackoff, PermanentIsFinal: a.cfg.Once}
 	switch {
 	case !c.Enabled:
 		r.Attempts = -1

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"lictor/internal/config"
 	"lictor/watch"
 	"lictor/watch/consul"
@@ -12,15 +10,27 @@ import (
 // newSource makes what answers the queries: local files for their contents, and for all else the data files, where there
 // are any, or Consul. To add a source, add it here.
 func (a *assembly) newSource() (watch.Source, error) {
-	r := &route{files: &file.Contents{}}
+	registry, err := a.newRegistry()
+	if err != nil {
+		return nil, err
+	}
+	files := &file.Contents{}
+	return watch.Route(func(q watch.Query) watch.Source {
+		if _, ok := q.(watch.File); ok {
+			return files
+		}
+		return registry
+	}), nil
+}
+
+func (a *assembly) newRegistry() (watch.Source, error) {
 	if len(a.cfg.Data) > 0 || len(a.cfg.Set) > 0 {
 		data := file.New(a.cfg.Data...)
 		data.Assignments = a.cfg.Set
-		r.registry = data
-		return r, nil
+		return data, nil
 	}
 	c := a.cfg.Consul
-	source, err := consul.New(consul.Config{
+	return consul.New(consul.Config{
 		Address: c.Address, Namespace: c.Namespace,
 		Token: consul.Secret(c.Token.Reveal()), TokenFile: c.TokenFile,
 		Username: c.Auth.Username, Password: consul.Secret(c.Auth.Password.Reveal()),
@@ -38,21 +48,4 @@ func (a *assembly) newSource() (watch.Source, error) {
 		Wait: a.cfg.BlockQueryWait, Stale: a.cfg.MaxStale > 0, MaxConnections: c.MaxConnections,
 		Once: a.cfg.Once, Log: a.log,
 	})
-	if err != nil {
-		return nil, &exitError{exitRuntime, err}
-	}
-	r.registry = source
-	return r, nil
-}
-
-// A route asks local files for their contents, and the registry for all else.
-type route struct{ files, registry watch.Source }
-
-var _ watch.Source = (*route)(nil)
-
-func (r *route) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
-	if _, ok := q.(watch.File); ok {
-		return r.files.Watch(ctx, q, report)
-	}
-	return r.registry.Watch(ctx, q, report)
 }
