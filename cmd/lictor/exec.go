@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"lictor/internal/command"
 	"lictor/internal/config"
 )
 
@@ -29,12 +31,20 @@ func newExecCmd(s streams, p config.Persona) *cobra.Command {
 		}
 		return supervise(context.Background(), p, s, func() (config.Config, []string, error) {
 			cfg, warnings, err := config.Load(p, flags, os.Getenv)
-			if len(args) > 0 && !cfg.IsSet("exec.command") {
-				cfg.Exec.Command = config.Command{Args: args}
-				cfg.Exec.Enabled = config.On
+			if len(args) > 0 && !strings.HasPrefix(cfg.At("exec.command").File, "flag ") {
+				cfg.Exec.Command, cfg.Exec.Enabled = program(p, args), config.On
 			}
 			return cfg, warnings, err
 		})
 	}
 	return cmd
+}
+
+// program is what trailing arguments mean as a command; they win over a file's, and -exec over them. Ours are run as they
+// stand. envconsul gives them to the shell as one text, which existing units rely on.
+func program(p config.Persona, args []string) config.Command {
+	if p == config.Envconsul {
+		return config.CommandOf(command.Join(args))
+	}
+	return config.Command{Args: args}
 }
