@@ -1,9 +1,6 @@
 package watch
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // The field and method names of the answers are those that templates written for consul-template use.
 
@@ -18,11 +15,9 @@ type KeyPair struct {
 	Session                             string // the session that holds the key as a lock, or ""
 }
 
-// ServiceTags are the tags of a service, sorted.
+// ServiceTags are the tags of a service, sorted. It has no methods, since templates for consul-template find none:
+// `contains` is a function.
 type ServiceTags []string
-
-// Contains tells whether tag is among the tags, letter case and all.
-func (t ServiceTags) Contains(tag string) bool { return slices.Contains(t, tag) }
 
 // The statuses of a health check, and of an instance or node, whose status is the worst of its checks'.
 const (

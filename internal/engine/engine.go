@@ -58,6 +58,7 @@ func Parse(name, text string, o Options, bind func(*Pass) template.FuncMap) (*Te
 	t.pass.template = t
 
 	root := template.New(name).Delims(o.Left, o.Right).Funcs(functions).Funcs(template.FuncMap{stepFunc: t.pass.step})
+	root.Option("missingkey=zero") // a string map without the key gives "", as with consul-template
 	if o.ErrorOnMissingKey {
 		root.Option("missingkey=error")
 	}

@@ -123,7 +123,7 @@ func (b *Builder) fromKeys(p prefix, pairs []*watch.KeyPair) (found []variable, 
 // fromService makes variables of the instances of a service.
 func (b *Builder) fromService(s service, instances []*watch.CatalogInstance) (found []variable, err error) {
 	for _, i := range instances {
-		if s.tag != "" && !i.ServiceTags.Contains(s.tag) {
+		if s.tag != "" && !slices.Contains(i.ServiceTags, s.tag) {
 			continue
 		}
 		tags := slices.Sorted(slices.Values(i.ServiceTags))
