@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,22 +28,17 @@ func newExecCmd(s streams, p config.Persona) *cobra.Command {
 		if flags.ShowVersion {
 			return printVersion(s.out, p)
 		}
+		flags.Command = args
+		if p == config.Envconsul && len(args) > 0 {
+			flags.Command = []string{command.Join(args)} // a text for the shell, which existing units rely on
+		}
 		return supervise(context.Background(), p, s, func() (config.Config, []string, error) {
 			cfg, warnings, err := config.Load(p, flags, os.Getenv)
-			if len(args) > 0 && !strings.HasPrefix(cfg.At("exec.command").File, "flag ") {
-				cfg.Exec.Command, cfg.Exec.Enabled = program(p, args), config.On
+			if len(args) > 0 {
+				cfg.Exec.Enabled = config.On
 			}
 			return cfg, warnings, err
 		})
 	}
 	return cmd
-}
-
-// program is what trailing arguments mean as a command; they win over a file's, and -exec over them. Ours are run as they
-// stand. envconsul gives them to the shell as one text, which existing units rely on.
-func program(p config.Persona, args []string) config.Command {
-	if p == config.Envconsul {
-		return config.CommandOf(command.Join(args))
-	}
-	return config.Command{Args: args}
 }
