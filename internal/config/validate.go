@@ -142,10 +142,7 @@ func (c Config) sharedDestinations() []error {
 		if t.Destination == "" {
 			continue
 		}
-		path, err := filepath.Abs(t.Destination)
-		if err != nil {
-			path = filepath.Clean(t.Destination)
-		}
+		path := realPath(t.Destination)
 		if before, taken := first[path]; taken {
 			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: destination %s is already written by %s (%v)", t.Destination, before.name(), before.Pos)})
 			continue
@@ -153,4 +150,18 @@ func (c Config) sharedDestinations() []error {
 		first[path] = t
 	}
 	return errs
+}
+
+// realPath is one name for a file, however it is written and whatever links lead to it.
+func realPath(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return filepath.Clean(path)
 }

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestValidate(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "real"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, src, want string }{
+		{"good", "template {\n source = \"a\"\n destination = \"b\"\n}", ""},
+		{"both", "\ntemplate {\n source = \"a\"\n contents = \"x\"\n destination = \"b\"\n}", `a.hcl:2: template: cannot specify both 'source' and 'contents'`},
+		{"neither", "template {\n destination = \"b\"\n}", `a.hcl:1: template: must specify exactly one of 'source' or 'contents'`},
+		{"no destination", "template {\n source = \"a\"\n}", `a.hcl:1: template: a: missing destination`},
+		{"folder", "template {\n source = \"a\"\n destination = \"DIR\"\n}", `is a directory: name the file in it`},
+		{"slash", "template {\n source = \"a\"\n destination = \"nowhere/\"\n}", `destination nowhere/ is a directory`},
+		{"same file twice", "template {\n source = \"a\"\n destination = \"x/../b\"\n}\ntemplate {\n contents = \"a\"\n destination = \"b\"\n}",
+			`a.hcl:5: template: destination b is already written by a (DIR/a.hcl:1)`},
+		{"same file by a link", "template {\n source = \"a\"\n destination = \"DIR/link\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/real\"\n}",
+			`is already written by a (DIR/a.hcl:1)`},
+		{"same file in a new folder", "template {\n source = \"a\"\n destination = \"DIR/new/x\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/new/../new/x\"\n}",
+			`is already written by a (DIR/a.hcl:1)`},
+		{"template wait", "template {\n source = \"a\"\n destination = \"b\"\n wait {\n min = \"3s\"\n max = \"1s\"\n }\n}", `a.hcl:1: template: a: wait: min 3s is more than max 1s`},
+		{"delimiters", "template {\n source = \"a\"\n destination = \"b\"\n left_delimiter = \"%\"\n right_delimiter = \"%\"\n}", `left and right delimiter are both "%"`},
+		{"custom", "template {\n source = \"a\"\n destination = \"b\"\n exec {\n env {\n custom = [\"sesame\"]\n }\n }\n}", `a.hcl:1: template.exec.env.custom: entry 1 is not NAME=VALUE`},
+		{"service", "service {\n}", `a.hcl:1: service: no query`},
+		{"vault", "secret {\n path = \"secret/x\"\n}", `a.hcl:1: secret "secret/x": Vault is not supported`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(dir, "a.hcl")
+			if err := os.WriteFile(path, []byte(strings.ReplaceAll(c.src, "DIR", dir)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			err := mustLoad(t, Lictor, nil, nil, "-config", path).Validate()
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			wantError(t, err, strings.ReplaceAll(c.want, "DIR", dir))
+			if strings.Contains(err.Error(), "sesame") {
+				t.Error("the error shows a value")
+			}
+		})
+	}
+}
+
+func TestValidateFindsAll(t *testing.T) {
+	c, _, err := hcl(t, "template {\n}\ntemplate {\n source = \"a\"\n contents = \"b\"\n}\nservice {\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, c.Validate(), "a.hcl:1: template: must", "a.hcl:1: template: contents: missing destination", "a.hcl:3: template: cannot", "a.hcl:7: service")
+}
+
+// -dry prints, and needs no destination.
+func TestDryNeedsNoDestination(t *testing.T) {
+	for _, flag := range []string{"-dry", "-parse-only"} {
+		if err := mustLoad(t, Lictor, nil, nil, flag, "-template", "a").Validate(); err != nil {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
