@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -29,7 +31,7 @@ func formatFunctions() []function {
 }
 
 func toJSON(v any, indent string, escape bool) (string, error) {
-	v, err := withTextKeys(v, 0)
+	v, err := converted(v, 0, func(leaf any) any { return leaf })
 	if err != nil {
 		return "", err
 	}
@@ -46,54 +48,57 @@ func toJSON(v any, indent string, escape bool) (string, error) {
 // maxDepth bounds how deep lists and maps are nested in what is converted: a template can put a map into itself.
 const maxDepth = 1000
 
-// withTextKeys makes the keys of parseYAML's maps texts, as JSON needs them. What needs no change is returned as it is.
-func withTextKeys(v any, depth int) (any, error) {
+var errTooDeep = fmt.Errorf("nested more than %d deep: does a map hold itself?", maxDepth)
+
+// converted copies a value with each leaf converted, and with the keys of parseYAML's maps made texts, as JSON and TOML need
+// them.
+func converted(v any, depth int, leaf func(any) any) (any, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("nested more than %d deep: does a map hold itself?", maxDepth)
+		return nil, errTooDeep
 	}
 	switch v := v.(type) {
 	case map[any]any:
 		m := make(map[string]any, len(v))
 		for k, item := range v {
-			item, err := withTextKeys(item, depth+1)
+			c, err := converted(item, depth+1, leaf)
 			if err != nil {
 				return nil, err
 			}
-			m[fmt.Sprint(k)] = item
+			m[fmt.Sprint(k)] = c
 		}
 		return m, nil
 	case map[string]any:
+		if v == nil {
+			return v, nil
+		}
 		m := make(map[string]any, len(v))
 		for k, item := range v {
-			item, err := withTextKeys(item, depth+1)
+			c, err := converted(item, depth+1, leaf)
 			if err != nil {
 				return nil, err
 			}
-			m[k] = item
-		}
-		if v == nil {
-			return v, nil
+			m[k] = c
 		}
 		return m, nil
 	case []any:
-		list := make([]any, len(v))
-		for i, item := range v {
-			item, err := withTextKeys(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list[i] = item
-		}
 		if v == nil {
 			return v, nil
 		}
+		list := make([]any, len(v))
+		for i, item := range v {
+			c, err := converted(item, depth+1, leaf)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = c
+		}
 		return list, nil
 	}
-	return v, nil
+	return leaf(v), nil
 }
 
 func toYAML(v any) (string, error) {
-	if _, err := withTextKeys(v, 0); err != nil {
+	if _, err := converted(v, 0, func(leaf any) any { return leaf }); err != nil { // for the depth alone
 		return "", err
 	}
 	out, err := yaml.Marshal(v)
@@ -107,7 +112,12 @@ func toTOML(v any) (string, error) {
 	if v == nil {
 		return "", errors.New("TOML has nothing for a missing value")
 	}
-	v, err := withTextKeys(v, 0)
+	v, err := converted(v, 0, func(leaf any) any {
+		if f, ok := leaf.(float64); ok {
+			return plainFloat(f)
+		}
+		return leaf
+	})
 	if err != nil {
 		return "", err
 	}
@@ -116,4 +126,25 @@ func toTOML(v any) (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(out.String()), nil
+}
+
+// A plainFloat is written to TOML without an exponent, which the library would give to a million: JSON's integers are
+// floats here.
+type plainFloat float64
+
+var _ toml.Marshaler = plainFloat(0)
+
+// MarshalTOML writes the number.
+func (f plainFloat) MarshalTOML() ([]byte, error) {
+	switch {
+	case math.IsNaN(float64(f)):
+		return []byte("nan"), nil
+	case math.IsInf(float64(f), 0):
+		return []byte(strings.ToLower(strconv.FormatFloat(float64(f), 'f', -1, 64))), nil
+	}
+	text := strconv.FormatFloat(float64(f), 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return []byte(text), nil
 }

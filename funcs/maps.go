@@ -102,7 +102,7 @@ func byMeta(meta string, services []*watch.ServiceInstance) (map[string][]*watch
 	for _, s := range services {
 		var parts []string
 		for field := range strings.SplitSeq(meta, ",") {
-			part, err := metaPart(s, strings.TrimSpace(field))
+			part, err := metaPart(s, field)
 			if err != nil {
 				return nil, err
 			}
@@ -156,32 +156,40 @@ func explodeMap(flat map[string]any) (map[string]any, error) {
 	return m, nil
 }
 
-// put sets the value at a path of keys joined by slashes, making maps on the way.
+// put sets the value at a path of keys joined by slashes, making maps on the way. A path that ends in a slash is a folder,
+// which has no value.
 func put(m map[string]any, path string, value any) error {
-	for {
-		folder, rest, nested := strings.Cut(path, "/")
-		below, exists := m[folder]
+	for path != "" {
+		name, rest, nested := strings.Cut(path, "/")
+		below, exists := m[name]
 		child, isMap := below.(map[string]any)
 		switch {
 		case !nested && isMap, nested && exists && !isMap:
 			return errNotAMap
 		case !nested:
-			m[folder] = value
+			m[name] = value
 			return nil
 		case !exists:
 			child = map[string]any{}
-			m[folder] = child
+			m[name] = child
 		}
 		m, path = child, rest
 	}
+	return nil
 }
 
 func mergeMap(m, defaults map[string]any) (map[string]any, error) {
+	if err := checkHolds(m, defaults); err != nil {
+		return nil, err
+	}
 	err := mergo.Merge(&m, defaults)
 	return m, err
 }
 
 func mergeMapWithOverride(m, overrides map[string]any) (map[string]any, error) {
+	if err := checkHolds(m, overrides); err != nil {
+		return nil, err
+	}
 	err := mergo.Merge(&m, overrides, mergo.WithOverride)
 	return m, err
 }

@@ -44,7 +44,8 @@ func (b binding) caRoots() ([]*watch.CARoot, error) {
 	return slices.Concat([]*watch.CARoot{}, roots), err
 }
 
-func (b binding) caLeaf(service string) (*watch.LeafCert, error) {
+// caLeaf returns a nil of no type where there is no certificate (yet), which prints as "<no value>".
+func (b binding) caLeaf(service string) (any, error) {
 	if service == "" {
 		return nil, nil
 	}
@@ -53,7 +54,10 @@ func (b binding) caLeaf(service string) (*watch.LeafCert, error) {
 		return nil, err
 	}
 	leaf, _, err := ask[*watch.LeafCert](b.pass, watch.CALeaf{Service: r.query.Name, Scope: r.query.Scope})
-	return leaf, err
+	if err != nil || leaf == nil {
+		return nil, err
+	}
+	return leaf, nil
 }
 
 func (b binding) partitions() ([]*watch.Partition, error) {

@@ -42,6 +42,9 @@ func (s *Scratch) SetX(name string, value any) string {
 func (s *Scratch) MapSet(name, key string, value any) (string, error) {
 	m, err := s.mapOf(name)
 	if err == nil {
+		err = checkHolds(m, value)
+	}
+	if err == nil {
 		m[key] = value
 	}
 	return "", err
@@ -50,10 +53,10 @@ func (s *Scratch) MapSet(name, key string, value any) (string, error) {
 // MapSetX is MapSet for a key that has no value yet.
 func (s *Scratch) MapSetX(name, key string, value any) (string, error) {
 	m, err := s.mapOf(name)
-	if _, taken := m[key]; err == nil && !taken {
-		m[key] = value
+	if _, taken := m[key]; taken || err != nil {
+		return "", err
 	}
-	return "", err
+	return s.MapSet(name, key, value)
 }
 
 func (s *Scratch) mapOf(name string) (map[string]any, error) {

@@ -3,6 +3,7 @@ package funcs
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"text/template"
@@ -37,13 +38,20 @@ func sprigFunctions() []function {
 // maxText bounds what a function that repeats a text makes, in bytes.
 const maxText = 64 << 20
 
-// boundSprig replaces the functions of the library with which a mistyped number could fill the memory, and those that list
-// a map in an order that is never twice the same.
+// boundSprig replaces the functions of the library with which a mistake could fill the memory or never end, and those that
+// list a map in an order that is never twice the same.
 func boundSprig(library template.FuncMap) template.FuncMap {
+	boundNumbers(library)
+	boundTexts(library)
+	boundMaps(library)
+	return library
+}
+
+func boundNumbers(library template.FuncMap) {
 	until, untilStep := library["until"].(func(int) []int), library["untilStep"].(func(int, int, int) []int)
 	library["until"] = func(to int) ([]int, error) {
-		if to > maxLoop || to < -maxLoop {
-			return nil, fmt.Errorf("more than %d numbers", maxLoop)
+		if err := boundSteps(0, to, 1); err != nil {
+			return nil, err
 		}
 		return until(to), nil
 	}
@@ -69,6 +77,9 @@ func boundSprig(library template.FuncMap) template.FuncMap {
 		}
 		return seq(args...), nil
 	}
+}
+
+func boundTexts(library template.FuncMap) {
 	library["repeat"] = func(count int, text string) (string, error) {
 		if count < 0 || len(text) > 0 && count > maxText/len(text) {
 			return "", fmt.Errorf("%d times is too much", count)
@@ -82,6 +93,33 @@ func boundSprig(library template.FuncMap) template.FuncMap {
 				return "", fmt.Errorf("can't indent by %d", spaces)
 			}
 			return indent(spaces, text), nil
+		}
+	}
+}
+
+func boundMaps(library template.FuncMap) {
+	set := library["set"].(func(map[string]any, string, any) map[string]any)
+	library["set"] = func(dict map[string]any, key string, value any) (map[string]any, error) {
+		if err := checkHolds(dict, value); err != nil {
+			return nil, err
+		}
+		return set(dict, key, value), nil
+	}
+	for _, name := range []string{"merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite"} {
+		merge := reflect.ValueOf(library[name])
+		library[name] = func(dict map[string]any, others ...map[string]any) (any, error) {
+			args := []reflect.Value{reflect.ValueOf(dict)}
+			for _, o := range others {
+				if err := checkHolds(dict, o); err != nil {
+					return nil, err
+				}
+				args = append(args, reflect.ValueOf(o))
+			}
+			results := merge.Call(args)
+			if len(results) == 2 && !results[1].IsNil() {
+				return nil, results[1].Interface().(error)
+			}
+			return results[0].Interface(), nil
 		}
 	}
 	library["keys"] = func(dicts ...map[string]any) []string {
@@ -98,7 +136,6 @@ func boundSprig(library template.FuncMap) template.FuncMap {
 		}
 		return values
 	}
-	return library
 }
 
 func boundSteps(from, to, step int) error {

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 )
 
 func textFunctions() []function {
@@ -72,10 +75,8 @@ func join(separator string, list []string) string { return strings.Join(list, se
 
 func replaceAll(old, with, text string) string { return strings.ReplaceAll(text, old, with) }
 
-// toTitle knows no more of words than templates that expect it: a letter after anything that is no letter is a capital.
-//
-//nolint:staticcheck // strings.Title is deprecated for natural language; what templates expect is just what it does.
-func toTitle(text string) string { return strings.Title(text) }
+// toTitle finds words as Unicode does, so that "o'neil" is one. The other letters stay.
+func toTitle(text string) string { return cases.Title(language.Und, cases.NoLower).String(text) }
 
 // maxIndent bounds an indentation.
 const maxIndent = 10_000
