@@ -1,0 +1,161 @@
+package file
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lictor/watch"
+)
+
+// A safeBuffer is a log that a test reads while it is written.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// With a broken file the last good data stands, what is wrong is logged once, and the mended file is seen without a pause.
+func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.yaml")
+	write(t, path, "kv: {a: one, b: sesame}")
+	var log safeBuffer
+	w := watch.New(New(path), slog.New(slog.NewTextHandler(&log, nil)))
+	defer w.Wait()
+	a, b := watch.Key{Path: "a"}, watch.Key{Path: "b"}
+	w.Sync(t.Context(), watch.Set{a: {}, b: {}})
+	defer w.Sync(t.Context(), watch.Set{})
+	value := func(q watch.Query) string {
+		v, ok := w.Get(q)
+		if p, _ := v.(*watch.KeyPair); ok && p != nil {
+			return p.Value
+		}
+		return ""
+	}
+	eventually(t, "the first data", func() bool { return value(a) == "one" && value(b) == "sesame" })
+
+	for _, broken := range []string{"kv: {a: [", "", "kv: {a: 1, a: 2}", "services: {web: [{port: http}]}", "services: {web: [{port: 1}]}"} {
+		write(t, path, broken)
+		eventually(t, "both queries fail", func() bool { return w.Err(a) != nil && w.Err(b) != nil })
+		if value(a) != "one" || value(b) != "sesame" {
+			t.Errorf("%q took the last good data away", broken)
+		}
+		err := w.Err(a)
+		if !watch.IsPermanent(err) || !strings.HasPrefix(err.Error(), path+":1: ") {
+			t.Errorf("%q: error %v, want a permanent one that begins with file:line", broken, err)
+		}
+		write(t, path, "kv: {a: one, b: sesame}")
+		begin := time.Now()
+		eventually(t, "no error", func() bool { return w.Err(a) == nil && w.Err(b) == nil })
+		if d := time.Since(begin); d > 3*time.Second {
+			t.Errorf("the mended file was seen after %s", d)
+		}
+		if n := strings.Count(log.String(), "query failed"); n == 0 {
+			t.Errorf("%q was not logged", broken)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both queries fail", func() bool { return w.Err(a) != nil && w.Err(b) != nil })
+	write(t, path, "kv: {a: two, b: sesame}")
+	eventually(t, "the new value", func() bool { return value(a) == "two" && w.Err(a) == nil })
+	if strings.Contains(log.String(), "sesame") {
+		t.Error("a value is in the log")
+	}
+}
+
+// A file that is broken from the start is an error at once, so that -once ends with it.
+func TestBrokenFromTheStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.yaml")
+	s := New(path)
+	q := watch.Key{Path: "a"}
+	if err := s.Watch(t.Context(), q, nil); !watch.IsPermanent(err) || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v, want a permanent one that names the file", err)
+	}
+	// Called again it waits for the file to be there.
+	w := start(t, s, q)
+	write(t, path, "kv: {a: here}")
+	w.until(t, "here")
+}
+
+// What the data does not have is an answer, and mended by an edit.
+func TestWhatTheDataDoesNotHave(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.yaml")
+	write(t, path, "datacenter: eu\nkv: {a: one}\ndatacenters: {us: {}}")
+	s := New(path)
+	key := start(t, s, watch.Key{Path: "a", Scope: watch.Scope{Datacenter: "asia"}})
+	roots := start(t, s, watch.CARoots{})
+	leaf := start(t, s, watch.CALeaf{Service: "web"})
+	key.until(t, `failure: the data file has no datacenter "asia", only eu, us`)
+	roots.until(t, `failure: the data file has no ca_roots`)
+	leaf.until(t, `failure: the data file has no certificate of service "web"`)
+	write(t, path, "datacenter: eu\ndatacenters: {asia: {kv: {a: two}}}\nca_roots: [{id: r}]\nca_leaves: {web: {cert: C}}")
+	key.until(t, "two")
+	roots.until(t, "[0x")
+	leaf.until(t, "&{")
+}
+
+func TestPermanentErrors(t *testing.T) {
+	d := parsed(t, "kv: {a: one}")
+	for _, q := range []watch.Query{
+		watch.Service{Name: "web", Filter: `Service.Port ==`}, watch.Service{Name: "web", Filter: `Service.Prot == 80`},
+		watch.Key{Path: "a", Scope: watch.Scope{Namespace: "n"}}, watch.Key{Path: "a", Scope: watch.Scope{Peer: "p"}},
+		watch.Services{Scope: watch.Scope{Partition: "p"}}, watch.Nodes{Scope: watch.Scope{SamenessGroup: "s"}}, watch.File{Path: "x"},
+	} {
+		if _, err := d.Answer(q); !watch.IsPermanent(err) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want a permanent one of one line", q, err)
+		}
+	}
+}
+
+// Layers and assignments are followed too.
+func TestLayersLive(t *testing.T) {
+	dir := t.TempDir()
+	base, prod := filepath.Join(dir, "base.yaml"), filepath.Join(t.TempDir(), "prod.json")
+	write(t, base, "kv: {a: base, b: base, c: base}")
+	write(t, prod, `{"kv": {"b": "prod", "c": "prod"}}`)
+	s := New(base, prod)
+	s.Assignments = []string{"kv/c=set=it"}
+	a, b, c := start(t, s, watch.Key{Path: "a"}), start(t, s, watch.Key{Path: "b"}), start(t, s, watch.Key{Path: "c"})
+	a.until(t, "base")
+	b.until(t, "prod")
+	c.until(t, "set=it")
+	write(t, prod, `{"kv": {"a": "prod", "b": null}}`)
+	a.until(t, "prod")
+	b.until(t, "(no such key)")
+	write(t, base, "kv: {b: base}")
+	b.until(t, "(no such key)")
+	if c.last() != "set=it" {
+		t.Errorf("c is %s", c.last())
+	}
+}
+
+func TestFixed(t *testing.T) {
+	f, err := NewFixed(parsed(t, "kv: {a: one}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, f, watch.Key{Path: "a"}).until(t, "one")
+	d := &Data{}
+	d.Services = map[string][]*Instance{"web": {{Port: 1}}}
+	if _, err := NewFixed(d); err == nil || !strings.Contains(err.Error(), "neither an address nor a node") {
+		t.Errorf("error %v", err)
+	}
+}
