@@ -25,7 +25,7 @@ type Auth struct {
 // Retry says what to do when a request fails: pause n is Backoff doubled n times, capped at MaxBackoff.
 type Retry struct {
 	Enabled    bool     `opt:"enabled" flag:"." doc:"Whether a failed request is tried again at all."`
-	Attempts   int      `opt:"attempts" flag:"attempts" doc:"How often in a row, then the program ends. 0 is no limit. Unset: no limit; 12 with -once."`
+	Attempts   int      `opt:"attempts" flag:"attempts" doc:"How often in a row, then the program ends. 0 is no limit. Unset: no limit in a daemon; with -once 5, or 12 when called as a peer."`
 	Backoff    Duration `opt:"backoff" flag:"backoff" doc:"First pause; doubled each time."`
 	MaxBackoff Duration `opt:"max_backoff" flag:"max-backoff" doc:"Longest pause. 0 is no limit."`
 }

@@ -138,7 +138,7 @@ func shortDuration(d time.Duration) string {
 
 // defaultText is a setting's value as it is written in a file, "" for an empty one.
 func defaultText(st setting) string {
-	if st.value.IsZero() && st.typ.Kind() != reflect.Int || isBlock(st.typ) {
+	if st.value.IsZero() && (st.typ.Kind() != reflect.Int || strings.Contains(st.doc, "Unset")) || isBlock(st.typ) {
 		return ""
 	}
 	return printer{}.value("", st.option, st.value).Value

@@ -147,7 +147,10 @@ func (c *Config) complete(p Persona) {
 	auto(&c.Syslog.Enabled, "syslog")
 	auto(&c.Deduplicate.Enabled, "deduplicate")
 	if c.Once && !c.IsSet("consul.retry.attempts") {
-		c.Consul.Retry.Attempts = 12
+		c.Consul.Retry.Attempts = 12 // five minutes, as the peers
+		if p == Lictor || p == LictorExec {
+			c.Consul.Retry.Attempts = 5 // eight seconds: who waits at a prompt wants to be told
+		}
 	}
 	c.Wait.complete()
 	c.Exec.complete()

@@ -189,15 +189,18 @@ func TestFolders(t *testing.T) {
 
 func TestRetriesAreEndlessButForOnce(t *testing.T) {
 	for _, c := range []struct {
+		p    Persona
 		args []string
 		want int
 	}{
-		{nil, 0},
-		{[]string{"-once"}, 12},
-		{[]string{"-once", "-consul-retry-attempts=0"}, 0},
-		{[]string{"-consul-retry-attempts", "5"}, 5},
+		{Lictor, nil, 0},
+		{Envconsul, nil, 0},
+		{Lictor, []string{"-once"}, 5},
+		{ConsulTemplate, []string{"-once"}, 12},
+		{Lictor, []string{"-once", "-consul-retry-attempts=0"}, 0},
+		{Lictor, []string{"-consul-retry-attempts", "7"}, 7},
 	} {
-		if got := mustLoad(t, Lictor, nil, nil, c.args...); got.Consul.Retry.Attempts != c.want {
+		if got := mustLoad(t, c.p, nil, nil, c.args...); got.Consul.Retry.Attempts != c.want {
 			t.Errorf("%v: %d attempts, want %d", c.args, got.Consul.Retry.Attempts, c.want)
 		}
 	}
