@@ -37,26 +37,33 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// maxNodes bounds how many values a document may have once its aliases are written out: a small document with aliases of
-// aliases can stand for one that no memory would hold.
-const maxNodes = 10_000_000
+// maxRepeated bounds how many values of a document may come from its aliases: a small document with aliases of aliases can
+// stand for one that no memory would hold.
+const maxRepeated = 1_000_000
 
-// measure counts the values of a document with its aliases written out. It complains of an alias that contains itself, and
-// of too many values.
+// checkAliases complains of an alias that contains itself, and of aliases that repeat too much.
+func (d *decoder) checkAliases(n *yaml.Node) {
+	sizes := map[*yaml.Node]int{}
+	if size := d.measure(n, sizes); size-len(sizes) > maxRepeated && len(d.problems) == 0 {
+		d.fail(n, "the aliases of this document repeat more than %d values; write less with them", maxRepeated)
+	}
+}
+
+// measure counts the values of a document with its aliases written out.
 func (d *decoder) measure(n *yaml.Node, sizes map[*yaml.Node]int) int {
 	const underWay = -1
 	n = resolve(n)
 	if size, ok := sizes[n]; ok {
 		if size == underWay {
 			d.fail(n, "an alias in this value stands for the value itself; write it out")
-			return maxNodes
+			return 0
 		}
 		return size
 	}
 	sizes[n] = underWay
 	size := 1
 	for _, c := range n.Content {
-		size = min(size+d.measure(c, sizes), maxNodes+1)
+		size = min(size+d.measure(c, sizes), math.MaxInt32)
 	}
 	sizes[n] = size
 	return size

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"regexp"
@@ -75,10 +76,7 @@ func (d *Data) Merge(name string, text []byte) error {
 		return fmt.Errorf("%s:%w", name, err)
 	}
 	p := &parser{decoder: decoder{file: name}, into: d}
-	if p.measure(tree, map[*yaml.Node]int{}) > maxNodes && len(p.problems) == 0 {
-		p.fail(tree, "the document has more than %d values once its aliases are written out", maxNodes)
-	}
-	if len(p.problems) == 0 {
+	if p.checkAliases(tree); len(p.problems) == 0 {
 		p.document(tree)
 	}
 	return p.err()
@@ -121,7 +119,9 @@ func parseTree(name string, text []byte) (*yaml.Node, error) {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node
-	if err := dec.Decode(&doc); err != nil {
+	if err := dec.Decode(&doc); err == io.EOF {
+		return nil, errors.New("1: the file has only comments; write {} for no data at all")
+	} else if err != nil {
 		m := yamlError.FindStringSubmatch(err.Error())
 		if m == nil || m[1] == "" {
 			return nil, fmt.Errorf("1: not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
@@ -130,9 +130,6 @@ func parseTree(name string, text []byte) (*yaml.Node, error) {
 	}
 	if dec.Decode(&more) == nil {
 		return nil, fmt.Errorf("%d: a second document begins here; put it into a file of its own, and layer the two", more.Line)
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 {
-		return nil, errors.New("1: the file has only comments; write {} for no data at all")
 	}
 	return doc.Content[0], nil
 }

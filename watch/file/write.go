@@ -239,7 +239,7 @@ func plainNode(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, V
 // textNode is a text, quoted where it would be read as something else.
 func textNode(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
-	odd := s == "" || s[0] == ' ' || s[0] == '\n'
+	odd := s == "" || s[0] == ' ' || s[0] == '\n' || s == "<<"
 	for line := range strings.SplitSeq(s, "\n") {
 		// A block of lines can't hold these faithfully, or would hide them from the reader.
 		odd = odd || strings.TrimRight(line, " ") != line || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) })
