@@ -36,6 +36,7 @@ type File struct {
 	// with Docker's bind mount of a single file.
 	InPlace bool
 
+	noSync bool    // it need not survive a power cut
 	faults *faults // tests only
 }
 
@@ -76,6 +77,9 @@ func (f File) stage(content []byte) (_ *Staged, err error) {
 		defer old.Close()
 		s.old = info
 		same, err := hasContent(old, info.Size, content)
+		if same {
+			dir.sweep(name, 0)
+		}
 		if same || err != nil {
 			return nil, err
 		}

@@ -57,6 +57,9 @@ func (s *Staged) write(old *os.File) (err error) {
 	if err := s.tempDir.do("write", s.temp, func() error { _, err := s.open.WriteAt(s.content, 0); return err }); err != nil {
 		return err
 	}
+	if s.file.noSync {
+		return nil
+	}
 	return s.tempDir.do("sync", s.temp, s.open.Sync)
 }
 
@@ -76,23 +79,8 @@ func (s *Staged) stageElsewhere(cause error) (err error) {
 }
 
 // Commit puts the staged content in place of the destination, in one step unless the file is written in place. After an
-// error the destination is as it was and the staged file is gone.
-func (s *Staged) Commit() error {
-	err := s.commit()
-	s.Discard()
-	return s.file.explain(err)
-}
-
-func (s *Staged) commit() error {
-	if err := s.backup(); err != nil {
-		return err
-	}
-	if err := s.swap(); err != nil {
-		return err
-	}
-	s.settle()
-	return nil
-}
+// error the destination is as it was and the staged file is gone. It is a [Group.Commit] of one file.
+func (s *Staged) Commit() error { return new(Group).Commit([]*Staged{s}) }
 
 // swap makes the new content visible.
 func (s *Staged) swap() error {
@@ -104,13 +92,6 @@ func (s *Staged) swap() error {
 	}
 	s.temp = ""
 	return nil
-}
-
-// settle makes a swap durable. The new content is in place by now, so that a failure is no error, only worth knowing.
-func (s *Staged) settle() {
-	if err := s.dir.sync(); err != nil {
-		s.warn("%s is in place, but may not survive a power cut: %v", s.file.Path, err)
-	}
 }
 
 // Discard removes the staged file and lets go of the destination. It does nothing after Commit.
@@ -130,35 +111,18 @@ func (s *Staged) Discard() {
 	s.dir.close()
 }
 
-// backup keeps what is at the destination as NAME.bak. Until then the name means the backup before it.
+// backup keeps what is at the destination as NAME.bak.
 func (s *Staged) backup() error {
 	if !s.file.Backup {
 		return nil
 	}
-	fresh := hiddenName(s.name, "bak")
-	err := s.keep(fresh)
+	err := s.dir.keepVisible(s.name, s.name+".bak", s.file.InPlace)
 	if errors.Is(err, fs.ErrNotExist) {
 		s.warn("%s has no backup, since it was not there before", s.file.Path)
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	err = s.dir.rename(fresh, s.name+".bak")
-	// When both were names of one file already, the rename has done nothing.
-	return errors.Join(err, s.dir.remove(fresh))
+	return err
 }
 
-// keep gives the destination's file a second name, or makes a copy where that can't be done. The copy has the same
-// owner and mode, and is made of the same bytes, complete and durable.
-func (s *Staged) keep(as string) error {
-	if err := s.dir.remove(as); err != nil {
-		return err
-	}
-	if !s.file.InPlace { // a second name would be written to as well
-		if err := s.dir.link(s.name, as); err == nil || errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return s.dir.copy(s.name, as)
-}
+// target is the path that is written to in the end.
+func (s *Staged) target() string { return filepath.Join(s.dir.path, s.name) }

@@ -47,11 +47,20 @@ func (d *folder) createTemp(name string) (*os.File, string, error) {
 			f.Close() // somebody took it for a leftover, before it was locked: it is theirs to remove
 			continue
 		}
-		for next := slot + 1; next < maxStaged && d.removeDead(tempName(name, next)); next++ {
-		}
+		d.sweep(name, slot+1)
 		return f, temp, nil
 	}
 	return nil, "", fmt.Errorf("%d files named %s are in the way in %s; remove them if no other lictor writes there", maxStaged, tempName(name, 0), d.path)
+}
+
+// sweep removes what crashed runs left beside the entry called name: what they staged, from this number on, and, when
+// nobody else has staged anything, a backup half made.
+func (d *folder) sweep(name string, slot int) {
+	for ; slot < maxStaged && d.removeDead(tempName(name, slot)); slot++ {
+	}
+	if _, err := d.stat(tempName(name, slot)); errors.Is(err, fs.ErrNotExist) && slot <= 1 {
+		_ = d.remove(hiddenName(name, "keep"))
+	}
 }
 
 // lock marks the open file as in use until it is closed or the program ends. It fails when the file is already gone or

@@ -1,0 +1,343 @@
+package renderer
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// stage stages a content for each file and drops those that have it already.
+func stage(t *testing.T, contents map[string]string, f File) []*Staged {
+	t.Helper()
+	var staged []*Staged
+	for path, content := range contents {
+		f.Path = path
+		s, err := f.Stage([]byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s != nil {
+			staged = append(staged, s)
+		}
+	}
+	return staged
+}
+
+func reopen(t *testing.T, path string) *Group {
+	t.Helper()
+	g, err := OpenGroup(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := g.Warnings(); len(w) > 0 {
+		t.Error(w)
+	}
+	return g
+}
+
+// hidden lists our hidden files in a folder, but for state files.
+func hidden(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(filepath.Base(path), ".lictor-") && !strings.HasSuffix(path, "-state") {
+			out = append(out, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestReloadIsOwedUntilConfirmed(t *testing.T) {
+	dir := t.TempDir()
+	path := StatePath(dir, "app")
+	g := reopen(t, path)
+	if g.Owed() || g.CanRollback() {
+		t.Error("a new group owes nothing")
+	}
+	if err := g.Commit(stage(t, map[string]string{dir + "/f": "one"}, File{})); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("state file: %v, %v", info.Mode(), err)
+	}
+	if content, err := os.ReadFile(path); err != nil || strings.Contains(string(content), "one") {
+		t.Errorf("state file: %s, %v", content, err)
+	}
+	g = reopen(t, path) // we were restarted
+	if !g.Owed() {
+		t.Fatal("the reload was forgotten by a restart")
+	}
+	during := g.Rendered()
+	if err := g.Commit(stage(t, map[string]string{dir + "/f": "two"}, File{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Confirm(during); err != nil || !g.Owed() {
+		t.Errorf("a reload of the version before counts for the present one: %v", err)
+	}
+	if err := g.Confirm(g.Rendered()); err != nil || g.Owed() {
+		t.Errorf("still owed when confirmed: %v", err)
+	}
+	applied := g.Rendered()
+	for _, content := range []string{"three", "two"} { // back to what was applied, with a reload in between that failed
+		if err := g.Commit(stage(t, map[string]string{dir + "/f": content}, File{})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !g.Owed() || g.Rendered() == applied {
+		t.Error("coming back to an earlier content owes no reload")
+	}
+	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, path).Owed() {
+		t.Errorf("still owed when confirmed: %v", err)
+	}
+	if h := hidden(t, dir); len(h) > 0 {
+		t.Error(h)
+	}
+}
+
+func TestGroupIsCommittedTogetherOrNotAtAll(t *testing.T) {
+	for _, inPlace := range []bool{false, true} {
+		// Fail each step in turn, until none fails any more.
+		steps := 0
+		for failed := "?"; failed != ""; steps++ {
+			dir := t.TempDir()
+			for _, d := range []string{"/a", "/b"} {
+				if err := os.Mkdir(dir+d, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			old := map[string]string{dir + "/a/1": "old 1", dir + "/a/2": "old 2", dir + "/b/4": "old 4"}
+			for path, content := range old {
+				put(t, path, content, 0o640)
+			}
+			news := map[string]string{dir + "/a/1": "new 1", dir + "/a/2": "new 2", dir + "/b/3": "new 3", dir + "/b/4": "new 4"}
+			n := 0
+			failed = ""
+			faulty := &faults{before: func(op, path string) error {
+				if op == "remove" || op == "stat" {
+					return nil
+				}
+				if n++; n == steps+1 {
+					failed = op + " " + path
+					return unix.EIO
+				}
+				return nil
+			}}
+			g, err := OpenGroup(StatePath(dir, "g"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.faults = faulty
+			staged := stage(t, news, File{Backup: true, InPlace: inPlace})
+			for _, s := range staged {
+				s.file.faults, s.dir.faults = faulty, faulty
+			}
+			err = g.Commit(staged)
+			want, mode := news, fs.FileMode(0o640)
+			if err != nil {
+				want = old
+			}
+			if err != nil && !errors.Is(err, unix.EIO) {
+				t.Errorf("%s: %v", failed, err)
+			}
+			if (err == nil) != g.Owed() {
+				t.Errorf("%s: %v, owed %v", failed, err, g.Owed())
+			}
+			for path, content := range want {
+				m := mode
+				if _, was := old[path]; !was {
+					m = 0o644
+				}
+				see(t, path, content, m)
+			}
+			if _, err := os.Stat(dir + "/b/3"); (err == nil) != (len(want) == len(news)) {
+				t.Errorf("%s: the new file: %v", failed, err)
+			}
+			if t.Failed() {
+				t.Fatalf("in place %v, step %d failing: %s", inPlace, steps+1, failed)
+			}
+			// Whatever failed, the next run finds its way.
+			g = reopen(t, StatePath(dir, "g"))
+			if err := g.Commit(stage(t, news, File{InPlace: inPlace})); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Confirm(g.Rendered()); err != nil {
+				t.Fatal(err)
+			}
+			for path, content := range news {
+				if got, _ := os.ReadFile(path); string(got) != content {
+					t.Errorf("after %s: %s holds %q", failed, path, got)
+				}
+			}
+			if h := hidden(t, dir); len(h) > 0 {
+				t.Errorf("after %s: left behind: %q", failed, h)
+			}
+		}
+		if steps < 30 {
+			t.Errorf("only %d steps", steps)
+		}
+	}
+}
+
+func TestRollback(t *testing.T) {
+	for _, inPlace := range []bool{false, true} {
+		dir := t.TempDir()
+		put(t, dir+"/a", "good a", 0o604)
+		if os.Geteuid() == 0 {
+			if err := os.Chown(dir+"/a", 12, 34); err != nil {
+				t.Fatal(err)
+			}
+		}
+		was := owner(t, dir+"/a")
+		path := StatePath(dir, "g")
+		g := reopen(t, path)
+		g.KeepPrevious = true
+		bad := map[string]string{dir + "/a": "bad a", dir + "/b": "bad b"}
+		commit := func(contents map[string]string, f File) {
+			t.Helper()
+			f.InPlace = inPlace
+			if err := g.Commit(stage(t, contents, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		commit(map[string]string{dir + "/a": "worse"}, File{Mode: 0o600}) // never confirmed, so never gone back to
+		commit(bad, File{Mode: 0o600})
+		see(t, dir+"/a", "bad a", 0o600)
+		g = reopen(t, path)
+		g.KeepPrevious = true
+		if !g.CanRollback() {
+			t.Fatal("a restart forgot the way back")
+		}
+		if err := g.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		see(t, dir+"/a", "good a", 0o604)
+		see(t, dir+"/a.rejected", "bad a", 0o600)
+		see(t, dir+"/b.rejected", "bad b", 0o600)
+		if got := owner(t, dir+"/a"); got != was {
+			t.Errorf("belongs to %s, was %s", got, was)
+		}
+		onlyThese(t, dir, ".g.lictor-state", "a", "a.rejected", "b.rejected")
+		if !g.Owed() || g.CanRollback() {
+			t.Error("what came back is owed a reload")
+		}
+		if err := g.Rollback(); err == nil || !strings.Contains(err.Error(), "no previous contents") {
+			t.Error(err)
+		}
+		if err := g.Confirm(g.Rendered()); err != nil {
+			t.Fatal(err)
+		}
+
+		g = reopen(t, path)
+		again := stage(t, bad, File{})
+		if !g.Rejected(again) {
+			t.Error("the same contents are not known as rejected")
+		}
+		for _, s := range again {
+			s.Discard()
+		}
+		bad[dir+"/a"] = "other a"
+		other := stage(t, bad, File{})
+		if g.Rejected(other) {
+			t.Error("other contents are known as rejected")
+		}
+		if err := g.Commit(other); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Confirm(g.Rendered()); err != nil {
+			t.Fatal(err)
+		}
+		onlyThese(t, dir, ".g.lictor-state", "a", "a.rejected", "b", "b.rejected")
+	}
+}
+
+func TestZeroGroupRollsBackInMemory(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir+"/f", "good", 0o600)
+	g := Group{KeepPrevious: true}
+	if err := g.Commit(stage(t, map[string]string{dir + "/f": "bad"}, File{})); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	see(t, dir+"/f", "good", 0o600)
+	onlyThese(t, dir, "f", "f.rejected")
+}
+
+func TestStateFileThatCanNotBeBelieved(t *testing.T) {
+	dir := t.TempDir()
+	path := StatePath(dir, "g")
+	for _, content := range []string{"", "{", `{"version":99}`, "null", `{"version":1,"files":[null]}`, `{"version":1,"files":[{"path":""}]}`} {
+		put(t, path, content, 0o600)
+		g, err := OpenGroup(path)
+		if err != nil {
+			t.Errorf("%q: %v", content, err)
+			continue
+		}
+		if len(g.Warnings()) != 1 || !g.Owed() {
+			t.Errorf("%q: no warning, or owed %v", content, g.Owed())
+		}
+	}
+	put(t, path, "{}", 0o666)
+	if _, err := OpenGroup(path); err == nil || !strings.Contains(err.Error(), "others could have written it") {
+		t.Error(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenGroup(path); err == nil {
+		t.Error("a folder as the state file")
+	}
+}
+
+func TestStageFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(dir+"/etc/conf.d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir+"/etc/nginx.conf", "include conf.d/*;", 0o644)
+	put(t, dir+"/etc/conf.d/a.conf", "old", 0o644)
+	files := []File{{Path: dir + "/etc/nginx.conf"}, {Path: dir + "/etc/conf.d/a.conf"}, {Path: dir + "/etc/conf.d/b.conf"}, {Path: dir + "/etc/conf.d/absent.conf"}}
+	staged := stage(t, map[string]string{files[1].Path: "new a", files[2].Path: "new b"}, File{})
+	state := t.TempDir()
+	for _, g := range []*Group{{}, reopen(t, StatePath(state, "g"))} {
+		t.Setenv("TMPDIR", t.TempDir())
+		for range 2 { // also over what a crash has left
+			path, remove, err := g.StageFolder(files, staged)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("%v %v", info.Mode(), err)
+			}
+			see(t, path+"/nginx.conf", "include conf.d/*;", 0o644)
+			see(t, path+"/conf.d/a.conf", "new a", 0o644)
+			see(t, path+"/conf.d/b.conf", "new b", 0o644)
+			onlyThese(t, path+"/conf.d", "a.conf", "b.conf")
+			if g.path == "" {
+				if err := remove(); err != nil {
+					t.Error(err)
+				}
+			} else {
+				defer remove()
+			}
+		}
+		onlyThese(t, os.Getenv("TMPDIR"))
+	}
+	for _, s := range staged {
+		s.Discard()
+	}
+	see(t, files[1].Path, "old", 0o644)
+}

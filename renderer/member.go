@@ -1,0 +1,164 @@
+package renderer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// A member is what a group's state file says about one of its files. All its work may be done again, any number of
+// times, so that it can be stopped at any point.
+type member struct {
+	// Path is where the file is, all links resolved.
+	Path string `json:"path"`
+	// InPlace says that the file is written into, not replaced.
+	InPlace bool `json:"in_place,omitempty"`
+	// Hash is the SHA-256 of the content that was committed last.
+	Hash string `json:"hash,omitempty"`
+	// Next is the same of the content that is being committed; it is set only meanwhile.
+	Next string `json:"next,omitempty"`
+	// Undo is what the commit under way replaces.
+	Undo kept `json:"undo,omitempty"`
+	// Previous is what a rollback would bring back: the content that was confirmed last.
+	Previous kept `json:"previous,omitempty"`
+	// Rejected is the hash of the content that was rolled back last, until another one is committed.
+	Rejected string `json:"rejected,omitempty"`
+}
+
+// kept says what is kept of an earlier state of a file.
+type kept string
+
+const (
+	nothing kept = ""       // there is no way back
+	aFile   kept = "file"   // the file, as .NAME.lictor-undo or .NAME.lictor-previous
+	absence kept = "absent" // there was no file
+)
+
+// at does something in the member's folder. A folder that is gone has nothing that could be undone.
+func (m *member) at(faults *faults, do func(d *folder, name string) error) error {
+	dir, name, err := locate(m.Path, missingIsFine, faults)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.Path, err)
+	}
+	defer dir.close()
+	if name == "" {
+		return nil
+	}
+	return do(dir, name)
+}
+
+// keepUndo keeps what is at the destination for undo.
+func (m *member) keepUndo(s *Staged) error {
+	err := s.dir.keep(s.name, hiddenName(s.name, "undo"), s.file.InPlace)
+	m.Undo = aFile
+	if errors.Is(err, fs.ErrNotExist) {
+		m.Undo, err = absence, nil
+	}
+	return err
+}
+
+// isNext tells whether the destination has the content that is being committed.
+func (m *member) isNext(faults *faults) (is bool, err error) {
+	err = m.at(faults, func(d *folder, name string) error {
+		is, err = d.hasHash(name, m.Next)
+		return err
+	})
+	return is, err
+}
+
+// undo brings back what the commit under way has replaced, and drops what it has kept.
+func (m *member) undo(faults *faults) error {
+	return m.at(faults, func(d *folder, name string) error {
+		undo := hiddenName(name, "undo")
+		ours, err := d.hasHash(name, m.Next)
+		switch {
+		case err != nil:
+			return err
+		case m.Undo == aFile && (ours || m.InPlace):
+			return errors.Join(d.restore(name, undo, m.InPlace), d.sync())
+		case m.Undo == absence && ours:
+			return errors.Join(d.remove(name), d.sync())
+		}
+		return d.remove(undo)
+	})
+}
+
+// promote turns what was kept for undoing the commit into what a rollback would bring back. What an earlier commit has
+// kept stays, since nothing later was confirmed.
+func (m *member) promote(faults *faults) error {
+	if m.Undo == nothing {
+		return nil
+	}
+	return m.at(faults, func(d *folder, name string) error {
+		undo := hiddenName(name, "undo")
+		if m.Previous != nothing {
+			return d.remove(undo)
+		}
+		m.Previous = m.Undo
+		if err := d.rename(undo, hiddenName(name, "previous")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+// rollBack brings back the previous content, and keeps the present one as NAME.rejected.
+func (m *member) rollBack(faults *faults) error {
+	if m.Previous == nothing {
+		return nil
+	}
+	return m.at(faults, func(d *folder, name string) error {
+		previous := hiddenName(name, "previous")
+		if m.Previous == absence {
+			err := d.rename(name, name+".rejected")
+			if errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+			return errors.Join(err, d.sync())
+		}
+		if _, err := d.stat(previous); errors.Is(err, fs.ErrNotExist) {
+			return nil // it is back already
+		}
+		if err := d.keepVisible(name, name+".rejected", m.InPlace); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return errors.Join(d.restore(name, previous, m.InPlace), d.sync())
+	})
+}
+
+// tidy removes the hidden files that the member's state has no use for.
+func (m *member) tidy(faults *faults) error {
+	return m.at(faults, func(d *folder, name string) error {
+		return errors.Join(
+			d.removeIf(m.Undo != aFile, hiddenName(name, "undo")),
+			d.removeIf(m.Previous != aFile, hiddenName(name, "previous")),
+			d.remove(hiddenName(name, "keep")))
+	})
+}
+
+func (d *folder) removeIf(yes bool, name string) error {
+	if !yes {
+		return nil
+	}
+	return d.remove(name)
+}
+
+// hasHash tells whether there is a regular file with a content of this hash.
+func (d *folder) hasHash(name, want string) (bool, error) {
+	f, err := d.open(name, unix.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return false, err
+	}
+	content, err := io.ReadAll(f)
+	return hash(content) == want, err
+}
