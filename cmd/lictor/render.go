@@ -39,10 +39,6 @@ one dash or two, and their value after "=" or a blank.`,
 // supervise runs what load says until it is done or a signal ends it. On the reload signal it builds the next runner, and
 // only when that is sound ends the one that runs: a broken configuration is reported, and the old one goes on.
 func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) error {
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals)
-	defer signal.Stop(signals)
-
 	current, err := assemble(ctx, p, s, load)
 	if err != nil {
 		return err
@@ -51,6 +47,8 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 		current.close()
 		return nil
 	}
+	signals, stop := catchSignals()
+	defer stop()
 	for {
 		var next *assembly
 		interrupted := false
@@ -59,7 +57,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 			switch current.meaning(sig) {
 			case endProgram:
 				interrupted = true
-				signal.Reset(sig) // a second one ends us at once
+				signal.Reset() // a second one ends us at once
 				current.log.Info("stopping", "signal", sig.String())
 				return true
 			case reloadConfig:
@@ -82,7 +80,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 			current = next
 			continue
 		}
-		return outcome(p, err, interrupted)
+		return outcome(current.cfg.Once, p, err, interrupted)
 	}
 }
 
@@ -99,7 +97,7 @@ func (a *assembly) run(ctx context.Context) error {
 }
 
 // outcome is what the program ends with, from how its last run ended.
-func outcome(p config.Persona, err error, interrupted bool) error {
+func outcome(once bool, p config.Persona, err error, interrupted bool) error {
 	child, hadChild := errors.AsType[runner.ChildExit](err)
 	peer := p == config.ConsulTemplate || p == config.Envconsul
 	switch {
@@ -116,8 +114,28 @@ func outcome(p config.Persona, err error, interrupted bool) error {
 			return &exitError{code: code}
 		}
 		return nil
+	case interrupted && once && err == nil:
+		return &exitError{code: exitInterrupted} // it was not done yet
 	}
 	return err
+}
+
+// catchSignals delivers the signals that [assembly.meaning] has a use for, until stop is called. It leaves out SIGURG, of
+// which Go's scheduler makes so many that others would get lost, and those whose usual effect is wanted: SIGTSTP suspends
+// us, and SIGABRT ends us with the stacks of all goroutines. Some it takes in without a use: a log that nobody reads any
+// more must not end us with SIGPIPE, nor a terminal stop us.
+func catchSignals() (signals chan os.Signal, stop func()) {
+	signals, unused := make(chan os.Signal, 64), make(chan os.Signal, 1)
+	for sig := syscall.Signal(1); sig <= 64; sig++ {
+		switch sig {
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, syscall.SIGTSTP, syscall.SIGABRT:
+		case syscall.SIGPIPE, syscall.SIGTTIN, syscall.SIGTTOU:
+			signal.Notify(unused, sig)
+		default:
+			signal.Notify(signals, sig)
+		}
+	}
+	return signals, func() { signal.Stop(signals); signal.Stop(unused) }
 }
 
 // What a signal to us means.
@@ -140,8 +158,6 @@ func (a *assembly) meaning(sig os.Signal) meaning {
 		return reloadConfig
 	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT:
 		return endProgram
-	case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE, syscall.SIGTTIN, syscall.SIGTTOU:
-		return ignore
 	}
 	if a.child == nil {
 		return ignore
