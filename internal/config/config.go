@@ -43,11 +43,12 @@ type Config struct {
 	Nomad              Nomad       `opt:"nomad" group:"Vault" doc:"Accepted so that existing files work; a template that needs Nomad says that it is not supported."`
 	Deduplicate        Deduplicate `opt:"deduplicate" flag:"dedup" group:"Sources" doc:"Accepted without effect: sharing rendered output between hosts is not needed, since queries are coalesced."`
 
-	Once      bool `opt:"-" flag:"once" group:"General" doc:"Render (or start the program) once and end."`
-	Dry       bool `opt:"-" flag:"dry" in:"lxc" group:"General" doc:"Print what would be written; write nothing and run nothing."`
-	Diff      bool `opt:"-" flag:"diff" in:"l" group:"General" doc:"With -dry: print a unified diff against the files on disk."`
-	ExitCode  bool `opt:"-" flag:"exit-code" in:"l" group:"General" doc:"With -dry: exit with 2 when something would change, 0 when nothing would."`
-	ParseOnly bool `opt:"-" flag:"parse-only" in:"lxc" group:"General" doc:"Parse all templates, render nothing."`
+	Once       bool `opt:"-" flag:"once" group:"General" doc:"Render (or start the program) once and end."`
+	Dry        bool `opt:"-" flag:"dry" in:"lxc" group:"General" doc:"Print what would be written; write nothing and run nothing."`
+	Diff       bool `opt:"-" flag:"diff" in:"l" group:"General" doc:"With -dry: print a unified diff against the files on disk."`
+	ExitCode   bool `opt:"-" flag:"exit-code" in:"l" group:"General" doc:"With -dry: exit with 2 when something would change, 0 when nothing would."`
+	ShowValues bool `opt:"-" flag:"show-values" in:"x" group:"Environment" doc:"With -dry: print the values of variables too, not only their names."`
+	ParseOnly  bool `opt:"-" flag:"parse-only" in:"lxc" group:"General" doc:"Parse all templates, render nothing."`
 
 	// origin says where each option was set, by its path ("consul.retry.attempts"). Options of repeated blocks are not in it.
 	origin map[string]Pos

@@ -290,3 +290,37 @@ func TestDocsAreComplete(t *testing.T) {
 	}
 	check("", reflect.TypeFor[Config]())
 }
+
+// docs/migrating.md names every flag and every option of the peers.
+func TestDocsMigrating(t *testing.T) {
+	src, err := os.ReadFile(filepath.Join(docsDir, "migrating.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []Persona{ConsulTemplate, Envconsul} {
+		for _, f := range Table(p) {
+			known := f.Path != "consul.transport.max_conns_per_host" // ours
+			if known && !strings.Contains(string(src), "`-"+f.Name+"`") {
+				t.Errorf("migrating.md does not name -%s", f.Name)
+			}
+		}
+	}
+	s := schema{}
+	var check func(typ reflect.Type)
+	check = func(typ reflect.Type) {
+		for _, o := range s.of(typ) {
+			ours := slices.Contains(splitTag(o.in), "l") || strings.Contains(o.in, "lx") || o.name == "-"
+			if !ours && !strings.Contains(string(src), "`"+o.name+"`") {
+				t.Errorf("migrating.md does not name %s", o.name)
+			}
+			if o.name == "vault" || o.name == "nomad" {
+				continue
+			} else if o.isBlock() {
+				check(o.typ)
+			} else if o.isRepeated() && o.name != "key" && o.name != "secret" {
+				check(o.typ.Elem())
+			}
+		}
+	}
+	check(reflect.TypeFor[Config]())
+}
