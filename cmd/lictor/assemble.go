@@ -29,8 +29,9 @@ type assembly struct {
 	streams streams
 	log     *slog.Logger
 
-	runner *runner.Runner
-	child  *command.Child
+	runner      *runner.Runner
+	child       *command.Child
+	environment *runner.Job // makes the child's environment; nil outside exec mode
 
 	killSignal, reloadSignal os.Signal
 	pidFile                  string
@@ -89,8 +90,12 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	return a, nil
 }
 
-// ready tells systemd, where it started us and asked for that, that everything is rendered for the first time.
+// ready tells systemd, where it started us and asked for that, that everything is rendered for the first time. From now on
+// an environment that can't be made is no reason to end a program that runs.
 func (a *assembly) ready() {
+	if a.environment != nil {
+		a.environment.Fatal = false
+	}
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		a.log.Warn("systemd was not told that we are ready", "error", err)
 	}

@@ -48,6 +48,7 @@ func newRootCmd(s streams) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		newExecCmd(s, config.LictorExec),
+		newEnvCmd(s),
 		newFunctionsCmd(s),
 		newConfigCmd(s),
 		newVersionCmd(s),

@@ -8,8 +8,6 @@ import (
 
 	"lictor/internal/command"
 	"lictor/internal/config"
-	"lictor/internal/environ"
-	"lictor/internal/runner"
 )
 
 // command makes a reload command of its configuration; without a program it is the zero Command.
@@ -62,8 +60,11 @@ func (a *assembly) consulEnviron() []string {
 // addChild makes the supervised program of -exec and exec mode, if there is one, and its environment.
 func (a *assembly) addChild() error {
 	e := a.cfg.Exec
-	if a.cfg.Dry || a.cfg.ParseOnly {
+	switch {
+	case a.cfg.ParseOnly, a.cfg.Dry && !a.execMode():
 		return nil
+	case a.cfg.Dry:
+		return a.previewEnviron()
 	}
 	if e.Command.IsZero() || e.Enabled == config.Off {
 		if a.execMode() {
@@ -81,49 +82,9 @@ func (a *assembly) addChild() error {
 		a.runner.Environ = func() []string { return a.environ(os.Environ(), e.Env) }
 		return nil
 	}
-	return a.addEnviron()
+	return a.addChildEnviron()
 }
 
 func (a *assembly) execMode() bool {
 	return a.persona == config.LictorExec || a.persona == config.Envconsul
-}
-
-// addEnviron adds the job whose output is the child's environment.
-func (a *assembly) addEnviron() error {
-	env := a.cfg.Exec.Env
-	spec := environ.Spec{
-		Base: os.Environ(), Pristine: a.cfg.Pristine, Sanitize: a.cfg.Sanitize, Upcase: a.cfg.Upcase,
-		Exec: environ.ExecEnv{Pristine: env.Pristine, Custom: env.Custom, Allow: env.Allow, Deny: env.Deny},
-	}
-	for _, p := range a.cfg.Prefixes {
-		spec.Prefixes = append(spec.Prefixes, environ.Prefix{
-			Path: p.Path, Datacenter: p.Datacenter, Format: p.Format, KeepPath: p.NoPrefix == config.Off, At: p.Pos.String(),
-		})
-	}
-	for _, s := range a.cfg.Services {
-		spec.Services = append(spec.Services, environ.Service{
-			Query: s.Query, FormatID: s.FormatID, FormatName: s.FormatName, FormatAddress: s.FormatAddress,
-			FormatTag: s.FormatTag, FormatPort: s.FormatPort, At: s.Pos.String(),
-		})
-	}
-	builder, err := environ.New(spec, os.LookupEnv, a.log)
-	if err != nil {
-		return err
-	}
-	sink := &environ.Sink{}
-	wait := runner.Wait{}
-	if a.cfg.Wait.Enabled == config.On {
-		wait = runner.Wait{Min: a.cfg.Wait.Min, Max: a.cfg.Wait.Max}
-	}
-	a.runner.Groups = append(a.runner.Groups, &runner.Group{Name: "environment", Wait: wait, Jobs: []*runner.Job{{
-		Name: "environment", Execute: builder.Execute, Environ: true, Fatal: true,
-		Stage: func(encoded []byte) (runner.Staged, error) {
-			if staged := sink.Stage(encoded); staged != nil {
-				return staged, nil
-			}
-			return nil, nil
-		},
-	}}})
-	a.runner.Environ = sink.Environ
-	return nil
 }

@@ -47,12 +47,16 @@ func Format(name string, entries []string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Redacted lists an environment for people, the values left out.
-func Redacted(entries []string) []byte {
+// Listing lists an environment for people: the names, and with values those too, quoted.
+func Listing(entries []string, values bool) []byte {
 	var out bytes.Buffer
 	for _, entry := range slices.Sorted(slices.Values(entries)) {
 		name, value, _ := strings.Cut(entry, "=")
-		fmt.Fprintf(&out, "%s=(redacted, %d bytes)\n", name, len(value))
+		if values {
+			fmt.Fprintf(&out, "%s=%q\n", name, value)
+		} else {
+			fmt.Fprintf(&out, "%s=(redacted, %d bytes)\n", name, len(value))
+		}
 	}
 	return out.Bytes()
 }

@@ -175,9 +175,12 @@ func TestFormatErrors(t *testing.T) {
 	}
 }
 
-func TestRedacted(t *testing.T) {
-	got := string(Redacted([]string{"B=secret", "A="}))
-	if got != "A=(redacted, 0 bytes)\nB=(redacted, 6 bytes)\n" {
+func TestListing(t *testing.T) {
+	entries := []string{"B=sec\nret", "A="}
+	if got := string(Listing(entries, false)); got != "A=(redacted, 0 bytes)\nB=(redacted, 7 bytes)\n" {
+		t.Errorf("got %q", got)
+	}
+	if got := string(Listing(entries, true)); got != "A=\"\"\nB=\"sec\\nret\"\n" {
 		t.Errorf("got %q", got)
 	}
 }
