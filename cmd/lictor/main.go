@@ -5,5 +5,9 @@ package main
 import "os"
 
 func main() {
-	os.Exit(run(os.Args[0], os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	s := streams{os.Stdin, os.Stdout, os.Stderr}
+	if os.Getpid() == 1 {
+		os.Exit(asPID1(s))
+	}
+	os.Exit(run(os.Args[0], os.Args[1:], s))
 }

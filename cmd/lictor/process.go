@@ -88,3 +88,12 @@ func (a *assembly) addChild() error {
 func (a *assembly) execMode() bool {
 	return a.persona == config.LictorExec || a.persona == config.Envconsul
 }
+
+// asPID1 is what we do as the first process of a container: run ourselves as a child, and reap orphans.
+func asPID1(s streams) int {
+	code, err := command.Init()
+	if err != nil {
+		return report(s.err, &exitError{code, err})
+	}
+	return code
+}
