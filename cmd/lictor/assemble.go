@@ -31,7 +31,8 @@ type assembly struct {
 
 	runner      *runner.Runner
 	child       *command.Child
-	environment *runner.Job // makes the child's environment; nil outside exec mode
+	statePaths  map[*runner.Group]string // where groups keep their state
+	environment *runner.Job              // makes the child's environment; nil outside exec mode
 
 	killSignal, reloadSignal os.Signal
 	pidFile                  string
@@ -75,6 +76,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	a.runner = &runner.Runner{
 		Watcher: watch.New(source, a.log),
 		Queue:   command.NewQueue(a.log),
+		Checks:  command.NewQueue(a.log),
 		Log:     a.log,
 		Once:    cfg.Once, Dry: cfg.Dry, Timeout: cfg.StartTimeout,
 		Ready: a.ready,
@@ -127,51 +129,32 @@ func (a *assembly) checkDestinations() error {
 
 // addTemplates parses every template, and groups those that are committed together.
 func (a *assembly) addTemplates(ctx context.Context) error {
-	groups := map[string]*runner.Group{}
+	a.statePaths = map[*runner.Group]string{}
 	var errs []error
 	for _, t := range a.cfg.Templates {
 		if (t.Source == "") == (t.Contents == "") {
 			continue // which Validate reports
 		}
 		job, err := a.newJob(ctx, t)
-		if err != nil {
+		if err := errors.Join(err, checkMarks(t)); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		wait := runner.Wait{}
-		if t.Wait.Enabled == config.On && !a.cfg.Once {
-			wait = runner.Wait{Min: t.Wait.Min, Max: t.Wait.Max}
-		}
-		if g := groups[t.CommitGroup]; g != nil && t.CommitGroup != "" {
-			g.Jobs = append(g.Jobs, job)
-			g.Wait.Min, g.Wait.Max = max(g.Wait.Min, wait.Min), max(g.Wait.Max, wait.Max)
-			continue
-		}
-		g := &runner.Group{Name: job.Name, Jobs: []*runner.Job{job}, Wait: wait}
-		if t.CommitGroup != "" {
-			g.Name = t.CommitGroup
-			groups[t.CommitGroup] = g
-		}
-		a.runner.Groups = append(a.runner.Groups, g)
+		a.group(t, job)
 	}
 	return errors.Join(errs...)
 }
 
 // newJob makes a job of a template.
 func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, error) {
-	name, text, err := a.read(t)
-	if err != nil {
-		return nil, err
-	}
-	tmpl, err := engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
-		func(p *engine.Pass) template.FuncMap {
-			return funcs.Map(ctx, p, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out})
-		})
+	tmpl, err := a.parse(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	job := &runner.Job{
-		Name:    fmt.Sprintf("%s => %s", name, t.Destination),
+		Name:    fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination),
+		Path:    t.Destination,
+		Check:   a.check(t),
 		Execute: tmpl.Execute,
 		Command: a.command(t.Exec),
 		Fatal:   t.ErrorFatal == config.On,
@@ -185,12 +168,25 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 		if staged == nil {
 			return nil, err // a nil *Staged must become a nil interface
 		}
-		for _, w := range staged.Warnings() {
-			a.log.Warn(w, "template", job.Name)
-		}
 		return staged, err
 	}
 	return job, nil
+}
+
+// parse reads and parses a template.
+func (a *assembly) parse(ctx context.Context, t config.Template) (*engine.Template, error) {
+	name, text, err := a.read(t)
+	if err != nil {
+		return nil, err
+	}
+	return a.parseText(ctx, t, name, text)
+}
+
+func (a *assembly) parseText(ctx context.Context, t config.Template, name, text string) (*engine.Template, error) {
+	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
+		func(p *engine.Pass) template.FuncMap {
+			return funcs.Map(ctx, p, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out})
+		})
 }
 
 // fileOf is where a template is rendered to.

@@ -57,7 +57,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 			switch current.meaning(sig) {
 			case endProgram:
 				interrupted = true
-				signal.Reset() // a second one ends us at once
+				signal.Reset(sig, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // a second one ends us at once
 				current.log.Info("stopping", "signal", sig.String())
 				return true
 			case reloadConfig:
@@ -93,6 +93,9 @@ func (a *assembly) run(ctx context.Context) error {
 		}
 		defer os.Remove(a.pidFile)
 	}
+	if err := a.openGroups(); err != nil {
+		return err
+	}
 	return a.runner.Run(ctx)
 }
 
@@ -103,8 +106,10 @@ func outcome(once bool, p config.Persona, err error, interrupted bool) error {
 	switch {
 	case interrupted && peer:
 		return &exitError{code: exitInterrupted}
-	case hadChild && child.Err != nil:
+	case hadChild && child.Err != nil && peer:
 		return &exitError{exitRuntime, child.Err}
+	case hadChild && child.Err != nil:
+		return &exitError{child.ExitCode(), child.Err}
 	case hadChild && child.Signal != 0 && peer:
 		return &exitError{code: 255}
 	case hadChild && interrupted && child.Signal != 0:

@@ -28,6 +28,7 @@ type Queue struct {
 	jobs    map[string]*job // the ids that something is still to be done for
 	last    <-chan struct{} // closed when the run that was asked for last has ended
 	results []Result
+	tickets int // given so far
 }
 
 // Retry is a policy for trying again what failed: after Backoff, then twice that and so on up to MaxBackoff (0 means no
@@ -36,7 +37,9 @@ type Retry struct{ Backoff, MaxBackoff time.Duration }
 
 // A Result is how one run of a command ended.
 type Result struct {
-	ID      string
+	ID string
+	// Ticket is that of the last Submit before this run began: what was submitted later has not been run yet.
+	Ticket  int
 	Err     error // nil, or as of [Command.Run]
 	Attempt int   // 1 for the first run since it was submitted
 	// Final says that nothing more is going to be run for the id, unless it was submitted again since.
@@ -46,8 +49,9 @@ type Result struct {
 
 // A job is what is to be done for one id. One goroutine works on it.
 type job struct {
-	next *Command      // submitted and not yet begun
-	news chan struct{} // wakes the goroutine from the pause before a retry
+	next   *Command      // submitted and not yet begun
+	ticket int           // of the last Submit
+	news   chan struct{} // wakes the goroutine from the pause before a retry
 }
 
 // NewQueue makes a Queue whose commands write their output to log.
@@ -55,19 +59,22 @@ func NewQueue(log *slog.Logger) *Queue {
 	return &Queue{log: log, done: make(chan struct{}, 1), jobs: map[string]*job{}}
 }
 
-// Submit has c run under id. The run ends with ctx.
-func (q *Queue) Submit(ctx context.Context, id string, c Command) {
+// Submit has c run under id. The run ends with ctx. The ticket tells a later [Result] that covers this call: one whose
+// Ticket is not smaller.
+func (q *Queue) Submit(ctx context.Context, id string, c Command) (ticket int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.tickets++
 	if j, ok := q.jobs[id]; ok {
-		j.next = &c
+		j.next, j.ticket = &c, q.tickets
 		wake(j.news)
-		return
+		return q.tickets
 	}
-	j := &job{next: &c, news: make(chan struct{}, 1)}
+	j := &job{next: &c, ticket: q.tickets, news: make(chan struct{}, 1)}
 	q.jobs[id] = j
 	turn, before := q.turn()
 	q.wg.Go(func() { q.work(ctx, id, j, turn, before) })
+	return q.tickets
 }
 
 // Done delivers a wake-up when there are results to take. Several results may be one wake-up.
@@ -114,12 +121,13 @@ func (q *Queue) work(ctx context.Context, id string, j *job, turn chan struct{},
 		case <-time.After(orDefault(q.Patience, time.Second)):
 		case <-ctx.Done():
 		}
-		if newer := q.begin(j); newer != nil {
+		newer, ticket := q.begin(j)
+		if newer != nil {
 			c, attempt = *newer, 1
 		}
 		err := c.Run(ctx, q.log)
 		close(turn)
-		more, pause := q.end(ctx, id, j, attempt, err)
+		more, pause := q.end(ctx, id, ticket, j, attempt, err)
 		if !more {
 			return
 		}
@@ -134,8 +142,8 @@ func (q *Queue) work(ctx context.Context, id string, j *job, turn chan struct{},
 	}
 }
 
-// begin takes what was submitted since the last run, or nil.
-func (q *Queue) begin(j *job) *Command {
+// begin takes what was submitted since the last run, or nil, and the ticket of the last Submit.
+func (q *Queue) begin(j *job) (*Command, int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c := j.next
@@ -144,11 +152,11 @@ func (q *Queue) begin(j *job) *Command {
 	case <-j.news: // that is what we are about to run
 	default:
 	}
-	return c
+	return c, j.ticket
 }
 
 // end notes how a run ended, and says whether to run again and after which pause.
-func (q *Queue) end(ctx context.Context, id string, j *job, attempt int, err error) (more bool, pause time.Duration) {
+func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt int, err error) (more bool, pause time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -161,7 +169,7 @@ func (q *Queue) end(ctx context.Context, id string, j *job, attempt int, err err
 	if !more {
 		delete(q.jobs, id)
 	}
-	q.results = append(q.results, Result{ID: id, Err: err, Attempt: attempt, Final: !more, Pause: pause})
+	q.results = append(q.results, Result{ID: id, Ticket: ticket, Err: err, Attempt: attempt, Final: !more, Pause: pause})
 	wake(q.done)
 	return more, pause
 }

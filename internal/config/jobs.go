@@ -30,6 +30,7 @@ type Template struct {
 	CheckTimeout Duration `opt:"check_timeout" doc:"Limit for the check."`
 	CommitGroup  string   `opt:"commit_group" doc:"Templates of one commit group are replaced together or not at all."`
 	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails."`
+	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, and so between two reloads; what changes meanwhile is written when it is over."`
 	InPlace      bool     `opt:"in_place" doc:"Write into the existing file where it can not be replaced (a bind-mounted file). Not atomic."`
 
 	// Pos is where the template was configured.

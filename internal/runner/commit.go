@@ -2,86 +2,289 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
+
+	"lictor/renderer"
 )
 
-// commit stages and commits the outputs of a group whose jobs are all ready, and submits their commands. It tells
-// what changed.
-func (r *Runner) commit(ctx context.Context, g *Group) (changed changes) {
-	staged := make([]Staged, len(g.Jobs))
-	defer func() {
-		for _, s := range staged {
-			if s != nil {
-				s.Discard()
-			}
-		}
-	}()
+// A group that is ready goes: stage every output, check what is staged, commit it all, submit the commands. The checks run
+// off the loop, so between the second and the third step the loop goes on; results.go takes it up from there.
+
+// stage stages the outputs of a group whose jobs are all ready, and begins its checks.
+func (r *Runner) stage(ctx context.Context, g *Group) {
 	g.fresh, g.retry = false, time.Time{}
-	for i, j := range g.Jobs {
+	for _, j := range g.Jobs {
 		if j.output == nil {
 			continue
 		}
-		s, err := j.Stage(j.output)
+		staged, err := j.Stage(j.output)
 		if err != nil {
-			r.failed(g, j, err)
-			return changed
+			r.discard(g)
+			r.failed(g, fmt.Errorf("%s: %w", j.Name, err))
+			g.retry = time.Now().Add(retryCommit)
+			return
 		}
-		staged[i] = s
+		j.staged = staged
 	}
-	for i, j := range g.Jobs {
-		if staged[i] == nil {
+	if files := g.files(); g.Files != nil && g.Files.Rejected(files) {
+		r.discard(g)
+		r.failed(g, fmt.Errorf("%s: these contents were rolled back before, since the reload failed with them", g.Name))
+		return
+	}
+	if err := r.beginChecks(g); err != nil {
+		r.discard(g)
+		r.failed(g, fmt.Errorf("%s: %w", g.Name, err))
+		return
+	}
+	r.check(ctx, g)
+}
+
+// files are the staged outputs that are files.
+func (g *Group) files() []*renderer.Staged {
+	var files []*renderer.Staged
+	for _, j := range g.Jobs {
+		if f, ok := j.staged.(*renderer.Staged); ok {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// discard drops what is staged.
+func (r *Runner) discard(g *Group) {
+	for _, j := range g.Jobs {
+		if j.staged != nil {
+			j.staged.Discard()
+			j.staged = nil
+		}
+	}
+	g.endChecks()
+}
+
+// beginChecks collects the checks of the jobs whose output is new, and lays out the folder that they may look at.
+func (r *Runner) beginChecks(g *Group) error {
+	g.checks = nil
+	for _, j := range g.Jobs {
+		if j.Check == nil || j.staged == nil || r.Dry {
 			continue
 		}
-		if err := staged[i].Commit(); err != nil {
-			r.failed(g, j, err)
-			return changed
+		if g.checked == "" {
+			folder, err := os.MkdirTemp("", "lictor-staged-")
+			if err != nil {
+				return err
+			}
+			g.checked = folder
+			if err := g.layOut(folder); err != nil {
+				return err
+			}
 		}
-		changed.add(changes{files: !j.Environ, environ: j.Environ})
-		r.Log.Info("rendered", "template", j.Name)
-		r.submit(ctx, j)
+		g.checks = append(g.checks, j.Check(j.staged.Path(), g.checked))
 	}
+	return nil
+}
+
+// layOut links the files of the group, staged ones where there are, below folder as they lie below the root.
+func (g *Group) layOut(folder string) error {
 	for _, j := range g.Jobs {
-		r.finish(j)
+		if j.Path == "" {
+			continue
+		}
+		path, err := filepath.Abs(j.Path)
+		if err != nil {
+			return err
+		}
+		content := path
+		if j.staged != nil {
+			if content, err = filepath.Abs(j.staged.Path()); err != nil {
+				return err
+			}
+		}
+		link := filepath.Join(folder, path)
+		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
+			return err
+		}
+		if err := os.Symlink(content, link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endChecks forgets the checks and removes their folder, which holds only links.
+func (g *Group) endChecks() {
+	if g.checked != "" {
+		os.RemoveAll(g.checked)
+	}
+	g.checks, g.checked = nil, ""
+}
+
+// check submits the next check of a group, or commits it when none is left.
+func (r *Runner) check(ctx context.Context, g *Group) {
+	if len(g.checks) == 0 {
+		g.endChecks()
+		r.commit(ctx, g)
+		return
+	}
+	r.Checks.Submit(ctx, g.Name, g.checks[0])
+	g.checks = g.checks[1:]
+}
+
+// refuse ends an attempt to commit whose check failed. The destinations stay as they are; the next change tries again.
+func (r *Runner) refuse(g *Group, why error) {
+	for _, j := range g.Jobs {
+		f, ok := j.staged.(*renderer.Staged)
+		if !ok {
+			continue
+		}
+		// The difference is only counted: its lines may hold secrets.
+		added, removed := r.difference(j.Path, f.Content())
+		kept, err := f.Reject()
+		if err != nil {
+			r.Log.Warn("the rejected content could not be kept", "template", j.Name, "error", err)
+		}
+		r.Log.Error("check failed, the destination keeps what it has", "template", j.Name, "error", why,
+			"lines added", added, "lines removed", removed, "rejected content", kept)
+		j.staged = nil
+	}
+	r.discard(g)
+	g.err = fmt.Errorf("%s: check failed: %w", g.Name, why)
+}
+
+// difference counts the lines that content adds to the file at path, and those it takes away.
+func (r *Runner) difference(path string, content []byte) (added, removed int) {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		old = nil
+	}
+	for i, line := range strings.Split(renderer.Diff("old", "new", old, content), "\n") {
+		switch {
+		case i < 2: // the head
+		case strings.HasPrefix(line, "+"):
+			added++
+		case strings.HasPrefix(line, "-"):
+			removed++
+		}
+	}
+	return added, removed
+}
+
+// commit puts what is staged at its destinations, and submits the commands.
+func (r *Runner) commit(ctx context.Context, g *Group) {
+	err := r.commitFiles(g)
+	var changed []*Job
+	for _, j := range g.Jobs {
+		if j.staged == nil {
+			continue
+		}
+		if _, isFile := j.staged.(*renderer.Staged); err == nil && (!isFile || g.Files == nil) {
+			err = j.staged.Commit()
+		}
+		if err == nil {
+			changed = append(changed, j)
+		}
+	}
+	if err != nil {
+		r.discard(g)
+		r.failed(g, fmt.Errorf("%s: %w", g.Name, err))
+		g.retry = time.Now().Add(retryCommit)
+		return
+	}
+	for _, j := range changed {
+		j.staged = nil
+		r.changed.add(changes{files: !j.Environ, environ: j.Environ})
+		r.Log.Info("rendered", "template", j.Name)
+		g.commit = time.Now()
+	}
+	g.err = nil
+	for _, j := range g.Jobs {
+		if err := r.finish(j); err != nil {
+			r.failed(g, err)
+		}
+	}
+	if len(changed) == 0 && !g.committed && g.Files != nil && g.Files.Owed() {
+		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)
+		changed = g.Jobs
 	}
 	g.committed = true
-	return changed
+	r.submit(ctx, g, changed)
+}
+
+// commitFiles commits the group's files together.
+func (r *Runner) commitFiles(g *Group) error {
+	files := g.files()
+	if g.Files == nil || len(files) == 0 {
+		return nil
+	}
+	err := g.Files.Commit(files)
+	for _, f := range files {
+		for _, w := range f.Warnings() {
+			r.Log.Warn(w, "group", g.Name)
+		}
+	}
+	for _, w := range g.Files.Warnings() {
+		r.Log.Warn(w, "group", g.Name)
+	}
+	return err
 }
 
 // retryCommit is after how long a commit that failed (a full disk, a missing permission) is tried again without a change.
 const retryCommit = 30 * time.Second
 
-// failed notes why a job of g could not be committed. It is tried again after a while, and when the data changes.
-func (r *Runner) failed(g *Group, j *Job, err error) {
-	err = fmt.Errorf("%s: %w", j.Name, err)
-	if j.err == nil || j.err.Error() != err.Error() {
-		r.Log.Error("not committed, the destination keeps what it has", "template", j.Name, "error", err)
+// failed notes why a group could not be committed, and logs it when it is news.
+func (r *Runner) failed(g *Group, err error) {
+	if !r.Once && (g.err == nil || g.err.Error() != err.Error()) {
+		r.Log.Error("not committed, the destination keeps what it has", "group", g.Name, "error", err)
 	}
-	j.err = err
-	g.retry = time.Now().Add(retryCommit)
+	g.err = err
 }
 
-// submit hands the job's command to the queue. The same command of several jobs is one.
-func (r *Runner) submit(ctx context.Context, j *Job) {
-	if len(j.Command.Args) == 0 || r.Dry {
-		return
-	}
-	r.Queue.Submit(ctx, j.Command.Key(), j.Command)
-}
-
-// finish does what functions of the template want done, now that its output stands, and forgets the output.
-func (r *Runner) finish(j *Job) {
-	j.err = nil
-	effects := j.effects
-	j.output, j.effects = nil, nil
+// submit hands the commands of the changed jobs to the queue. The same command of several jobs is one.
+func (r *Runner) submit(ctx context.Context, g *Group, changed []*Job) {
 	if r.Dry {
 		return
 	}
-	for _, do := range effects {
-		if err := do(); err != nil {
-			j.err = fmt.Errorf("%s: %w", j.Name, err)
-			r.Log.Error("template failed", "template", j.Name, "error", err)
-			return
+	for _, j := range changed {
+		if len(j.Command.Args) > 0 {
+			id := j.Command.Key()
+			g.reloads[id] = r.Queue.Submit(ctx, id, j.Command)
+			if !r.started {
+				r.before[id] = g.reloads[id]
+			}
 		}
 	}
+	if g.Files == nil {
+		return
+	}
+	g.rendered = g.Files.Rendered()
+	if len(g.reloads) == 0 {
+		r.confirm(g) // nothing has to take the files over
+	}
+}
+
+// confirm notes that whoever reads the group's files has taken them over.
+func (r *Runner) confirm(g *Group) {
+	if err := g.Files.Confirm(g.rendered); err != nil {
+		r.Log.Warn("after a restart the reload will be taken to be owed", "group", g.Name, "error", err)
+	}
+}
+
+// finish does what functions of the template want done, now that its output stands, and forgets the output.
+func (r *Runner) finish(j *Job) error {
+	effects := j.effects
+	j.output, j.effects = nil, nil
+	if r.Dry {
+		return nil
+	}
+	var errs []error
+	for _, do := range effects {
+		if err := do(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", j.Name, err))
+		}
+	}
+	return errors.Join(errs...)
 }

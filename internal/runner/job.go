@@ -5,6 +5,7 @@ import (
 
 	"lictor/internal/command"
 	"lictor/internal/engine"
+	"lictor/renderer"
 	"lictor/watch"
 )
 
@@ -12,11 +13,16 @@ import (
 type Job struct {
 	// Name is how logs and errors call the job: its template and destination.
 	Name string
+	// Path is the destination, "" where it is no file.
+	Path string
 	// Execute makes one pass over what is known now, and says what it used and what it lacks.
 	Execute func(known watch.Lookup) (engine.Result, error)
 	// Stage prepares a finished output beside its destination, so that committing it is one small step. It returns nil
 	// when the destination has this content already.
 	Stage func(output []byte) (Staged, error)
+	// Check makes the command that must succeed before the staged output is committed, from the path of the staged file
+	// and that of a folder in which all staged files of the group lie as they are going to lie below the root. Nil is none.
+	Check func(staged, folder string) command.Command
 	// Command runs after a commit that changed the destination; without Args none does.
 	Command command.Command
 	// Environ says that the output is the child's environment and no file: a change replaces the child.
@@ -33,8 +39,9 @@ type Job struct {
 	ready   bool   // the last pass was complete and without error
 	output  []byte // of the last complete pass, not nil until it is committed
 	effects []func() error
-	passes  int   // how often the template ran
-	err     error // the template's own error, or why it could not be committed; nil when all is well
+	passes  int    // how often the template ran
+	err     error  // the template's own error, nil when all is well
+	staged  Staged // while the group is being checked; nil when the destination has the content already
 }
 
 // A Staged output stands beside its destination, whole and on disk. The renderer's is one.
@@ -53,12 +60,24 @@ type Group struct {
 	Jobs []*Job
 	// Wait is the quiet time before a change is rendered. The first render never waits.
 	Wait Wait
+	// MinInterval is the least time between two commits, and so between two reloads. The last state is always committed.
+	MinInterval time.Duration
+	// Files commits the files together, and remembers whether a reload is owed. Nil where the jobs write none.
+	Files *renderer.Group
+	// Rollback brings the previous files back when a command fails, and runs the commands again.
+	Rollback bool
 
 	committed bool      // all its jobs are at their destinations, for the first time
 	fresh     bool      // a job has a new output since the last attempt to commit
 	first     time.Time // the first and last change that is not rendered yet; zero for none
 	last      time.Time
+	commit    time.Time // when it was committed last
 	retry     time.Time // when to try again what could not be committed; zero for never
+	err       error     // why it could not be committed, or was rolled back; nil when all is well
+	checks    []command.Command
+	checked   string         // the folder of staged files while they are checked, "" when they are not
+	reloads   map[string]int // commands that are owed, by id, with the ticket of their submission
+	rendered  string         // what Files.Confirm is told when they have all succeeded
 }
 
 // Wait is a quiescence time: a change is rendered once Min has passed without another one, but at the latest Max after
@@ -73,7 +92,8 @@ func (g *Group) changed(now time.Time) {
 	g.last = now
 }
 
-// settles tells when the changes so far are quiet for long enough; the zero time when there are none.
+// settles tells when the changes so far are to be rendered: when they are quiet for long enough, and the last commit is
+// long enough ago. It is the zero time when there are none.
 func (g *Group) settles() time.Time {
 	if g.first.IsZero() {
 		return time.Time{}
@@ -82,12 +102,15 @@ func (g *Group) settles() time.Time {
 	if latest := g.first.Add(g.Wait.Max); g.Wait.Max > 0 && latest.Before(at) {
 		at = latest
 	}
+	if next := g.commit.Add(g.MinInterval); !g.commit.IsZero() && next.After(at) {
+		at = next
+	}
 	return at
 }
 
 // ready tells whether there is something to commit: a new output, and a finished one of every job.
 func (g *Group) ready(now time.Time) bool {
-	if !g.fresh && (g.retry.IsZero() || g.retry.After(now)) {
+	if g.checked != "" || !g.fresh && (g.retry.IsZero() || g.retry.After(now)) {
 		return false
 	}
 	for _, j := range g.Jobs {

@@ -23,8 +23,9 @@ import (
 type Runner struct {
 	Groups  []*Group
 	Watcher *watch.Watcher
-	Queue   *command.Queue
-	Log     *slog.Logger
+	// Queue runs the commands, Checks the checks; the latter must not retry.
+	Queue, Checks *command.Queue
+	Log           *slog.Logger
 
 	// Once ends the run when everything is committed and every command has succeeded.
 	Once bool
@@ -44,16 +45,14 @@ type Runner struct {
 	Signals  <-chan os.Signal
 	OnSignal func(os.Signal) (end bool)
 
-	readers map[watch.Query]map[*Job]*Group // who used which query in its last pass
-	started bool                            // Ready was called
-	begun   time.Time
-	nagged  time.Time // when it was last logged what the first render waits for
+	readers  map[watch.Query]map[*Job]*Group // who used which query in its last pass
+	started  bool                            // Ready was called
+	before   map[string]int                  // commands that the child's start waits for, by id, with their tickets
+	changed  changes                         // since the child was told last
+	failures []error                         // of commands, with Once
+	begun    time.Time
+	nagged   time.Time // when it was last logged what the first render waits for
 }
-
-// ChildExit is how a run ends whose child has ended, also when it ended with success.
-type ChildExit struct{ command.Status }
-
-func (e ChildExit) Error() string { return "the child " + e.Status.String() }
 
 // Run renders until ctx or OnSignal ends it, which is no error, or, with Once, until everything is done. It returns an
 // error when a template fails whose Fatal is set (any that fails, with Once), when a query's attempts are used up and,
@@ -68,6 +67,10 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		cancel()
 		r.Watcher.Wait()
 		r.Queue.Wait()
+		r.Checks.Wait()
+		for _, g := range r.Groups {
+			r.discard(g)
+		}
 		if r.Child != nil {
 			r.Child.Wait()
 			if r.started && err == nil {
@@ -76,16 +79,19 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}()
 	r.begun, r.nagged = time.Now(), time.Now()
-	r.readers = map[watch.Query]map[*Job]*Group{}
+	r.readers, r.before = map[watch.Query]map[*Job]*Group{}, map[string]int{}
 	for _, g := range r.Groups {
+		g.reloads = map[string]int{}
 		for _, j := range g.Jobs {
 			j.due = true
 		}
 	}
 	for {
-		if err := r.round(ctx); err != nil {
+		r.round(ctx)
+		if err := r.fatal(); err != nil {
 			return err
 		}
+		r.tell()
 		if r.done() {
 			return r.result()
 		}
@@ -96,7 +102,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 }
 
 // round does all that can be done without waiting.
-func (r *Runner) round(ctx context.Context) error {
+func (r *Runner) round(ctx context.Context) {
 	now := time.Now()
 	executed := false
 	for _, g := range r.Groups {
@@ -114,17 +120,11 @@ func (r *Runner) round(ctx context.Context) error {
 	if executed {
 		r.sync(ctx)
 	}
-	var changed changes
 	for _, g := range r.Groups {
 		if g.ready(now) {
-			changed.add(r.commit(ctx, g))
+			r.stage(ctx, g)
 		}
 	}
-	if err := r.fatal(); err != nil {
-		return err
-	}
-	r.tell(changed)
-	return nil
 }
 
 // sync declares what is wanted: what the last pass of any job used.
@@ -136,7 +136,7 @@ func (r *Runner) sync(ctx context.Context) {
 	r.Watcher.Sync(ctx, want)
 }
 
-// changes says what a round has changed.
+// changes says what has changed for the child.
 type changes struct{ files, environ bool }
 
 func (c *changes) add(more changes) {
@@ -144,9 +144,10 @@ func (c *changes) add(more changes) {
 }
 
 // tell calls Ready and starts the child when everything is committed for the first time, and tells it of changes later.
-func (r *Runner) tell(changed changes) {
+func (r *Runner) tell() {
+	changed := r.changed
 	switch {
-	case !r.started && r.committed():
+	case !r.started && r.mayStart() && len(r.failures) == 0:
 		r.started = true
 		if r.Ready != nil {
 			r.Ready()
@@ -154,6 +155,7 @@ func (r *Runner) tell(changed changes) {
 	case !r.started || r.Once || !changed.files && !changed.environ:
 		return
 	}
+	r.changed = changes{}
 	if r.Child != nil {
 		env := os.Environ()
 		if r.Environ != nil {
@@ -182,7 +184,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 			r.Log.Info("waiting for data, the destination keeps what it has", "template", j.Name, "for", r.lacks(j))
 		}
 	case err != nil:
-		if j.err == nil || j.err.Error() != err.Error() {
+		if !j.Fatal && !r.Once && (j.err == nil || j.err.Error() != err.Error()) {
 			r.Log.Error("template failed, the destination keeps what it has", "template", j.Name, "error", err)
 		}
 		j.err, j.ready = err, false
@@ -248,13 +250,16 @@ func (r *Runner) wait(ctx context.Context) (over bool, err error) {
 	case sig := <-r.Signals:
 		return r.OnSignal(sig), nil
 	case <-r.Queue.Done():
-		return false, r.commandsEnded()
+		r.commandsEnded(ctx)
+	case <-r.Checks.Done():
+		r.checksEnded(ctx)
 	case <-r.Watcher.Changed():
 		r.changedQueries(r.Watcher.Take())
 		return false, r.Watcher.GaveUp()
 	case <-timer.C:
 		return false, r.impatience(ctx)
 	}
+	return false, nil
 }
 
 // nextTime is when the runner has something to do that no event tells it of.
@@ -301,20 +306,6 @@ func (r *Runner) impatience(ctx context.Context) error {
 	return nil
 }
 
-// commandsEnded takes in how commands ended.
-func (r *Runner) commandsEnded() error {
-	for _, done := range r.Queue.Take() {
-		switch {
-		case done.Err == nil:
-		case r.Once:
-			return done.Err
-		default:
-			r.Log.Error("command failed", "error", done.Err, "attempt", done.Attempt, "again in", done.Pause.Round(time.Millisecond))
-		}
-	}
-	return nil
-}
-
 // committed tells whether every group is at its destination.
 func (r *Runner) committed() bool {
 	for _, g := range r.Groups {
@@ -325,14 +316,17 @@ func (r *Runner) committed() bool {
 	return true
 }
 
-// done tells whether a run with Once is over: every job is committed or has failed, and no command is owed.
+// done tells whether a run with Once is over: every group is committed or has failed, and no command is under way.
 func (r *Runner) done() bool {
-	if !r.Once || r.Queue.Busy() || r.Child != nil && r.started {
+	if !r.Once || !r.quiet() || r.Child != nil && r.started {
 		return false
 	}
 	for _, g := range r.Groups {
+		if g.committed || g.err != nil {
+			continue
+		}
 		for _, j := range g.Jobs {
-			if !g.committed && j.err == nil {
+			if j.err == nil && !j.ready {
 				return false
 			}
 		}
@@ -342,18 +336,17 @@ func (r *Runner) done() bool {
 
 // result is what a run with Once ends with.
 func (r *Runner) result() error {
-	var errs []error
+	errs := r.failures
 	for _, g := range r.Groups {
+		errs = append(errs, g.err)
 		for _, j := range g.Jobs {
-			if j.err != nil {
-				errs = append(errs, j.err)
-			}
+			errs = append(errs, j.err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// fatal is the error of a failed job that ends the run.
+// fatal is the error of a failed template that ends the run.
 func (r *Runner) fatal() error {
 	for _, g := range r.Groups {
 		for _, j := range g.Jobs {

@@ -111,7 +111,7 @@ type bench struct {
 func newBench() *bench {
 	b := &bench{store: newStore(), disk: &disk{files: map[string]string{}, writes: map[string]int{}}, log: &strings.Builder{}}
 	log := slog.New(slog.NewTextHandler(b.log, nil))
-	b.Runner = &Runner{Watcher: watch.New(b.store, log), Queue: command.NewQueue(log), Log: log}
+	b.Runner = &Runner{Watcher: watch.New(b.store, log), Queue: command.NewQueue(log), Checks: command.NewQueue(log), Log: log}
 	return b
 }
 

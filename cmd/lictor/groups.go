@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"lictor/internal/command"
+	"lictor/internal/config"
+	"lictor/internal/runner"
+	"lictor/renderer"
+)
+
+// group puts a template's job into its commit group; a template without one is a group by itself.
+func (a *assembly) group(t config.Template, job *runner.Job) {
+	wait := runner.Wait{}
+	if t.Wait.Enabled == config.On && !a.cfg.Once {
+		wait = runner.Wait{Min: t.Wait.Min, Max: t.Wait.Max}
+	}
+	name := job.Name
+	if t.CommitGroup != "" {
+		name = t.CommitGroup
+	}
+	i := slices.IndexFunc(a.runner.Groups, func(g *runner.Group) bool { return g.Name == name })
+	if i < 0 || t.CommitGroup == "" {
+		i = len(a.runner.Groups)
+		a.runner.Groups = append(a.runner.Groups, &runner.Group{Name: name})
+	}
+	g := a.runner.Groups[i]
+	g.Jobs = append(g.Jobs, job)
+	g.Wait.Min, g.Wait.Max = max(g.Wait.Min, wait.Min), max(g.Wait.Max, wait.Max)
+	g.MinInterval = max(g.MinInterval, t.MinInterval)
+	g.Rollback = g.Rollback || t.Rollback
+	if !a.cfg.Dry && a.remembers(t) && a.statePaths[g] == "" {
+		file := filepath.Base(t.Destination)
+		if t.CommitGroup != "" {
+			file = t.CommitGroup
+		}
+		a.statePaths[g] = renderer.StatePath(filepath.Dir(t.Destination), file)
+	}
+}
+
+// remembers tells whether a template's group keeps a state file, so that a restart of ours forgets neither a commit that
+// was interrupted nor a reload that is owed. In consul-template's place, which keeps none, it does so where it is asked for
+// something that consul-template can't do.
+func (a *assembly) remembers(t config.Template) bool {
+	return t.Destination != "" && (t.CommitGroup != "" || t.Rollback || !t.Check.IsZero() ||
+		a.persona != config.ConsulTemplate && !t.Exec.Command.IsZero())
+}
+
+// openGroups reads the state files, and finishes or undoes what an earlier run was interrupted in.
+func (a *assembly) openGroups() error {
+	var errs []error
+	for _, g := range a.runner.Groups {
+		files := &renderer.Group{}
+		if path := a.statePaths[g]; path != "" {
+			var err error
+			if files, err = renderer.OpenGroup(path); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		for _, w := range files.Warnings() {
+			a.log.Warn(w, "group", g.Name)
+		}
+		files.KeepPrevious = g.Rollback
+		g.Files = files
+	}
+	return errors.Join(errs...)
+}
+
+// The names by which a check command finds what it is to check: in its text or arguments, and in its environment.
+const (
+	stagedMark, stagedVariable             = "{{.Staged}}", "LICTOR_STAGED"
+	stagedFolderMark, stagedFolderVariable = "{{.StagedDir}}", "LICTOR_STAGED_DIR"
+)
+
+// check makes the check command of a template; nil when there is none.
+func (a *assembly) check(t config.Template) func(staged, folder string) command.Command {
+	if t.Check.IsZero() {
+		return nil
+	}
+	return func(staged, folder string) command.Command {
+		marks := []string{stagedMark, staged, stagedFolderMark, folder}
+		if t.Check.Shell {
+			marks[1], marks[3] = shellQuote(staged), shellQuote(folder)
+		}
+		c := command.Command{Shell: t.Check.Shell, Timeout: t.CheckTimeout, Env: append(a.environ(os.Environ(), t.Exec.Env),
+			stagedVariable+"="+staged, stagedFolderVariable+"="+folder)}
+		for _, arg := range t.Check.Args {
+			c.Args = append(c.Args, strings.NewReplacer(marks...).Replace(arg))
+		}
+		return c
+	}
+}
+
+// shellQuote writes s as one word for a shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// checkMarks finds {{...}} in a check that stands for nothing, which would be handed to the program as it is.
+func checkMarks(t config.Template) error {
+	for _, arg := range t.Check.Args {
+		rest := strings.NewReplacer(stagedMark, "", stagedFolderMark, "").Replace(arg)
+		if i := strings.Index(rest, "{{"); i >= 0 {
+			return fmt.Errorf("%s: check: unknown mark in %q: there are %s and %s", t.Pos, arg, stagedMark, stagedFolderMark)
+		}
+	}
+	return nil
+}

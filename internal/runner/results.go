@@ -1,0 +1,80 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+
+	"lictor/internal/command"
+)
+
+// checksEnded takes in how checks ended: the next one follows, or the commit, or the attempt ends here.
+func (r *Runner) checksEnded(ctx context.Context) {
+	for _, done := range r.Checks.Take() {
+		for _, g := range r.Groups {
+			switch {
+			case g.Name != done.ID || g.checked == "":
+			case done.Err != nil:
+				r.refuse(g, done.Err)
+			default:
+				r.check(ctx, g)
+			}
+		}
+	}
+}
+
+// commandsEnded takes in how commands ended. The queue runs those that failed again, except with Once.
+func (r *Runner) commandsEnded(ctx context.Context) {
+	for _, done := range r.Queue.Take() {
+		if ticket, ok := r.before[done.ID]; ok && done.Ticket >= ticket {
+			delete(r.before, done.ID)
+		}
+		rolledBack := false
+		for _, g := range r.Groups {
+			ticket, waits := g.reloads[done.ID]
+			switch {
+			case !waits || done.Ticket < ticket:
+			case done.Err == nil:
+				delete(g.reloads, done.ID)
+				if len(g.reloads) == 0 && g.Files != nil {
+					r.confirm(g)
+				}
+			case g.Rollback && g.Files.CanRollback():
+				rolledBack = r.rollBack(ctx, g, done.Err) || rolledBack
+			}
+		}
+		switch {
+		case done.Err == nil:
+		case r.Once:
+			r.failures = append(r.failures, done.Err)
+		case !rolledBack:
+			r.Log.Error("command failed, it is owed", "error", done.Err, "attempt", done.Attempt, "again in", done.Pause)
+		}
+	}
+}
+
+// rollBack brings the previous files of a group back after a command failed, and runs its commands again for them.
+func (r *Runner) rollBack(ctx context.Context, g *Group, why error) bool {
+	if err := g.Files.Rollback(); err != nil {
+		r.failed(g, fmt.Errorf("%s: after a command failed (%w): %w", g.Name, why, err))
+		return false
+	}
+	r.Log.Error("command failed, the previous files are back; those that it failed with are kept as NAME.rejected", "group", g.Name, "error", why)
+	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
+	clear(g.reloads)
+	r.changed.add(changes{files: true})
+	r.submit(ctx, g, g.Jobs)
+	return true
+}
+
+// quiet tells whether no command and no check is under way.
+func (r *Runner) quiet() bool { return !r.Queue.Busy() && !r.Checks.Busy() }
+
+// mayStart tells whether the commands of the first commits have each been run, which comes before the child's start.
+func (r *Runner) mayStart() bool { return r.committed() && len(r.before) == 0 }
+
+var _ error = ChildExit{}
+
+// ChildExit is how a run ends whose child has ended, also when it ended with success.
+type ChildExit struct{ command.Status }
+
+func (e ChildExit) Error() string { return "the child " + e.Status.String() }
