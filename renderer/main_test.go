@@ -52,6 +52,8 @@ type renderTask struct {
 
 func runTask(task, input string) error {
 	switch task {
+	case "crash":
+		return runCrash(input)
 	case "render":
 		var r renderTask
 		if err := json.Unmarshal([]byte(input), &r); err != nil {

@@ -1,0 +1,317 @@
+package renderer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A crashTask is what the helper does until it is killed before its Kill-th change or look at the file system.
+type crashTask struct {
+	Do       string // commit, rollback, confirm, recover, single, endless
+	Dir      string
+	InPlace  bool
+	Kill     int
+	Contents map[string]string
+}
+
+// run is the helper's side.
+func (c crashTask) run() error {
+	n := 0
+	f := &faults{before: func(string, string) error {
+		if n++; n == c.Kill {
+			return errors.Join(syscall.Kill(os.Getpid(), syscall.SIGKILL), errors.New("alive after SIGKILL"))
+		}
+		return nil
+	}}
+	if c.Do == "single" {
+		for path, content := range c.Contents {
+			s, err := File{Path: path, Backup: true, faults: f}.Stage([]byte(content))
+			if err == nil && s != nil {
+				err = s.Commit()
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	g, err := openGroup(StatePath(c.Dir, "g"), f)
+	if err != nil {
+		return err
+	}
+	g.KeepPrevious = true
+	switch c.Do {
+	case "commit":
+		return c.commit(g, f)
+	case "rollback":
+		return g.Rollback()
+	case "confirm":
+		return g.Confirm(g.Rendered())
+	case "endless":
+		for i := 0; ; i++ {
+			for path := range c.Contents {
+				c.Contents[path] = version(path, i%10)
+			}
+			if err := c.commit(g, f); err != nil {
+				return err
+			}
+			if i%3 == 0 {
+				err = g.Confirm(g.Rendered())
+			} else if i%3 == 1 {
+				err = g.Rollback()
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c crashTask) commit(g *Group, f *faults) error {
+	var staged []*Staged
+	for path, content := range c.Contents {
+		s, err := File{Path: path, Mode: 0o640, InPlace: c.InPlace, Backup: true, faults: f}.Stage([]byte(content))
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			staged = append(staged, s)
+		}
+	}
+	return g.Commit(staged)
+}
+
+// version is one of ten contents of a file, of very different lengths.
+func version(path string, v int) string {
+	return strings.Repeat(fmt.Sprintf("%s v%d\n", filepath.Base(path), v), 1+v*v*40)
+}
+
+// contents are the same version of every file below dir.
+func contents(dir string, v int) map[string]string {
+	out := map[string]string{}
+	for _, name := range []string{"a/1", "a/2", "b/3", "b/4"} {
+		out[filepath.Join(dir, name)] = version(name, v)
+	}
+	return out
+}
+
+// versions are the versions that the files have, which must be whole: -1 stands for a file that isn't there.
+func versions(t *testing.T, dir string) []int {
+	t.Helper()
+	var out []int
+	for path := range contents(dir, 0) {
+		content, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			out = append(out, -1)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := -1
+		for i := range 10 {
+			if string(content) == version(path, i) {
+				v = i
+			}
+		}
+		if v < 0 {
+			t.Fatalf("%s is neither old nor new but torn: %d bytes", path, len(content))
+		}
+		out = append(out, v)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// crash runs the helper and tells whether it was killed.
+func crash(t *testing.T, c crashTask) bool {
+	t.Helper()
+	out, err := helper(t, "crash", c).CombinedOutput()
+	exit := new(exec.ExitError)
+	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+		return true
+	}
+	if err != nil {
+		t.Fatalf("%s: %v: %s", c.Do, err, out)
+	}
+	return false
+}
+
+// fastDir is in memory where that can be had: a killed process, unlike a power cut, leaves the same there as on a disk,
+// and a thousand crashes need tens of thousands of syncs.
+func fastDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "renderer")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func newDirs(t *testing.T) string {
+	t.Helper()
+	dir := fastDir(t)
+	for _, d := range []string{"/a", "/b"} {
+		if err := os.Mkdir(dir+d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A single file is whole at every moment, with no recovery at all, and the next run leaves nothing behind.
+func TestCrashOfASingleCommit(t *testing.T) {
+	kills := 0
+	for killed := true; killed; {
+		dir := newDirs(t)
+		path := dir + "/a/1"
+		put(t, path, version(path, 1), 0o600)
+		kills++
+		killed = crash(t, crashTask{Do: "single", Dir: dir, Kill: kills, Contents: map[string]string{path: version(path, 2)}})
+		content, err := os.ReadFile(path)
+		if err != nil || string(content) != version(path, 1) && string(content) != version(path, 2) {
+			t.Fatalf("killed at step %d: %d bytes, %v", kills, len(content), err)
+		}
+		write(t, File{Path: path, Backup: true}, version(path, 2))
+		see(t, path, version(path, 2), 0o600)
+		see(t, path+".bak", version(path, 1), 0o600)
+		onlyThese(t, dir+"/a", "1", "1.bak")
+	}
+	t.Logf("killed at %d points", kills-1)
+}
+
+// Killed at every step of a commit, a confirmation and a rollback, and then again at a step of the recovery, a group is
+// all old or all new when the next run has opened it, knows what it owes, and goes on.
+func TestCrashOfAGroup(t *testing.T) {
+	total := 0
+	for _, inPlace := range []bool{false, true} {
+		for _, do := range []string{"commit", "confirm", "rollback"} {
+			t.Run(fmt.Sprintf("%s in place %v", do, inPlace), func(t *testing.T) {
+				step := 0
+				for killed := true; killed; {
+					step++
+					dir := newDirs(t)
+					for _, name := range []string{"a/1", "a/2", "b/4"} { // b/3 is new
+						put(t, filepath.Join(dir, name), version(name, 1), 0o640)
+					}
+					c := crashTask{Do: "commit", Dir: dir, InPlace: inPlace, Contents: contents(dir, 2)}
+					if do != "commit" {
+						crash(t, c)
+					}
+					c.Do, c.Kill = do, step
+					killed = crash(t, c)
+					if !inPlace {
+						versions(t, dir) // each is whole, before any recovery
+					}
+					if crash(t, crashTask{Do: "recover", Dir: dir, Kill: 1 + rand.IntN(30)}) {
+						total++
+					}
+					checkRecovered(t, dir, do, killed)
+					if t.Failed() {
+						t.Fatalf("killed at step %d", step)
+					}
+					goOn(t, dir, inPlace)
+				}
+				t.Logf("killed at %d points", step-1)
+				total += step - 1
+			})
+		}
+	}
+	t.Logf("killed %d times", total)
+	if total < 300 {
+		t.Errorf("only %d kills", total)
+	}
+}
+
+var (
+	allOld = []int{-1, 1, 1, 1}
+	allNew = []int{2, 2, 2, 2}
+)
+
+func checkRecovered(t *testing.T, dir, do string, killed bool) {
+	t.Helper()
+	g := reopen(t, StatePath(dir, "g"))
+	got := versions(t, dir)
+	isOld, isNew := slices.Equal(got, allOld), slices.Equal(got, allNew)
+	switch {
+	case !isOld && !isNew:
+		t.Errorf("versions %v", got)
+	case do == "commit" && (g.Owed() != isNew || g.CanRollback() != isNew):
+		t.Errorf("versions %v: owed %v, can roll back %v", got, g.Owed(), g.CanRollback())
+	case do == "confirm" && (!isNew || g.Owed() != g.CanRollback()):
+		t.Errorf("versions %v: owed %v, can roll back %v", got, g.Owed(), g.CanRollback())
+	case do == "rollback" && (!g.Owed() || g.CanRollback() != isNew):
+		t.Errorf("versions %v: owed %v, can roll back %v", got, g.Owed(), g.CanRollback())
+	case !killed && isNew == (do == "rollback"):
+		t.Errorf("done, but versions %v", got)
+	}
+	if len(g.state.Members) == 0 {
+		return // killed before the journal was there: the next commit removes what it has no use for
+	}
+	for _, h := range hidden(t, dir) {
+		if strings.HasSuffix(h, "-undo") || strings.HasSuffix(h, "-keep") || !g.CanRollback() && strings.HasSuffix(h, "-previous") {
+			t.Errorf("left behind: %s", h)
+		}
+	}
+}
+
+// goOn commits and confirms once more, after which nothing reminds of a crash.
+func goOn(t *testing.T, dir string, inPlace bool) {
+	t.Helper()
+	g := reopen(t, StatePath(dir, "g"))
+	if err := g.Commit(stage(t, contents(dir, 3), File{InPlace: inPlace})); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Confirm(g.Rendered()); err != nil || g.Owed() {
+		t.Fatal(err)
+	}
+	if got := versions(t, dir); !slices.Equal(got, []int{3, 3, 3, 3}) {
+		t.Fatalf("versions %v", got)
+	}
+	if h := hidden(t, dir); len(h) > 0 {
+		t.Fatalf("left behind: %q", h)
+	}
+}
+
+// Killed at any time, not only at our own steps.
+func TestCrashAtRandomTimes(t *testing.T) {
+	dir := newDirs(t)
+	for i := range 60 {
+		cmd := helper(t, "crash", crashTask{Do: "endless", Dir: dir, Contents: contents(dir, 0)})
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(5+rand.IntN(100))*time.Millisecond, func() { cmd.Process.Kill() })
+		err := cmd.Wait()
+		timer.Stop()
+		if err == nil || !strings.Contains(err.Error(), "killed") {
+			t.Fatal(err)
+		}
+		versions(t, dir)
+		reopen(t, StatePath(dir, "g"))
+		if got := versions(t, dir); got[0] != got[3] {
+			t.Fatalf("crash %d: versions %v", i, got)
+		}
+	}
+	goOn(t, dir, false)
+}
+
+func runCrash(input string) error {
+	var c crashTask
+	if err := json.Unmarshal([]byte(input), &c); err != nil {
+		return err
+	}
+	return c.run()
+}
