@@ -53,6 +53,7 @@ func TestMistakes(t *testing.T) {
 		{"open text", "a.hcl", "log_level = \"info\n", `a.hcl:1: invalid HCL`},
 		{"open heredoc", "a.hcl", "template {\n contents = <<EOF\nabc\n", `invalid HCL`},
 		{"bad escape", "a.hcl", "pid_file = \"a\\q\"\n", `a.hcl:1: invalid HCL`},
+		{"escape of no letter", "a.hcl", "\n\"\\777\" = 1\n", `a.hcl:2: invalid HCL: malformed string`},
 		{"open json", "a.json", "{\n\"template\": [\n", `invalid JSON: the file ends in the middle`},
 		{"json comma", "a.json", "{\"pid_file\": \"a\",\n\"log_level\" \"b\"}", `a.json:2: invalid JSON: invalid character`},
 		{"two json objects", "a.json", "{}\n{}", `a.json:2: invalid JSON: more text after the end`},

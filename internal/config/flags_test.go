@@ -61,6 +61,8 @@ func TestFlagMistakes(t *testing.T) {
 		{ConsulTemplate, "-template :out", `invalid value ":out" for flag -template: no source`},
 		{Envconsul, "-consul-token-file x", "flag provided but not defined: -consul-token-file"},
 		{Envconsul, "-exec-reload-signal SIGHUP", "flag provided but not defined: -exec-reload-signal"},
+		{Envconsul, "-exec-env-pristine", "flag provided but not defined: -exec-env-pristine"},
+		{Envconsul, "-log-file x", "flag provided but not defined: -log-file"},
 		{Envconsul, "-template a:b", "flag provided but not defined: -template"},
 		{Envconsul, "-dry", "flag provided but not defined: -dry"},
 		{Envconsul, "-service-format-id x", "invalid value \"x\" for flag -service-format-id: it belongs to a -service-query, which must come before it"},
