@@ -209,8 +209,8 @@ func TestOrderOfSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"chmod /.old.lictor-0", "write /.old.lictor-0", "sync /.old.lictor-0",
-		"chmod /.new.lictor-0", "write /.new.lictor-0", "sync /.new.lictor-0",
+		"write /.old.lictor-0", "sync /.old.lictor-0",
+		"write /.new.lictor-0", "sync /.new.lictor-0",
 		"link /.old.lictor-undo", "link /.new.lictor-undo", "sync ", "sync ", // what is kept is safe
 		"write /..g.lictor-state.lictor-0", "sync /..g.lictor-state.lictor-0", "rename /.g.lictor-state", "sync ", // the journal is safe
 		"rename /old", "rename /new", "sync ", "sync ", // the files are safe
@@ -335,44 +335,4 @@ func TestStateFileThatCanNotBeBelieved(t *testing.T) {
 	if _, err := OpenGroup(path); err == nil {
 		t.Error("a folder as the state file")
 	}
-}
-
-func TestStageFolder(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.MkdirAll(dir+"/etc/conf.d", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	put(t, dir+"/etc/nginx.conf", "include conf.d/*;", 0o644)
-	put(t, dir+"/etc/conf.d/a.conf", "old", 0o644)
-	files := []File{{Path: dir + "/etc/nginx.conf"}, {Path: dir + "/etc/conf.d/a.conf"}, {Path: dir + "/etc/conf.d/b.conf"}, {Path: dir + "/etc/conf.d/absent.conf"}}
-	staged := stage(t, map[string]string{files[1].Path: "new a", files[2].Path: "new b"}, File{})
-	state := t.TempDir()
-	for _, g := range []*Group{{}, reopen(t, StatePath(state, "g"))} {
-		t.Setenv("TMPDIR", t.TempDir())
-		for range 2 { // also over what a crash has left
-			path, remove, err := g.StageFolder(files, staged)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
-				t.Errorf("%v %v", info.Mode(), err)
-			}
-			see(t, path+"/nginx.conf", "include conf.d/*;", 0o644)
-			see(t, path+"/conf.d/a.conf", "new a", 0o644)
-			see(t, path+"/conf.d/b.conf", "new b", 0o644)
-			onlyThese(t, path+"/conf.d", "a.conf", "b.conf")
-			if g.path == "" {
-				if err := remove(); err != nil {
-					t.Error(err)
-				}
-			} else {
-				defer remove()
-			}
-		}
-		onlyThese(t, os.Getenv("TMPDIR"))
-	}
-	for _, s := range staged {
-		s.Discard()
-	}
-	see(t, files[1].Path, "old", 0o644)
 }
