@@ -53,6 +53,7 @@ func newRootCmd(s streams) *cobra.Command {
 		newConfigCmd(s),
 		newVersionCmd(s),
 	)
+	root.AddCommand(authorCommands(s)...)
 	return root
 }
 

@@ -14,13 +14,18 @@ func (a *assembly) newSource() (watch.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	return withFiles(registry), nil
+}
+
+// withFiles asks local files for their contents, and registry for all else.
+func withFiles(registry watch.Source) watch.Source {
 	files := &file.Contents{}
 	return watch.Route(func(q watch.Query) watch.Source {
 		if _, ok := q.(watch.File); ok {
 			return files
 		}
 		return registry
-	}), nil
+	})
 }
 
 func (a *assembly) newRegistry() (watch.Source, error) {
