@@ -164,7 +164,7 @@ func TestFolders(t *testing.T) {
 
 	write("stray/README", "Read me. Please.\n")
 	_, err := order("stray")
-	wantError(t, err, "stray/README:2: invalid HCL")
+	wantError(t, err, "stray/README:1: invalid HCL")
 
 	write("loop/x", ``)
 	link(".", "loop/self")

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,7 +16,8 @@ func parseHCL(name string, src []byte) (node, error) {
 	if err != nil {
 		at := Pos{name, 1}
 		if bad, ok := errors.AsType[*parser.PosError](err); ok {
-			at.Line, err = max(1, bad.Pos.Line), bad.Err
+			lastLine := 1 + bytes.Count(bytes.TrimRight(src, "\n"), []byte("\n")) // the library says one more for an early end
+			at.Line, err = max(1, min(bad.Pos.Line, lastLine)), bad.Err
 		}
 		return node{}, &Error{at, fmt.Errorf("invalid HCL: %w", err)}
 	}
