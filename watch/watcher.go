@@ -20,6 +20,10 @@ type Watcher struct {
 	Retry Retry
 	// MaxAge is how old a stale read may be before it is read again through the leader; 0 means any age.
 	MaxAge time.Duration
+	// Guards hold back answers that shrink too much; the first that covers a query and objects counts.
+	Guards []Guard
+	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read. It may be nil.
+	Fallback map[Query]any
 
 	source Source
 	log    *slog.Logger
@@ -33,6 +37,8 @@ type Watcher struct {
 	dirty    Set
 	failing  map[*entry]struct{} // entries whose last attempt failed
 	warned   map[string]struct{} // error texts already logged at warn since everything last worked
+	timer    *time.Timer         // until the fallback answers for a registry that says nothing
+	fellBack bool                // it was logged that the fallback answers
 }
 
 // An entry is what is known of one watched query. A running query holds its own entry, so an answer that arrives after
@@ -44,6 +50,8 @@ type entry struct {
 	err      error // why the last attempt failed, or why the last answer was not believed; nil when all is well
 	failures int   // in a row
 	spent    bool  // all attempts are used up
+	stale    bool  // answer is from the fallback
+	held     *held // what a guard holds back, nil for nothing
 }
 
 // New makes a Watcher that asks source, and logs to log.
@@ -79,6 +87,7 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		delete(w.entries, q)
 		delete(w.dirty, q)
 		delete(w.failing, e)
+		e.drop()
 		if e.cancel != nil {
 			e.cancel()
 		} else if c, ok := planner(q); ok {
@@ -102,13 +111,26 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 	if len(w.failing) == 0 {
 		clear(w.warned)
 	}
+	if w.Fallback != nil {
+		w.expectAnswers()
+	}
 	for p, c := range changes {
 		w.tell(ctx, p, c)
 	}
 }
 
 // Wait returns when every goroutine of the Watcher has ended, which they do once the contexts given to Sync have.
-func (w *Watcher) Wait() { w.wg.Wait() }
+func (w *Watcher) Wait() {
+	w.wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	for _, e := range w.entries {
+		e.drop()
+	}
+}
 
 // Get answers from what is known. It is a [Lookup].
 func (w *Watcher) Get(q Query) (answer any, ok bool) {
@@ -204,16 +226,25 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 	}
 	e.err, e.spent = nil, false
 	w.recovered(e)
+	if w.guard(q, e, a.Value) {
+		return true
+	}
+	e.stale = false
 	if e.known && reflect.DeepEqual(e.answer, a.Value) {
 		return true
 	}
-	e.answer, e.known = a.Value, true
+	w.accept(q, e, a.Value)
+	return true
+}
+
+// accept makes answer the one that is known. It runs under the lock.
+func (w *Watcher) accept(q Query, e *entry, answer any) {
+	e.answer, e.known = answer, true
 	w.dirty.Add(q)
 	if w.log.Enabled(context.Background(), slog.LevelDebug) {
 		w.log.Debug("answer", "query", q.String())
 	}
 	w.wake()
-	return true
 }
 
 // fail records that an attempt failed, and tells how long to wait before the next. The same error text is logged once as a
@@ -228,7 +259,8 @@ func (w *Watcher) fail(q Query, e *entry, err error) (pause time.Duration) {
 	}
 	e.err = err
 	w.failing[e] = struct{}{}
-	e.spent = e.spent || w.Retry.spent(err, e.failures)
+	w.fallBack(q, e)
+	e.spent = e.spent || !e.stale && w.Retry.spent(err, e.failures)
 	level := slog.LevelDebug
 	text := err.Error()
 	if _, seen := w.warned[text]; !seen && len(w.warned) < 20 {
