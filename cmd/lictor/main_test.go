@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -12,8 +11,7 @@ import (
 
 // TestMain makes this test binary lictor itself when a script calls it by one of its names.
 func TestMain(m *testing.M) {
-	program := func() { os.Exit(run(os.Args[0], os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
-	testscript.Main(m, map[string]func(){"lictor": program, "consul-template": program, "envconsul": program})
+	testscript.Main(m, map[string]func(){"lictor": main, "consul-template": main, "envconsul": main})
 }
 
 // TestScripts specifies the command line: each script in testdata/script is a session. Those that need a registry use a
