@@ -148,6 +148,9 @@ func (w fileWrite) write() error {
 		return fmt.Errorf("writeToFile: %w", err)
 	}
 	target := w.path
+	if info, err := os.Stat(target); err == nil && info.IsDir() {
+		return fmt.Errorf("writeToFile: %s is a directory", w.path)
+	}
 	if real, err := filepath.EvalSymlinks(target); err == nil {
 		target = real // a link stays one
 	}

@@ -23,7 +23,8 @@ func serviceFunctions() []function {
 		}, func(b binding) any { return b.service }},
 		{Doc{
 			Name: "connect", Signature: "connect " + serviceArgument,
-			Summary: "Like service, but the instances that can serve it through the mesh: its sidecar proxies and native ones.",
+			Summary: "Like service, but the instances that can serve it through the mesh: its sidecar proxies and native ones. A TAG is " +
+				"accepted but chooses nothing, as in Consul: the tags of a proxy are not those of its service.",
 			Example: `{{ range connect "web" }}{{ .ID }} {{ .Port }}{{ else }}no proxies{{ end }}`, Output: `web-1-proxy 21000`,
 		}, func(b binding) any { return b.connect }},
 		{Doc{
@@ -50,7 +51,9 @@ func (b binding) instances(args []string, connect bool) ([]*watch.ServiceInstanc
 	if err != nil {
 		return nil, err
 	}
-	request.query.Connect = connect
+	if connect {
+		request.query.Connect, request.tag = true, ""
+	}
 	all, _, err := ask[[]*watch.ServiceInstance](b.pass, request.query)
 	if err != nil {
 		return nil, err
