@@ -16,7 +16,7 @@ import (
 // defaultMode is a new file's, whatever the umask, as consul-template has it.
 const defaultMode = 0o644
 
-// setIDBits are the mode bits that must not outlive a change of the owner.
+// setIDBits are the mode bits that must not outlive a change of the owner, and that the system takes away on a write.
 const setIDBits = 0o6000
 
 // setAttributes gives the staged file its final owner, extended attributes and mode. It is empty still, so nobody reads
@@ -48,7 +48,12 @@ func (s *Staged) setAttributes(old *os.File) error {
 			s.warn("%s loses its attribute %s, which could not be copied to the new file", s.file.Path, name)
 		}
 	}
-	return s.tempDir.do("chmod", s.temp, func() error { return unix.Fchmod(int(s.open.Fd()), mode) })
+	s.mode = mode
+	return s.setMode()
+}
+
+func (s *Staged) setMode() error {
+	return s.tempDir.do("chmod", s.temp, func() error { return unix.Fchmod(int(s.open.Fd()), s.mode) })
 }
 
 // unixMode takes the set-id and sticky bits both as numbers and in the fs package's way.

@@ -322,6 +322,13 @@ func TestKeepingAnOwnerThatWeMayNotSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, dir+"/open", "old", fs.ModeSetuid|0o755)
+	put(t, dir+"/own", "old", fs.ModeSetuid|0o755)
+	if err := os.Chown(dir+"/own", 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir+"/own", fs.ModeSetuid|0o755); err != nil {
+		t.Fatal(err)
+	}
 	put(t, dir+"/shut", "old", 0o640)
 	if err := os.Chown(dir+"/shut", 0, 65534); err != nil {
 		t.Fatal(err)
@@ -334,7 +341,11 @@ func TestKeepingAnOwnerThatWeMayNotSet(t *testing.T) {
 		t.Error(out)
 	}
 	see(t, dir+"/shut", "old", 0o640)
-	onlyThese(t, dir, "open", "shut")
+	if out := asNobody(t, "render", renderTask{File{Path: dir + "/own"}, "new"}); out != "" {
+		t.Error(out)
+	}
+	see(t, dir+"/own", "new", fs.ModeSetuid|0o755)
+	onlyThese(t, dir, "open", "own", "shut")
 }
 
 func TestStickyFolder(t *testing.T) {

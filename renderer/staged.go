@@ -20,6 +20,7 @@ type Staged struct {
 	temp    string  // the hidden file in tempDir; "" once it is none of ours any more
 	open    *os.File
 	content []byte
+	mode    uint32       // of the staged file
 	old     *unix.Stat_t // what was at the destination when it was staged, nil for nothing
 
 	warnings []string
@@ -56,6 +57,11 @@ func (s *Staged) write(old *os.File) (err error) {
 	}
 	if err := s.tempDir.do("write", s.temp, func() error { _, err := s.open.WriteAt(s.content, 0); return err }); err != nil {
 		return err
+	}
+	if s.mode&setIDBits != 0 {
+		if err := s.setMode(); err != nil {
+			return err
+		}
 	}
 	if s.file.noSync {
 		return nil
