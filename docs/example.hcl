@@ -164,6 +164,13 @@ pristine = false
 sanitize = true
 upcase   = true
 
+guard { # an empty answer never takes a load balancer down at once
+  services      = ["web", "api-*"]
+  max_shrink    = "50%"
+  min_instances = 2
+  hold          = "5m"
+}
+
 kill_signal   = "SIGINT"
 reload_signal = "SIGHUP"
 pid_file      = "/run/lictor.pid"

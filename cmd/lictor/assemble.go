@@ -82,6 +82,16 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 		Ready: a.ready,
 	}
 	a.runner.Watcher.MaxAge = cfg.MaxStale
+	for _, g := range cfg.Guards {
+		a.runner.Watcher.Guards = append(a.runner.Watcher.Guards, watch.Guard{
+			Services: g.Services, MaxShrink: float64(g.MaxShrink), MinInstances: g.MinInstances, Hold: g.Hold,
+		})
+	}
+	if cfg.Cache != "" && !cfg.Dry {
+		if err := a.useCache(); err != nil {
+			return nil, err
+		}
+	}
 	a.runner.Watcher.Retry = a.retry()
 	if !cfg.Once {
 		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}

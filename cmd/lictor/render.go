@@ -70,6 +70,8 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 					return false
 				}
 				return true
+			case releaseGuards:
+				current.log.Warn("guards released", "answers", current.runner.Watcher.Release())
 			case passOn:
 				current.child.Signal(sig.(syscall.Signal))
 			}
@@ -121,6 +123,8 @@ func outcome(once bool, p config.Persona, err error, interrupted bool) error {
 		return nil
 	case interrupted && once && err == nil:
 		return &exitError{code: exitInterrupted} // it was not done yet
+	case errors.Is(err, runner.ErrStale):
+		return &exitError{exitStale, err}
 	}
 	return err
 }
@@ -151,6 +155,7 @@ const (
 	endProgram
 	reloadConfig
 	passOn
+	releaseGuards
 )
 
 // meaning says what sig is for. Those that end us: the kill signal, and, unless they are asked to be something else,
@@ -163,6 +168,9 @@ func (a *assembly) meaning(sig os.Signal) meaning {
 		return reloadConfig
 	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT:
 		return endProgram
+	}
+	if sig == syscall.SIGUSR1 && len(a.cfg.Guards) > 0 {
+		return releaseGuards
 	}
 	if a.child == nil {
 		return ignore

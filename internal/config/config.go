@@ -17,6 +17,7 @@ type Config struct {
 	Data               []string    `opt:"data" flag:"data" value:"FILE" in:"lx" group:"Sources" doc:"Data file (YAML or JSON) that answers queries instead of Consul; several are layered, later over earlier."`
 	Set                []string    `opt:"set" flag:"set" value:"PATH=VALUE" in:"lx" group:"Sources" doc:"Key and value, PATH=VALUE, laid over the data files."`
 	Cache              string      `opt:"cache" flag:"cache" value:"DIR" in:"lx" group:"Sources" doc:"Folder that keeps the last complete answers, for a start while the registry is away."`
+	Guards             []Guard     `opt:"guard" group:"Sources" doc:"Holds back answers that have shrunk too much, so that a mass deregistration does not empty a load balancer. Repeatable; none by default."`
 	Templates          []Template  `opt:"template" group:"Templates" doc:"A template and the file it makes. Repeatable; files add up, flags come last."`
 	DefaultDelimiters  Delimiters  `opt:"default_delimiters" flag:"default" in:"lxc" group:"Templates" doc:"Delimiters of templates that set none of their own."`
 	TemplateErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset: true with -once and when called as a peer, false for lictor as a daemon."`

@@ -152,6 +152,8 @@ func kindName(t reflect.Type) string {
 		return "command"
 	case reflect.TypeFor[Perms]():
 		return "mode"
+	case reflect.TypeFor[Percent]():
+		return "percentage"
 	case reflect.TypeFor[Owner]():
 		return "text or number"
 	case reflect.TypeFor[Wait]():

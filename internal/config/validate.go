@@ -83,6 +83,9 @@ func (c Config) Validate() error {
 		errs = append(errs, checkCustom("template.exec", t.Pos, t.Exec.Env)...)
 	}
 	errs = append(errs, c.sharedDestinations()...)
+	for _, g := range c.Guards {
+		errs = append(errs, g.check())
+	}
 	for _, s := range c.Services {
 		if s.Query == "" {
 			errs = append(errs, &Error{s.Pos, errors.New("service: no query: want query = \"NAME\"")})

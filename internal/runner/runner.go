@@ -33,6 +33,9 @@ type Runner struct {
 	Dry bool
 	// Ready is called once, when everything is committed for the first time; nil for nobody.
 	Ready func()
+	// Keep is called when all is committed and the answers have changed since it was called last, at most every
+	// [keepInterval], and at the end; nil for nobody. Its error is only logged.
+	Keep func() error
 	// Timeout ends a run with Once that is not done after this long; 0 means never.
 	Timeout time.Duration
 	// Child is started when everything is committed for the first time, and gets each change after that; nil for none.
@@ -52,6 +55,8 @@ type Runner struct {
 	failures []error                         // of commands, with Once
 	begun    time.Time
 	nagged   time.Time // when it was last logged what the first render waits for
+	unkept   bool      // answers have changed since Keep was called
+	kept     time.Time // when Keep was called
 }
 
 // Run renders until ctx or OnSignal ends it, which is no error, or, with Once, until everything is done. It returns an
@@ -64,6 +69,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		r.Child.Start(ctx, r.Log)
 	}
 	defer func() {
+		r.keep(time.Now().Add(keepInterval))
 		cancel()
 		r.Watcher.Wait()
 		r.Queue.Wait()
@@ -92,6 +98,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			return err
 		}
 		r.tell()
+		r.keep(time.Now())
 		if r.done() {
 			return r.result()
 		}
@@ -254,7 +261,9 @@ func (r *Runner) wait(ctx context.Context) (over bool, err error) {
 	case <-r.Checks.Done():
 		r.checksEnded(ctx)
 	case <-r.Watcher.Changed():
-		r.changedQueries(r.Watcher.Take())
+		dirty := r.Watcher.Take()
+		r.unkept = r.unkept || len(dirty) > 0
+		r.changedQueries(dirty)
 		return false, r.Watcher.GaveUp()
 	case <-timer.C:
 		return false, r.impatience(ctx)
@@ -274,6 +283,9 @@ func (r *Runner) nextTime() time.Time {
 		earlier(g.settles())
 		earlier(g.retry)
 	}
+	if r.unkept && r.Keep != nil && r.started {
+		earlier(r.kept.Add(keepInterval))
+	}
 	if !r.committed() {
 		earlier(r.nagged.Add(patience))
 		if r.Once && r.Timeout > 0 {
@@ -282,6 +294,23 @@ func (r *Runner) nextTime() time.Time {
 	}
 	return next
 }
+
+// keepInterval is the least time between two calls of Keep.
+const keepInterval = 30 * time.Second
+
+// keep calls Keep when it is time to.
+func (r *Runner) keep(now time.Time) {
+	if r.Keep == nil || !r.unkept || !r.started || now.Sub(r.kept) < keepInterval {
+		return
+	}
+	r.unkept, r.kept = false, now
+	if err := r.Keep(); err != nil {
+		r.Log.Warn("the answers were not kept for a start without the registry", "error", err)
+	}
+}
+
+// ErrStale is what a run with Once ends with that did all it should, but from the last known data.
+var ErrStale = errors.New("the registry did not answer: all was rendered from the last known data")
 
 // patience is how long the first render may wait for data before it is logged what it waits for, and how long until it
 // is logged again.
@@ -343,7 +372,13 @@ func (r *Runner) result() error {
 			errs = append(errs, j.err)
 		}
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if r.Watcher.Stale() > 0 {
+		return ErrStale
+	}
+	return nil
 }
 
 // fatal is the error of a failed template that ends the run.

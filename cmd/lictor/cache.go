@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"lictor/renderer"
+	"lictor/watch"
+)
+
+// useCache reads the last known answers, which stand in while the registry has never answered, and has them kept.
+func (a *assembly) useCache() error {
+	file := renderer.File{Path: filepath.Join(a.cfg.Cache, "answers.json"), Mode: 0o600}
+	switch f, err := os.Open(file.Path); {
+	case errors.Is(err, fs.ErrNotExist): // this is the first start
+	case err != nil:
+		return fmt.Errorf("cache: %w", err)
+	default:
+		defer f.Close()
+		if a.runner.Watcher.Fallback, err = watch.ReadAnswers(f); err != nil {
+			a.log.Warn("the cache is not used, and will be replaced", "file", file.Path, "error", err)
+		}
+	}
+	a.runner.Keep = func() error {
+		var answers bytes.Buffer
+		if err := a.runner.Watcher.WriteAnswers(&answers); err != nil {
+			return fmt.Errorf("cache: %w", err)
+		}
+		staged, err := file.Stage(answers.Bytes())
+		if err != nil {
+			return fmt.Errorf("cache: %w", err)
+		}
+		if staged == nil {
+			return nil
+		}
+		return staged.Commit()
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// A Guard holds back answers that have shrunk too much; see docs/failure-modes.md for what that costs.
+type Guard struct {
+	Services     []string `opt:"services" doc:"Names of the services whose instances are guarded; * and ? patterns. Unset: every list, also of names, nodes and keys."`
+	MaxShrink    Percent  `opt:"max_shrink" doc:"Largest part of an answer that may go at once, such as \"50%\"."`
+	MinInstances int      `opt:"min_instances" doc:"Least number of passing instances that a service may fall to."`
+	Hold         Duration `opt:"hold" doc:"How long an answer is held back. 0 or unset: until the registry recovers or SIGUSR1 comes."`
+	// Pos is where the guard was configured.
+	Pos Pos `opt:"-"`
+}
+
+func (g Guard) check() error {
+	var errs []error
+	if g.MaxShrink == 0 && g.MinInstances == 0 {
+		errs = append(errs, errors.New("guard: it guards nothing: want max_shrink or min_instances"))
+	}
+	if g.MinInstances < 0 {
+		errs = append(errs, fmt.Errorf("guard: min_instances: %d is negative", g.MinInstances))
+	}
+	for _, pattern := range g.Services {
+		if _, err := path.Match(pattern, ""); err != nil {
+			errs = append(errs, fmt.Errorf("guard: services: bad pattern %q", pattern))
+		}
+	}
+	for i, err := range errs {
+		errs[i] = &Error{g.Pos, err}
+	}
+	return errors.Join(errs...)
+}
+
+// A Percent is a part of a whole, from 0 to 1; 0 is unset.
+type Percent float64
+
+// String is the part as one writes it, such as 50%, and "" for unset.
+func (p Percent) String() string {
+	if p == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(p)*100, 'g', -1, 64) + "%"
+}
+
+func (p *Percent) decodeNode(n node) error {
+	digits, ok := strings.CutSuffix(strings.TrimSpace(n.text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+	if n.kind != text || !ok || err != nil || !(v > 0 && v <= 100) {
+		return n.want(`a part such as "50%", more than 0% and at most 100%`)
+	}
+	*p = Percent(v / 100)
+	return nil
+}
