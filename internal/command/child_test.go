@@ -263,6 +263,28 @@ func TestSplayDelaysStop(t *testing.T) {
 	}
 }
 
+// A child that was suspended still gets the kill signal.
+func TestSuspendedChildIsStopped(t *testing.T) {
+	command, note := child(t, "signals")
+	c := &Child{Command: command, KillTimeout: time.Hour}
+	stop := supervise(t, c)
+	c.Apply(command.Env, false)
+	awaitFile(note, "started")
+	c.Signal(syscall.SIGSTOP)
+	eventually(t, "we know that it is suspended", func() bool {
+		c.mu.Lock()
+		p := c.current
+		c.mu.Unlock()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.halted
+	})
+	stop()
+	if got := awaitStatus(t, c); got != (Status{Stopped: true}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // When the supervisor is killed, the kernel kills the child.
 func TestKilledSupervisorLeavesNoOrphan(t *testing.T) {
 	command, note := child(t, "supervise")

@@ -24,8 +24,9 @@ type process struct {
 	suspended func(*process) // called when a signal suspended it (Ctrl-Z), or nil
 
 	mu    sync.Mutex
-	alive bool           // not yet reaped, so that its number can't belong to another
-	rest  syscall.Signal // what the others of its group get once it has ended; 0 leaves them alone
+	alive  bool           // not yet reaped, so that its number can't belong to another
+	halted bool           // a signal has suspended it at some time
+	rest   syscall.Signal // what the others of its group get once it has ended; 0 leaves them alone
 }
 
 type startOptions struct {
@@ -109,7 +110,13 @@ func (p *process) awaitEnd() {
 			return
 		}
 		// Take the note off, or the kernel would show it to us for ever.
-		if err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WSTOPPED|unix.WNOHANG, nil); err == nil && p.suspended != nil {
+		if err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WSTOPPED|unix.WNOHANG, nil); err != nil {
+			continue
+		}
+		p.mu.Lock()
+		p.halted = true
+		p.mu.Unlock()
+		if p.suspended != nil {
 			p.suspended(p)
 		}
 	}
@@ -140,7 +147,12 @@ func (p *process) signal(sig syscall.Signal, group bool) {
 // its output is read.
 func (p *process) stop(sig syscall.Signal, group bool, deadline time.Time) {
 	p.signal(sig, group)
-	p.signal(syscall.SIGCONT, true) // one that is suspended would never see it
+	p.mu.Lock()
+	halted := p.halted
+	p.mu.Unlock()
+	if halted {
+		p.signal(syscall.SIGCONT, true) // or it would never see it
+	}
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
