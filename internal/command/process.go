@@ -23,7 +23,7 @@ type process struct {
 
 	suspended func(*process) // called when a signal suspended it (Ctrl-Z), or nil
 
-	mu    sync.Mutex
+	mu     sync.Mutex
 	alive  bool           // not yet reaped, so that its number can't belong to another
 	halted bool           // a signal has suspended it at some time
 	rest   syscall.Signal // what the others of its group get once it has ended; 0 leaves them alone
