@@ -214,7 +214,7 @@ func (a *assembly) read(t config.Template) (name, text string, err error) {
 		return "contents of " + t.Pos.String(), t.Contents, nil
 	case "-":
 		if a.persona == config.Lictor || a.persona == config.LictorExec {
-			b, err := io.ReadAll(a.streams.in)
+			b, err := a.streams.readIn()
 			if err != nil {
 				err = fmt.Errorf("failed to read template: standard input: %w", err)
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -23,10 +24,13 @@ var peerVersions = map[config.Persona]string{config.ConsulTemplate: "v0.42.1", c
 type streams struct {
 	in       *os.File
 	out, err io.Writer
+	// readIn returns all of in, also when it is called again: a template from there has to last for every reload.
+	readIn func() ([]byte, error)
 }
 
 // run runs the command line as the program that it was called as, and returns the exit code.
 func run(name string, args []string, s streams) int {
+	s.readIn = sync.OnceValues(func() ([]byte, error) { return io.ReadAll(s.in) })
 	root := newRootCmd(s)
 	switch p := personaOf(filepath.Base(name)); p {
 	case config.ConsulTemplate:

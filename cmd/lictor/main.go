@@ -5,7 +5,7 @@ package main
 import "os"
 
 func main() {
-	s := streams{os.Stdin, os.Stdout, os.Stderr}
+	s := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	if os.Getpid() == 1 {
 		os.Exit(asPID1(s))
 	}
