@@ -14,10 +14,12 @@ import (
 // A Child supervises one long-lived program: it starts it, replaces it or tells it by a signal when its environment or its
 // files have changed, and stops it.
 //
-// The program leads a process group of its own. Where our standard input is a terminal that we may read, it is handed to
-// that group, as a shell does with a job: the program can read it, and Ctrl-C goes to the program and not to us. Signals go
-// to the program alone, or to its whole group when it is a text for the shell. Whatever of the group outlives the program
-// gets SIGTERM, and SIGKILL after KillTimeout. Should we be killed, the kernel kills the program.
+// The program leads a process group of its own. Where its standard input and output are the terminal that we have in the
+// foreground, the terminal is handed to that group, as a shell does with a job: the program can read it, and Ctrl-C goes to
+// the program and not to us. Where only the input is, we are a part of a pipeline that shares the terminal, and the program
+// stays in our group. Signals go to the program alone, or to its whole group when it is a text for the shell. Whatever of
+// its group outlives the program gets SIGTERM, and SIGKILL after KillTimeout. Should we be killed, the kernel kills the
+// program.
 //
 // Set the fields before Start, which is called once; the other methods may be called from anywhere after it, and never block.
 type Child struct {
@@ -38,7 +40,8 @@ type Child struct {
 	Backoff Retry
 
 	log    *slog.Logger
-	tty    *terminal
+	tty    *terminal // the one that is handed to the program; nil for none
+	shares bool      // the program stays in our process group
 	news   chan struct{}
 	exited chan Status
 	wg     sync.WaitGroup
@@ -65,7 +68,9 @@ const (
 func (c *Child) Start(ctx context.Context, log *slog.Logger) {
 	c.log = log.With("command", c.String())
 	c.news, c.exited = make(chan struct{}, 1), make(chan Status, 1)
-	c.tty = foregroundTerminal(c.Stdin)
+	if c.tty = foregroundTerminal(c.Stdin); c.tty != nil && !isTerminal(c.Stdout) {
+		c.tty, c.shares = nil, true
+	}
 	c.wg.Go(func() { c.exited <- c.supervise(ctx) })
 }
 
@@ -142,7 +147,7 @@ func (c *Child) runOnce(ctx context.Context, env []string) (status Status, repla
 	if command.Env == nil {
 		command.Env = []string{}
 	}
-	p, err := command.start(c.log, startOptions{stdin: c.Stdin, withUs: true, suspended: c.tty.suspend})
+	p, err := command.start(c.log, startOptions{stdin: c.Stdin, withUs: true, ourGroup: c.shares, suspended: c.tty.suspend})
 	if err != nil {
 		return Status{Err: err}, false
 	}
@@ -221,7 +226,7 @@ func (c *Child) take() (env []string, files bool) {
 }
 
 func (c *Child) startsAgain(s Status) bool {
-	if c.tty != nil && s.Signal == syscall.SIGINT {
+	if (c.tty != nil || c.shares) && s.Signal == syscall.SIGINT {
 		return false // Ctrl-C
 	}
 	return c.Restart == RestartAlways || c.Restart == RestartOnFailure && s.failed()

@@ -300,10 +300,10 @@ func TestKilledSupervisorLeavesNoOrphan(t *testing.T) {
 }
 
 // onTerminal runs a supervisor as the leader of a session on a terminal of its own.
-func onTerminal(t *testing.T, inner string) (tty *os.File, cmd *exec.Cmd, note string) {
+func onTerminal(t *testing.T, how, inner string) (tty *os.File, cmd *exec.Cmd, note string) {
 	t.Helper()
 	command, note := child(t, "supervise")
-	cmd = exec.Command(command.Args[0], "terminal")
+	cmd = exec.Command(command.Args[0], how)
 	cmd.Env = append(command.Env, "INNER="+inner)
 	tty, err := pty.Start(cmd)
 	if err != nil {
@@ -317,21 +317,26 @@ func onTerminal(t *testing.T, inner string) (tty *os.File, cmd *exec.Cmd, note s
 	return tty, cmd, note
 }
 
+// The child reads what is typed, whether the terminal is all its own or it writes to a pipe.
 func TestChildReadsTerminal(t *testing.T) {
-	tty, cmd, note := onTerminal(t, "read-line")
-	if _, err := io.WriteString(tty, "typed in\n"); err != nil {
-		t.Fatal(err)
-	}
-	awaitFile(note, "read \"typed in\\n\" <nil>\n")
-	awaitFile(note, "supervisor saw exit code 0\n")
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+	for _, how := range []string{"terminal", "pipeline"} {
+		t.Run(how, func(t *testing.T) {
+			tty, cmd, note := onTerminal(t, how, "read-line")
+			if _, err := io.WriteString(tty, "typed in\n"); err != nil {
+				t.Fatal(err)
+			}
+			awaitFile(note, "read \"typed in\\n\" <nil>\n")
+			awaitFile(note, "supervisor saw exit code 0\n")
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
 // Ctrl-C goes to the child and not to us.
 func TestInterruptOnTerminal(t *testing.T) {
-	tty, _, note := onTerminal(t, "signals")
+	tty, _, note := onTerminal(t, "terminal", "signals")
 	awaitFile(note, "started")
 	if _, err := tty.Write([]byte{3}); err != nil {
 		t.Fatal(err)

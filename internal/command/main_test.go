@@ -99,8 +99,15 @@ func beChild(mode string, args []string) int {
 		tell("read %q %v", line, err)
 	case "supervise": // does what lictor does with a child that ignores everything
 		c := &Child{Command: Command{Args: []string{os.Args[0]}}, Stdin: os.Stdin}
-		if len(args) > 0 && args[0] == "terminal" {
+		switch {
+		case len(args) > 0 && args[0] == "terminal":
 			c.Stdout, c.Stderr = os.Stdout, os.Stderr
+		case len(args) > 0 && args[0] == "pipeline":
+			_, w, err := os.Pipe()
+			if err != nil {
+				return 1
+			}
+			c.Stdout = w
 		}
 		c.Start(context.Background(), slog.New(slog.DiscardHandler))
 		c.Apply(childEnv(os.Getenv("INNER"), os.Getenv("NOTE")), false)

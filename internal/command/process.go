@@ -13,10 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process is a started program that leads its own process group. One goroutine belongs to it, from its start until done
+// A process is a started program, in most cases one that leads a process group of its own. One goroutine belongs to it, from its start until done
 // is closed; whoever started it waits for that.
 type process struct {
 	pid    int
+	leads  bool          // a group of its own; else it is in ours
 	exited chan struct{} // closed when it has ended, though its output may still be read
 	done   chan struct{} // closed when it was reaped and its output is read
 	status Status        // how it ended; read after done
@@ -32,10 +33,11 @@ type process struct {
 type startOptions struct {
 	stdin     *os.File
 	withUs    bool           // the kernel ends it when we end, however we do
+	ourGroup  bool           // it stays in our process group, so that only it itself can be signalled
 	suspended func(*process) // see process.suspended
 }
 
-// start starts the program in a group of its own.
+// start starts the program.
 func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 	cmd, err := c.cmd()
 	if err != nil {
@@ -55,11 +57,11 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 	}
 	cmd.Stdout, cmd.Stderr = output(c.Stdout, "stdout"), output(c.Stderr, "stderr")
 	cmd.WaitDelay = outputDelay
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !o.ourGroup}
 	if o.withUs {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	p := &process{exited: make(chan struct{}), done: make(chan struct{}), alive: true, suspended: o.suspended}
+	p := &process{leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, suspended: o.suspended}
 	started := make(chan error)
 	go p.follow(cmd, started, logs)
 	if err := <-started; err != nil {
@@ -83,7 +85,7 @@ func (p *process) follow(cmd *exec.Cmd, started chan<- error, logs []*lineLog) {
 
 	p.mu.Lock()
 	p.alive = false
-	if p.rest != 0 {
+	if p.rest != 0 && p.leads {
 		_ = syscall.Kill(-p.pid, p.rest) // still unreaped, so this can only be our group
 	}
 	p.mu.Unlock()
@@ -136,7 +138,7 @@ func (p *process) signal(sig syscall.Signal, group bool) {
 	if !p.alive {
 		return
 	}
-	if group {
+	if group && p.leads {
 		_ = syscall.Kill(-p.pid, sig)
 	} else {
 		_ = syscall.Kill(p.pid, sig)
@@ -165,6 +167,9 @@ func (p *process) stop(sig syscall.Signal, group bool, deadline time.Time) {
 
 // sweep waits until nobody is left in the group of a program that has ended, and kills the rest at the deadline.
 func (p *process) sweep(deadline time.Time) {
+	if !p.leads {
+		return
+	}
 	timer, tick := time.NewTimer(time.Until(deadline)), time.NewTicker(5*time.Millisecond)
 	defer timer.Stop()
 	defer tick.Stop()

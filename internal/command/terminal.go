@@ -1,6 +1,7 @@
 package command
 
 import (
+	"io"
 	"os"
 	"runtime"
 	"strconv"
@@ -26,6 +27,16 @@ func foregroundTerminal(f *os.File) *terminal {
 		return nil
 	}
 	return t
+}
+
+// isTerminal tells whether w is a file that is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // handTo puts a group in the foreground. It may have tried to read before it was there, and been suspended for that.
