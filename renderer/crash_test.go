@@ -148,18 +148,6 @@ func crash(t *testing.T, c crashTask) bool {
 	return false
 }
 
-// fastDir is in memory where that can be had: a killed process, unlike a power cut, leaves the same there as on a disk,
-// and a thousand crashes need tens of thousands of syncs.
-func fastDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "renderer")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 func newDirs(t *testing.T) string {
 	t.Helper()
 	dir := fastDir(t)

@@ -4,57 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
-
-// stage stages a content for each file and drops those that have it already.
-func stage(t *testing.T, contents map[string]string, f File) []*Staged {
-	t.Helper()
-	var staged []*Staged
-	for path, content := range contents {
-		f.Path = path
-		s, err := f.Stage([]byte(content))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s != nil {
-			staged = append(staged, s)
-		}
-	}
-	return staged
-}
-
-func reopen(t *testing.T, path string) *Group {
-	t.Helper()
-	g, err := OpenGroup(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w := g.Warnings(); len(w) > 0 {
-		t.Error(w)
-	}
-	return g
-}
-
-// hidden lists our hidden files in a folder, but for state files.
-func hidden(t *testing.T, dir string) []string {
-	t.Helper()
-	var out []string
-	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if strings.Contains(filepath.Base(path), ".lictor-") && !strings.HasSuffix(path, "-state") {
-			out = append(out, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 func TestReloadIsOwedUntilConfirmed(t *testing.T) {
 	dir := t.TempDir()

@@ -1,99 +1,15 @@
 package renderer
 
 import (
-	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
-
-// put writes a file with exactly this mode.
-func put(t *testing.T, path, content string, mode fs.FileMode) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// see fails unless the file has this content and mode.
-func see(t *testing.T, path, content string, mode fs.FileMode) {
-	t.Helper()
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != content {
-		t.Errorf("%s holds %q, want %q", path, got, content)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Mode() != mode {
-		t.Errorf("%s has mode %v, want %v", path, info.Mode(), mode)
-	}
-}
-
-// onlyThese fails unless the folder holds just these names.
-func onlyThese(t *testing.T, dir string, names ...string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, e := range entries {
-		got = append(got, e.Name())
-	}
-	if strings.Join(got, " ") != strings.Join(names, " ") {
-		t.Errorf("%s holds %q, want %q", dir, got, names)
-	}
-}
-
-// write stages and commits; staged is nil when nothing was to be done.
-func write(t *testing.T, f File, content string) *Staged {
-	t.Helper()
-	s, err := f.Stage([]byte(content))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s != nil {
-		if err := s.Commit(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s
-}
-
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-}
-
-func umask(t *testing.T, mask int) {
-	old := syscall.Umask(mask)
-	t.Cleanup(func() { syscall.Umask(old) })
-}
-
-func inode(t *testing.T, path string) unix.Stat_t {
-	t.Helper()
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		t.Fatal(err)
-	}
-	st.Atim = unix.Timespec{} // reading may show
-	return st
-}
 
 func TestStageShowsTheFinalFileAndTouchesNothing(t *testing.T) {
 	dir := t.TempDir()
@@ -283,52 +199,6 @@ func TestLongNames(t *testing.T) {
 	onlyThese(t, dir, name)
 }
 
-func TestBackup(t *testing.T) {
-	dir := t.TempDir()
-	dest := filepath.Join(dir, "pool.txt")
-	f := File{Path: dest, Backup: true, Mode: 0o600}
-	if s := write(t, f, "16"); len(s.Warnings()) != 1 || !strings.Contains(s.Warnings()[0], "no backup") {
-		t.Errorf("warnings of the first render: %q", s.Warnings())
-	}
-	onlyThese(t, dir, "pool.txt")
-	put(t, dest, "old", 0o664)
-	write(t, f, "17")
-	see(t, dest+".bak", "old", 0o664)
-	write(t, f, "18")
-	see(t, dest, "18", 0o600)
-	see(t, dest+".bak", "17", 0o600)
-	onlyThese(t, dir, "pool.txt", "pool.txt.bak")
-
-	// The backup and the file as one file of two names: the next backup must still be made.
-	if err := os.Remove(dest + ".bak"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Link(dest, dest+".bak"); err != nil {
-		t.Fatal(err)
-	}
-	write(t, f, "19")
-	see(t, dest+".bak", "18", 0o600)
-	onlyThese(t, dir, "pool.txt", "pool.txt.bak")
-}
-
-func TestBackupThatFailsStopsTheCommit(t *testing.T) {
-	dir := t.TempDir()
-	dest := filepath.Join(dir, "f")
-	put(t, dest, "old", 0o600)
-	if err := os.Mkdir(dest+".bak", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	s, err := File{Path: dest, Backup: true}.Stage([]byte("new"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Commit(); err == nil {
-		t.Error("committed without the backup that was asked for")
-	}
-	see(t, dest, "old", 0o600)
-	onlyThese(t, dir, "f", "f.bak")
-}
-
 func TestHardLinks(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir+"/a", "old", 0o600)
@@ -379,94 +249,34 @@ func TestLeftovers(t *testing.T) {
 	onlyThese(t, dir, ".f.lictor-2", ".f.lictor-3", "f")
 }
 
-func TestInPlace(t *testing.T) {
+// Nobody may read the staged content who may not read the final file: while the content is written, owner and mode are
+// final.
+func TestStagedContentIsNeverOpenToMore(t *testing.T) {
 	dir := t.TempDir()
-	dest := filepath.Join(dir, "f")
-	f := File{Path: dest, InPlace: true, Backup: true}
-	write(t, f, "first") // where nothing is, there is nothing to write into
-	before := inode(t, dest)
-	for _, content := range []string{"shorter", "x", strings.Repeat("much longer\n", 10000), ""} {
-		old, _ := os.ReadFile(dest)
-		write(t, f, content)
-		see(t, dest, content, 0o644)
-		see(t, dest+".bak", string(old), 0o644)
-	}
-	f.Mode = 0o600
-	write(t, f, "with a mode")
-	see(t, dest, "with a mode", 0o600)
-	if inode(t, dest).Ino != before.Ino {
-		t.Error("the file was replaced")
-	}
-	onlyThese(t, dir, "f", "f.bak")
-
-	s, err := f.Stage([]byte("late"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, dest+".tmp", "an editor's", 0o644)
-	if err := os.Rename(dest+".tmp", dest); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Commit(); err == nil || !strings.Contains(err.Error(), "replaced by somebody else") {
-		t.Errorf("a file that is not the one that was staged for: %v", err)
-	}
-	see(t, dest, "an editor's", 0o644)
-}
-
-func TestDryRun(t *testing.T) {
-	for _, c := range []struct {
-		current []byte
-		content string
-		want    string
-	}{
-		{nil, "no newline", "> /d/f\nno newline"},
-		{nil, "", "> /d/f\n"},
-		{[]byte{}, "", ""},
-		{[]byte("same"), "same", ""},
-		{[]byte("old"), "new\n", "> /d/f\nnew\n"},
-	} {
-		var out bytes.Buffer
-		if err := DryRun(&out, "/d/f", c.current, []byte(c.content)); err != nil || out.String() != c.want {
-			t.Errorf("%q over %q prints %q, %v; want %q", c.content, c.current, out.String(), err, c.want)
+	umask(t, 0)
+	for _, mode := range []fs.FileMode{0o600, 0o640, 0o400} {
+		var at []string
+		f := File{Path: dir + "/f", Mode: mode}
+		f.faults = &faults{before: func(op, path string) error {
+			if !strings.HasSuffix(path, ".lictor-0") {
+				return nil
+			}
+			at = append(at, op)
+			info, err := os.Stat(path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+			case err != nil:
+				return err
+			case info.Mode().Perm()&^0o600 != 0 && info.Mode().Perm() != mode:
+				t.Errorf("before %s the staged file has mode %v", op, info.Mode())
+			case op == "write" && (info.Mode().Perm() != mode || info.Size() != 0):
+				t.Errorf("when it is written the staged file has mode %v and %d bytes", info.Mode(), info.Size())
+			}
+			return nil
+		}}
+		write(t, f, mode.String())
+		if got := strings.Join(at, " "); got != "open chmod write sync" {
+			t.Errorf("steps: %s", got)
 		}
 	}
-}
-
-func TestDiff(t *testing.T) {
-	got := Diff("/etc/f", "staged", []byte("a\nb\nc\n"), []byte("a\nB\nc\n"))
-	if want := "--- /etc/f\n+++ staged\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-	if got := Diff("a", "b", []byte("x"), []byte("x")); got != "" {
-		t.Errorf("equal contents differ: %q", got)
-	}
-	if got := Diff("a", "b", []byte("x\x00"), []byte("y")); got != "Binary files a and b differ\n" {
-		t.Errorf("%q", got)
-	}
-}
-
-func TestCurrent(t *testing.T) {
-	dir := t.TempDir()
-	put(t, dir+"/empty", "", 0o600)
-	put(t, dir+"/full", "x", 0o600)
-	for path, want := range map[string][]byte{"no": nil, "no/such": nil, "empty": {}, "full": []byte("x")} {
-		got, err := File{Path: filepath.Join(dir, path)}.Current()
-		if err != nil || !bytes.Equal(got, want) || (got == nil) != (want == nil) {
-			t.Errorf("%s: %q, %v", path, got, err)
-		}
-	}
-	if _, err := (File{Path: dir}).Current(); err == nil {
-		t.Error("a folder has no content")
-	}
-}
-
-func TestCheckOfGoodDestinations(t *testing.T) {
-	dir := t.TempDir()
-	put(t, dir+"/f", "", 0o600)
-	for _, f := range []File{{Path: dir + "/f"}, {Path: dir + "/new", NoMakeDirs: true}, {Path: dir + "/a/b/c"}, {Path: dir + "/f", User: "root", Group: "0"}} {
-		if err := f.Check(); err != nil {
-			t.Error(err)
-		}
-	}
-	onlyThese(t, dir, "f")
 }
