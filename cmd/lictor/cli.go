@@ -106,6 +106,7 @@ func bind(cmd *cobra.Command, p config.Persona) *config.Flags {
 				}
 			}
 		}
+		printOwnFlags(out, cmd, config.Table(p))
 		config.Usage(out, p) //nolint:errcheck // nobody is left to tell
 	})
 	return flags

@@ -22,7 +22,7 @@ import (
 
 // authorCommands are the commands for authors of templates, and for CI.
 func authorCommands(s streams) []*cobra.Command {
-	return []*cobra.Command{newRenderOnceCmd(s), newRecordCmd(s)}
+	return []*cobra.Command{newRenderOnceCmd(s), newRecordCmd(s), newTestCmd(s)}
 }
 
 // newBench loads the configuration of such a command. Arguments are further templates.
@@ -35,11 +35,6 @@ func newBench(s streams, flags *config.Flags, args []string) (*assembly, error) 
 	cfg.LogFile.Path, cfg.Syslog.Enabled = "", config.Off // a person or a CI job reads standard error
 	if !cfg.IsSet("log_level") {
 		cfg.LogLevel = "warn"
-	}
-	for _, arg := range args {
-		if len(arg) > 1 && arg[0] == '-' {
-			return nil, &exitError{exitFlags, fmt.Errorf("%s: options must come before the template's name", arg)}
-		}
 	}
 	if len(args) > 0 {
 		cfg.Templates = named(cfg, args)
@@ -142,7 +137,7 @@ func newRenderOnceCmd(s streams) *cobra.Command {
 		Long: `Renders a template to standard output and ends. The data is that of -data files, layered in their order, and of -set
 kv/PATH=VALUE over them. Without either no registry is asked, and there is no data, unless -consul names one. What a
 template needs and the data does not have is an error. With -config and a template's name, its settings are used.`,
-		Args: cobra.ArbitraryArgs,
+		Args: optionsFirst,
 	}
 	flags := bind(cmd, config.Lictor)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

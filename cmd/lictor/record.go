@@ -25,11 +25,11 @@ func newRecordCmd(s streams) *cobra.Command {
 		Long: `Renders templates against the registry, and writes the data that they read, and no other, as a data file from which
 they render the same offline. That is checked before anything is written. The file is sorted, so that the same data
 gives the same file. With -data it cuts what the templates read out of larger data files.`,
-		Args: cobra.ArbitraryArgs,
+		Args: optionsFirst,
 	}
 	flags := bind(cmd, config.Lictor)
-	output := cmd.Flags().StringP("o", "o", "", "File to write; without it, standard output.")
-	redact := cmd.Flags().StringArray("redact", nil, "Pattern of keys whose values are replaced by REDACTED; * stands for any letters. Repeatable.")
+	output := cmd.Flags().StringP("o", "o", "", "`FILE` to write; without it, standard output.")
+	redact := cmd.Flags().StringArray("redact", nil, "`PATTERN` of keys whose values are replaced by REDACTED; * stands for any letters. Repeatable.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		a, err := newBench(s, flags, args)
 		if err != nil {
