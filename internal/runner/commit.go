@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"lictor/internal/command"
 	"lictor/renderer"
 )
 
@@ -127,7 +128,7 @@ func (g *Group) endChecks() {
 func (r *Runner) check(ctx context.Context, g *Group) {
 	if len(g.checks) == 0 {
 		g.endChecks()
-		r.commit(ctx, g)
+		r.commit(g)
 		return
 	}
 	r.Checks.Submit(ctx, g.Name, g.checks[0])
@@ -174,7 +175,7 @@ func (r *Runner) difference(path string, content []byte) (added, removed int) {
 }
 
 // commit puts what is staged at its destinations, and submits the commands.
-func (r *Runner) commit(ctx context.Context, g *Group) {
+func (r *Runner) commit(g *Group) {
 	err := r.commitFiles(g)
 	var changed []*Job
 	for _, j := range g.Jobs {
@@ -211,7 +212,7 @@ func (r *Runner) commit(ctx context.Context, g *Group) {
 		changed = g.Jobs
 	}
 	g.committed = true
-	r.submit(ctx, g, changed)
+	r.owe(g, changed)
 }
 
 // commitFiles commits the group's files together.
@@ -243,27 +244,46 @@ func (r *Runner) failed(g *Group, err error) {
 	g.err = err
 }
 
-// submit hands the commands of the changed jobs to the queue. The same command of several jobs is one.
-func (r *Runner) submit(ctx context.Context, g *Group, changed []*Job) {
+// owe notes that the commands of the changed jobs are to be run. They are submitted at the end of the round, so that one
+// that several templates share is run once.
+func (r *Runner) owe(g *Group, changed []*Job) {
 	if r.Dry {
 		return
 	}
+	if g.Files != nil {
+		g.rendered = g.Files.Rendered()
+	}
 	for _, j := range changed {
 		if len(j.Command.Args) > 0 {
-			id := j.Command.Key()
-			g.reloads[id] = r.Queue.Submit(ctx, id, j.Command)
-			if !r.started {
-				r.before[id] = g.reloads[id]
-			}
+			r.owed = append(r.owed, owed{g, j.Command})
+			g.reloads[j.Command.Key()] = 0
 		}
 	}
-	if g.Files == nil {
-		return
-	}
-	g.rendered = g.Files.Rendered()
-	if len(g.reloads) == 0 {
+	if g.Files != nil && len(g.reloads) == 0 {
 		r.confirm(g) // nothing has to take the files over
 	}
+}
+
+// owed is a command that a group's commit asks for.
+type owed struct {
+	group   *Group
+	command command.Command
+}
+
+// submit hands the commands that the round's commits ask for to the queue, each once, in the order of the configuration.
+func (r *Runner) submit(ctx context.Context) {
+	tickets := map[string]int{}
+	for _, o := range r.owed {
+		id := o.command.Key()
+		if _, done := tickets[id]; !done {
+			tickets[id] = r.Queue.Submit(ctx, id, o.command)
+		}
+		o.group.reloads[id], o.group.running[id] = tickets[id], tickets[id]
+		if !r.started {
+			r.before[id] = tickets[id]
+		}
+	}
+	r.owed = nil
 }
 
 // confirm notes that whoever reads the group's files has taken them over.

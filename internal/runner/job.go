@@ -77,6 +77,7 @@ type Group struct {
 	checks    []command.Command
 	checked   string         // the folder of staged files while they are checked, "" when they are not
 	reloads   map[string]int // commands that are owed, by id, with the ticket of their submission
+	running   map[string]int // of these, those that have not been run once
 	rendered  string         // what Files.Confirm is told when they have all succeeded
 }
 
@@ -110,6 +111,9 @@ func (g *Group) settles() time.Time {
 
 // ready tells whether there is something to commit: a new output, and a finished one of every job.
 func (g *Group) ready(now time.Time) bool {
+	if g.Rollback && len(g.running) > 0 {
+		return false // whether what is there now is good shows in a moment, and a rollback must go back to something good
+	}
 	if g.checked != "" || !g.fresh && (g.retry.IsZero() || g.retry.After(now)) {
 		return false
 	}

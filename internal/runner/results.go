@@ -23,7 +23,7 @@ func (r *Runner) checksEnded(ctx context.Context) {
 }
 
 // commandsEnded takes in how commands ended. The queue runs those that failed again, except with Once.
-func (r *Runner) commandsEnded(ctx context.Context) {
+func (r *Runner) commandsEnded() {
 	for _, done := range r.Queue.Take() {
 		if ticket, ok := r.before[done.ID]; ok && done.Ticket >= ticket {
 			delete(r.before, done.ID)
@@ -31,6 +31,9 @@ func (r *Runner) commandsEnded(ctx context.Context) {
 		rolledBack := false
 		for _, g := range r.Groups {
 			ticket, waits := g.reloads[done.ID]
+			if done.Ticket >= g.running[done.ID] {
+				delete(g.running, done.ID)
+			}
 			switch {
 			case !waits || done.Ticket < ticket:
 			case done.Err == nil:
@@ -39,7 +42,7 @@ func (r *Runner) commandsEnded(ctx context.Context) {
 					r.confirm(g)
 				}
 			case g.Rollback && g.Files.CanRollback():
-				rolledBack = r.rollBack(ctx, g, done.Err) || rolledBack
+				rolledBack = r.rollBack(g, done.Err) || rolledBack
 			}
 		}
 		switch {
@@ -53,7 +56,7 @@ func (r *Runner) commandsEnded(ctx context.Context) {
 }
 
 // rollBack brings the previous files of a group back after a command failed, and runs its commands again for them.
-func (r *Runner) rollBack(ctx context.Context, g *Group, why error) bool {
+func (r *Runner) rollBack(g *Group, why error) bool {
 	if err := g.Files.Rollback(); err != nil {
 		r.failed(g, fmt.Errorf("%s: after a command failed (%w): %w", g.Name, why, err))
 		return false
@@ -62,7 +65,7 @@ func (r *Runner) rollBack(ctx context.Context, g *Group, why error) bool {
 	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
 	clear(g.reloads)
 	r.changed.add(changes{files: true})
-	r.submit(ctx, g, g.Jobs)
+	r.owe(g, g.Jobs)
 	return true
 }
 

@@ -53,6 +53,7 @@ type Runner struct {
 	before   map[string]int                  // commands that the child's start waits for, by id, with their tickets
 	changed  changes                         // since the child was told last
 	failures []error                         // of commands, with Once
+	owed     []owed                          // commands to be submitted at the end of the round
 	begun    time.Time
 	nagged   time.Time // when it was last logged what the first render waits for
 	unkept   bool      // answers have changed since Keep was called
@@ -87,7 +88,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	r.begun, r.nagged = time.Now(), time.Now()
 	r.readers, r.before = map[watch.Query]map[*Job]*Group{}, map[string]int{}
 	for _, g := range r.Groups {
-		g.reloads = map[string]int{}
+		g.reloads, g.running = map[string]int{}, map[string]int{}
 		for _, j := range g.Jobs {
 			j.due = true
 		}
@@ -97,6 +98,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		if err := r.fatal(); err != nil {
 			return err
 		}
+		r.submit(ctx)
 		r.tell()
 		r.keep(time.Now())
 		if r.done() {
@@ -257,7 +259,7 @@ func (r *Runner) wait(ctx context.Context) (over bool, err error) {
 	case sig := <-r.Signals:
 		return r.OnSignal(sig), nil
 	case <-r.Queue.Done():
-		r.commandsEnded(ctx)
+		r.commandsEnded()
 	case <-r.Checks.Done():
 		r.checksEnded(ctx)
 	case <-r.Watcher.Changed():
