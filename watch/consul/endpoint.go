@@ -37,9 +37,9 @@ func (s *Source) endpoint(ctx context.Context, q watch.Query) (endpoint, error) 
 	case watch.CatalogService:
 		return catalogServiceEndpoint(q), nil
 	case watch.Services:
-		return endpoint{path: "catalog/services", query: scope(q.Scope), decode: decodeServices}, nil
+		return endpoint{path: "catalog/services", query: scopeQuery(q.Scope), decode: decodeServices}, nil
 	case watch.Nodes:
-		return endpoint{path: "catalog/nodes", query: near(scope(q.Scope), q.Near), decode: sorted(q.Near, newNode, byNode)}, nil
+		return endpoint{path: "catalog/nodes", query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, newNode, byNode)}, nil
 	case watch.NodeServices:
 		return s.nodeServicesEndpoint(ctx, q)
 	case watch.Datacenters:
@@ -47,21 +47,21 @@ func (s *Source) endpoint(ctx context.Context, q watch.Query) (endpoint, error) 
 	case watch.CARoots:
 		return endpoint{path: "agent/connect/ca/roots", decode: decodeCARoots, agent: true}, nil
 	case watch.CALeaf:
-		return endpoint{path: "agent/connect/ca/leaf/" + url.PathEscape(q.Service), query: scope(q.Scope), decode: decodeCALeaf, agent: true}, nil
+		return endpoint{path: "agent/connect/ca/leaf/" + url.PathEscape(q.Service), query: scopeQuery(q.Scope), decode: decodeCALeaf, agent: true}, nil
 	case watch.Partitions:
 		return endpoint{path: "partitions", decode: decodePartitions}, nil
 	case watch.Peerings:
-		return endpoint{path: "peerings", query: scope(q.Scope), decode: decodePeerings}, nil
+		return endpoint{path: "peerings", query: scopeQuery(q.Scope), decode: decodePeerings}, nil
 	case watch.ExportedServices:
-		return endpoint{path: "exported-services", query: scope(q.Scope), decode: decodeExported}, nil
+		return endpoint{path: "exported-services", query: scopeQuery(q.Scope), decode: decodeExported}, nil
 	case watch.ImportedServices:
-		return endpoint{path: "imported-services", query: scope(q.Scope), decode: decodeImported}, nil
+		return endpoint{path: "imported-services", query: scopeQuery(q.Scope), decode: decodeImported}, nil
 	}
 	return endpoint{}, watch.Permanent(fmt.Errorf("consul can not answer %s", q))
 }
 
-// scope makes the parameters that say which part of the registry is asked.
-func scope(s watch.Scope) url.Values {
+// scopeQuery makes the parameters that say which part of the registry is asked.
+func scopeQuery(s watch.Scope) url.Values {
 	v := url.Values{}
 	for _, p := range [...]struct{ name, value string }{
 		{"dc", s.Datacenter}, {"ns", s.Namespace}, {"partition", s.Partition}, {"peer", s.Peer}, {"sameness-group", s.SamenessGroup},

@@ -25,7 +25,7 @@ func newPair(r *rawPair) *watch.KeyPair {
 }
 
 func keyEndpoint(q watch.Key) endpoint {
-	return endpoint{path: kvPath(q.Path), query: scope(q.Scope), none: (*watch.KeyPair)(nil),
+	return endpoint{path: kvPath(q.Path), query: scopeQuery(q.Scope), none: (*watch.KeyPair)(nil),
 		decode: func(r io.Reader) (any, error) {
 			pairs, err := list(r, newPair)
 			if err != nil || len(pairs) == 0 {
@@ -37,13 +37,13 @@ func keyEndpoint(q watch.Key) endpoint {
 
 // prefixEndpoint reads all keys below a prefix. Consul lists them in the byte order of their names.
 func prefixEndpoint(q watch.Prefix) endpoint {
-	query := scope(q.Scope)
+	query := scopeQuery(q.Scope)
 	query.Set("recurse", "")
 	return endpoint{path: kvPath(q.Path), query: query, none: []*watch.KeyPair{},
 		decode: func(r io.Reader) (any, error) {
 			pairs, err := list(r, newPair)
 			for _, p := range pairs {
-				p.Key = strings.TrimLeft(strings.TrimPrefix(p.Path, q.Path), "/")
+				p.Key = relativeKey(p.Path, q.Path)
 			}
 			return pairs, err
 		}}
@@ -59,4 +59,9 @@ func kvPath(key string) string {
 		}
 	}
 	return "kv/" + strings.Join(parts, "/")
+}
+
+// relativeKey is what of a path lies below a prefix.
+func relativeKey(path, prefix string) string {
+	return strings.TrimLeft(strings.TrimPrefix(path, prefix), "/")
 }

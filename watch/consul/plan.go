@@ -1,4 +1,437 @@
 package consul
 
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"lictor/watch"
+)
+
+// The plans that can be forced by [Config.Plan]. What is chosen without that:
+//
+//   - while the queries fit the budget, each is held open as a blocking query of its own;
+//   - beyond that, keys and prefixes that lie below a common prefix are answered by a [ring], which reads that prefix, and
+//     services of one scope by a [fleet], which holds a few queries open that tell what has changed; each of the rest
+//     is held open as far as the budget allows;
+//   - what is left over then is read in turn by a [rota].
+const (
+	PlanSingle = "single" // every query on its own, even beyond the budget
+	PlanShared = "shared" // rings and fleets, however few the queries; a fleet chooses how it finds changes
+	PlanNodes  = "nodes"  // the same, and a fleet holds one query open for each node
+	PlanSweep  = "sweep"  // the same, and a fleet sweeps over nodes when something has changed
+	PlanPoll   = "poll"   // every query is read in turn
+)
+
 // Plans are the plans that can be forced.
-var Plans = []string{"single"}
+var Plans = []string{PlanSingle, PlanShared, PlanNodes, PlanSweep, PlanPoll}
+
+// A crew answers some queries together.
+type crew interface {
+	// change says which queries join and leave.
+	change(add, drop []watch.Query)
+	// allot says how many requests the crew may hold open.
+	allot(slots int)
+	// run works until ctx ends, and returns when all that it started has ended.
+	run(ctx context.Context)
+}
+
+// A place is where a query is answered: which crew it belongs to.
+type place struct {
+	kind   string
+	scope  watch.Scope
+	prefix string      // of a ring
+	query  watch.Query // of a single query
+}
+
+const (
+	inSingle = "single"
+	inRing   = "ring"
+	inFleet  = "fleet"
+	inRota   = "rota"
+	nowhere  = "nowhere" // until a survey has found where
+)
+
+// A planner is one run of Follow. Only the goroutine of Follow uses what has no other comment.
+type planner struct {
+	*Source
+	report func(watch.Query, watch.Answer) bool           // from any goroutine
+	failed func(watch.Query, error) (pause time.Duration) // from any goroutine
+
+	wg      sync.WaitGroup
+	places  map[watch.Query]place
+	crews   map[place]running
+	grouped bool // the queries are too many for a place of its own for each
+
+	rings   map[watch.Scope][]string // prefixes that surveys found fit
+	alone   watch.Set                // keys and prefixes that surveys found none for
+	pending watch.Set                // what a survey looks at now
+	surveys chan func()              // what a survey found, to be called by Follow
+	outgrew chan place               // rings that hold too much for their members
+}
+
+type running struct {
+	crew
+	cancel context.CancelFunc
+}
+
+var _ watch.Planner = (*Source)(nil)
+
+// Follow is the watch.Planner's.
+func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report func(watch.Query, watch.Answer) bool, failed func(watch.Query, error) time.Duration) {
+	s.enter()
+	defer s.leave()
+	p := &planner{
+		Source: s, report: report, failed: failed, places: map[watch.Query]place{}, crews: map[place]running{},
+		rings: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{},
+		surveys: make(chan func()), outgrew: make(chan place, 16),
+	}
+	want := watch.Set{}
+	for {
+		select {
+		case c := <-changes:
+			p.drop(c.Drop)
+			for q := range c.Drop {
+				delete(want, q)
+				delete(p.alone, q)
+			}
+			want.AddAll(c.Add)
+		case found := <-p.surveys:
+			found()
+		case at := <-p.outgrew:
+			prefixes := p.rings[at.scope]
+			p.rings[at.scope] = slices.DeleteFunc(prefixes, func(s string) bool { return s == at.prefix })
+		case <-s.client.budget.changed:
+		case <-ctx.Done():
+			p.wg.Wait()
+			return
+		}
+		p.arrange(ctx, want)
+	}
+}
+
+// outgrown says that a ring's prefix holds too much by now. It may be called from any goroutine.
+func (p *planner) outgrown(at place) {
+	select {
+	case p.outgrew <- at:
+	default: // it will be said again
+	}
+}
+
+// drop takes queries out of their crews.
+func (p *planner) drop(queries watch.Set) {
+	dropped := map[place][]watch.Query{}
+	for q := range queries {
+		if at, ok := p.places[q]; ok {
+			dropped[at] = append(dropped[at], q)
+			delete(p.places, q)
+		}
+	}
+	for at, drop := range dropped {
+		p.crews[at].change(nil, drop)
+	}
+}
+
+// arrange gives each query its place, moves those that were elsewhere, and shares out the slots.
+func (p *planner) arrange(ctx context.Context, want watch.Set) {
+	slots := p.client.budget.slots.limit()
+	plan := p.assign(want, slots)
+	p.startSurveys(ctx, plan)
+	add, moved, used := map[place][]watch.Query{}, watch.Set{}, map[place]int{}
+	for q, at := range plan {
+		was, ok := p.places[q]
+		if ok && was == at || at.kind == nowhere && !ok {
+			used[at]++
+			continue
+		}
+		if ok {
+			moved.Add(q)
+		}
+		if at.kind != nowhere {
+			add[at] = append(add[at], q)
+			used[at]++
+		}
+	}
+	p.drop(moved)
+	for at, r := range p.crews {
+		if used[at] == 0 {
+			r.cancel()
+			delete(p.crews, at)
+		}
+	}
+	var fresh []func()
+	for at, queries := range add {
+		r, ok := p.crews[at]
+		if !ok {
+			cctx, cancel := context.WithCancel(ctx)
+			r = running{p.newCrew(at), cancel}
+			p.crews[at] = r
+			fresh = append(fresh, func() { r.run(cctx) })
+		}
+		for _, q := range queries {
+			p.places[q] = at
+		}
+		r.change(queries, nil)
+	}
+	p.share(slots)
+	for _, run := range fresh {
+		p.wg.Go(run)
+	}
+	if len(add) > 0 && p.grouped {
+		p.tell(slots, used)
+	}
+}
+
+func (p *planner) newCrew(at place) crew {
+	switch at.kind {
+	case inRing:
+		return newRing(p, at)
+	case inFleet:
+		return newFleet(p, at.scope)
+	case inRota:
+		return newRota(p)
+	}
+	return &single{p, at.query}
+}
+
+// assign decides where each query is answered.
+func (p *planner) assign(want watch.Set, slots int) map[watch.Query]place {
+	plan := make(map[watch.Query]place, len(want))
+	p.grouped = p.group(len(want), slots)
+	sizes := map[place]int{}
+	for q := range want {
+		at := p.together(q)
+		plan[q] = at
+		sizes[at]++
+	}
+	// Each ring and each single query needs a slot, and a fleet some more. Those that serve most come first.
+	spare := slots
+	var each []place
+	for at := range sizes {
+		switch at.kind {
+		case inFleet:
+			spare -= fewSlots
+		case inRing, inSingle:
+			each = append(each, at)
+		}
+	}
+	if p.once || p.force == PlanSingle || len(each) <= spare {
+		return plan
+	}
+	slices.SortFunc(each, func(a, b place) int { return cmp.Or(sizes[b]-sizes[a], strings.Compare(a.name(), b.name())) })
+	late := map[place]bool{}
+	for _, at := range each[max(0, spare):] {
+		late[at] = true
+	}
+	for q, at := range plan {
+		if late[at] {
+			plan[q] = place{kind: inRota}
+		}
+	}
+	return plan
+}
+
+// name is for an order among places that does not change.
+func (at place) name() string {
+	if at.query != nil {
+		return at.query.String()
+	}
+	return at.prefix + at.scope.Datacenter
+}
+
+// startSurveys looks for prefixes for the queries that have no place yet.
+func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) {
+	todo := map[watch.Scope][]watch.Query{}
+	for q, at := range plan {
+		if at.kind == nowhere && !p.pending.Has(q) {
+			p.pending.Add(q)
+			todo[at.scope] = append(todo[at.scope], q)
+		}
+	}
+	for scope, queries := range todo {
+		p.wg.Go(func() {
+			found, err := p.survey(ctx, scope, queries)
+			if err != nil { // it is tried again: the queries have no place still
+				pause := time.Duration(0)
+				for _, q := range queries {
+					pause = max(pause, p.failed(q, err))
+				}
+				found = survey{}
+				sleep(ctx, pause)
+			}
+			take := func() {
+				for _, q := range queries {
+					delete(p.pending, q)
+				}
+				for _, at := range found.rings {
+					p.rings[scope] = append(p.rings[scope], at.prefix)
+				}
+				for _, q := range found.alone {
+					p.alone.Add(q)
+				}
+			}
+			select {
+			case p.surveys <- take:
+			case <-ctx.Done():
+			}
+		})
+	}
+}
+
+// fewSlots is what a group can do with: what tells a fleet that something has changed.
+const fewSlots = 6
+
+// group tells whether queries are answered in groups. Once they are, they go on so until the budget is large for them,
+// lest they move to and fro.
+func (p *planner) group(queries, slots int) bool {
+	switch p.force {
+	case PlanSingle, PlanPoll:
+		return false
+	case "":
+	default:
+		return true
+	}
+	if p.once {
+		return queries > 16 // the fewest requests are the fastest
+	}
+	return queries > slots || p.grouped && queries > slots/2
+}
+
+// together tells where q is answered, apart from the size of the budget.
+func (p *planner) together(q watch.Query) place {
+	if p.force == PlanPoll {
+		return place{kind: inRota}
+	}
+	if p.grouped {
+		switch q := q.(type) {
+		case watch.Key:
+			return p.ringOf(q, q.Path, q.Scope)
+		case watch.Prefix:
+			return p.ringOf(q, q.Path, q.Scope)
+		case watch.Service:
+			if ofFleet(q.Scope) && !q.Connect && q.Name != "" {
+				return place{kind: inFleet, scope: q.Scope}
+			}
+		case watch.CatalogService:
+			if ofFleet(q.Scope) && q.Name != "" {
+				return place{kind: inFleet, scope: q.Scope}
+			}
+		}
+	}
+	return place{kind: inSingle, query: q}
+}
+
+// ringOf tells which ring answers a key or prefix, if any does.
+func (p *planner) ringOf(q watch.Query, path string, scope watch.Scope) place {
+	for _, prefix := range p.rings[scope] {
+		if strings.HasPrefix(path, prefix) {
+			return place{kind: inRing, scope: scope, prefix: prefix}
+		}
+	}
+	if p.alone.Has(q) {
+		return place{kind: inSingle, query: q}
+	}
+	return place{kind: nowhere, scope: scope}
+}
+
+// ofFleet tells whether services of a scope can be followed by what happens to nodes and checks: those of a peer and of a
+// sameness group can not, since they are not in this registry's catalog.
+func ofFleet(s watch.Scope) bool { return s.Peer == "" && s.SamenessGroup == "" }
+
+// share gives fleets the slots that the others leave.
+func (p *planner) share(slots int) {
+	fleets := 0
+	for at := range p.crews {
+		switch at.kind {
+		case inSingle, inRing:
+			slots--
+		case inFleet:
+			fleets++
+		}
+	}
+	for at, r := range p.crews {
+		if at.kind == inFleet {
+			r.allot(max(1, slots/fleets))
+		}
+	}
+}
+
+// tell shows the plan to who debugs.
+func (p *planner) tell(slots int, used map[place]int) {
+	crews, queries := map[string]int{}, map[string]int{}
+	for at, n := range used {
+		crews[at.kind]++
+		queries[at.kind] += n
+	}
+	args := []any{"slots", slots}
+	for _, kind := range []string{inSingle, inRing, inFleet, inRota, nowhere} {
+		if crews[kind] > 0 {
+			args = append(args, kind, fmt.Sprintf("%d for %d queries", crews[kind], queries[kind]))
+		}
+	}
+	p.log.Debug("consul plan", args...)
+}
+
+// attempt runs f until ctx ends, with a pause after each failure, which failing queries are told of.
+func (p *planner) attempt(ctx context.Context, f func(context.Context) error, queries func() []watch.Query) {
+	for ctx.Err() == nil {
+		err := f(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		pause := time.Duration(0)
+		if err != nil {
+			for _, q := range queries() {
+				pause = max(pause, p.failed(q, err))
+			}
+		}
+		sleep(ctx, pause)
+	}
+}
+
+// sleep waits, unless ctx ends first.
+func sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// A single holds one query open.
+type single struct {
+	p *planner
+	q watch.Query
+}
+
+func (c *single) change(add, drop []watch.Query) {}
+func (c *single) allot(int)                      {}
+
+func (c *single) run(ctx context.Context) {
+	c.p.attempt(ctx, func(ctx context.Context) error {
+		return c.p.hold(ctx, c.q, func(a watch.Answer) bool { return c.p.report(c.q, a) })
+	}, func() []watch.Query { return []watch.Query{c.q} })
+}
+
+// offer reports an answer, and reads again, consistently, when it is not believed.
+func (p *planner) offer(ctx context.Context, q watch.Query, a watch.Answer) error {
+	if p.report(q, a) {
+		return nil
+	}
+	e, err := p.endpoint(ctx, q)
+	if err != nil {
+		return err
+	}
+	sure, err := p.read(ctx, e, consistent, 0)
+	if err != nil {
+		return err
+	}
+	p.report(q, sure.Answer)
+	return nil
+}

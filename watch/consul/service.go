@@ -40,28 +40,39 @@ func serviceEndpoint(q watch.Service) endpoint {
 	if q.Connect {
 		kind = "connect"
 	}
-	query := near(scope(q.Scope), q.Near)
+	query := near(scopeQuery(q.Scope), q.Near)
 	if q.Filter != "" {
 		query.Set("filter", q.Filter)
 	}
 	if q.Name == "" { // Consul refuses an empty name; no service has it
-		return endpoint{path: "status/leader", query: scope(q.Scope), agent: true, every: pollEvery,
+		return endpoint{path: "status/leader", query: scopeQuery(q.Scope), agent: true, every: pollEvery,
 			decode: func(io.Reader) (any, error) { return []*watch.ServiceInstance{}, nil }}
 	}
 	return endpoint{path: "health/" + kind + "/" + url.PathEscape(q.Name), query: query, decode: sorted(q.Near, newEntry, byInstance)}
 }
 
-func newEntry(e *rawEntry) *watch.ServiceInstance { return newInstance(&e.Node, &e.Service, e.Checks) }
+func newEntry(e *rawEntry) *watch.ServiceInstance {
+	for _, c := range e.Checks {
+		tidy(c)
+	}
+	return newInstance(&e.Node, &e.Service, e.Checks)
+}
+
+// tidy gives a check its final form.
+func tidy(c *watch.HealthCheck) { slices.Sort(c.ServiceTags) }
 
 // newInstance makes the answer's form of an instance from its node, itself, and its checks: the node's and its own. All
 // plans make instances here, so that their answers are equal.
 func newInstance(n *rawNode, s *rawService, checks []*watch.HealthCheck) *watch.ServiceInstance {
 	slices.Sort(s.Tags)
 	slices.SortFunc(checks, byCheck)
-	for _, c := range checks {
-		slices.Sort(c.ServiceTags)
+	if s.Tags == nil { // endpoints differ in whether they write none as null
+		s.Tags = []string{}
 	}
-	i := &watch.ServiceInstance{
+	if checks == nil {
+		checks = []*watch.HealthCheck{}
+	}
+	return &watch.ServiceInstance{
 		Node: n.Node, NodeID: n.ID, NodeAddress: n.Address, NodeDatacenter: n.Datacenter,
 		NodeTaggedAddresses: n.TaggedAddresses, NodeMeta: n.Meta,
 		ID: s.ID, Name: s.Service, Kind: s.Kind, Tags: s.Tags, ServiceMeta: s.Meta, Port: s.Port,
@@ -69,7 +80,6 @@ func newInstance(n *rawNode, s *rawService, checks []*watch.HealthCheck) *watch.
 		Namespace: s.Namespace, Partition: s.Partition,
 		Checks: checks, Status: watch.HealthChecks(checks).AggregatedStatus(),
 	}
-	return i
 }
 
 func byInstance(a, b *watch.ServiceInstance) int {
@@ -129,5 +139,5 @@ func catalogServiceEndpoint(q watch.CatalogService) endpoint {
 	order := func(a, b *watch.CatalogInstance) int {
 		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ServiceID, b.ServiceID))
 	}
-	return endpoint{path: "catalog/service/" + url.PathEscape(q.Name), query: near(scope(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
+	return endpoint{path: "catalog/service/" + url.PathEscape(q.Name), query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
 }

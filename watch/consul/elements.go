@@ -1,0 +1,148 @@
+package consul
+
+import (
+	"errors"
+	"hash/maphash"
+	"io"
+	"sync"
+)
+
+var chunks = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
+// elements splits a JSON list of objects into its elements and calls each with the text of each of them, which may be
+// used until each returns. The list may be much larger than memory should be: only one element is held. Since a query on
+// many things answers with all of them when one has changed, telling elements apart must cost much less than decoding.
+func elements(r io.Reader, each func([]byte) error) error {
+	chunk := chunks.Get().(*[]byte)
+	defer chunks.Put(chunk)
+	s := splitter{each: each}
+	for {
+		n, err := r.Read(*chunk)
+		if err := s.feed((*chunk)[:n]); err != nil {
+			return err
+		}
+		if err == io.EOF {
+			return s.end()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// A splitter follows JSON text just far enough to find where the elements of the outermost list begin and end.
+type splitter struct {
+	each    func([]byte) error
+	element []byte // the part of an element that came in earlier chunks
+	depth   int    // of lists and objects
+	text    bool   // inside a string
+	escape  bool   // after a backslash
+	listed  bool   // the list has begun
+}
+
+var errNoList = errors.New("a list of objects was expected")
+
+func (s *splitter) feed(chunk []byte) error {
+	from := 0
+	for i, c := range chunk {
+		switch {
+		case s.escape:
+			s.escape = false
+		case s.text:
+			switch c {
+			case '\\':
+				s.escape = true
+			case '"':
+				s.text = false
+			}
+		case c == '"':
+			s.text = true
+		case c == '{' || c == '[':
+			if s.depth == 0 && (c != '[' || s.listed) || s.depth == 1 && c != '{' {
+				return errNoList
+			}
+			s.listed = true
+			s.depth++
+			if s.depth == 2 {
+				from = i
+				s.element = s.element[:0]
+			}
+		case c == '}' || c == ']':
+			s.depth--
+			if s.depth < 0 {
+				return errNoList
+			}
+			if s.depth == 1 {
+				element := chunk[from : i+1]
+				if len(s.element) > 0 {
+					s.element = append(s.element, element...)
+					element = s.element
+				}
+				if err := s.each(element); err != nil {
+					return err
+				}
+				s.element = s.element[:0]
+			}
+		}
+	}
+	if s.depth >= 2 {
+		s.element = append(s.element, chunk[from:]...)
+	}
+	return nil
+}
+
+// end tells whether the text may end here: after the list, or when there was none, which is how Consul writes null.
+func (s *splitter) end() error {
+	if s.depth != 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// A digest stands for a text: two texts with one digest are taken for equal.
+type digest uint64
+
+// A digester makes digests. They can only be compared with others of the same digester.
+type digester struct{ seed maphash.Seed }
+
+func newDigester() digester { return digester{maphash.MakeSeed()} }
+
+func (d digester) of(text []byte) digest { return digest(maphash.Bytes(d.seed, text)) }
+
+// A ledger knows whose the elements of a list are, by their digests.
+type ledger map[digest]owner
+
+// An owner is the service or, for what concerns a whole node, the node that an element belongs to.
+type owner struct{ service, node string }
+
+// changed calls tell with the owners of the elements that are in one of the ledgers only.
+func (l ledger) changed(next ledger, tell func(owner)) {
+	for d, o := range l {
+		if _, ok := next[d]; !ok {
+			tell(o)
+		}
+	}
+	for d, o := range next {
+		if _, ok := l[d]; !ok {
+			tell(o)
+		}
+	}
+}
+
+// read makes the ledger of a list that comes from r. Only elements that l does not know are decoded, by own.
+func (l ledger) read(r io.Reader, d digester, own func(element []byte) (owner, error)) (ledger, error) {
+	next := make(ledger, len(l))
+	err := elements(r, func(element []byte) error {
+		key := d.of(element)
+		o, ok := l[key]
+		if !ok {
+			var err error
+			if o, err = own(element); err != nil {
+				return err
+			}
+		}
+		next[key] = o
+		return nil
+	})
+	return next, err
+}

@@ -1,0 +1,256 @@
+package consul
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"lictor/internal/consultest"
+	"lictor/watch"
+)
+
+// A churn changes a registry at random.
+type churn struct {
+	tb       testing.TB
+	s        *consultest.Server
+	rand     *rand.Rand
+	services int
+	nodes    int
+	keys     int
+	present  map[[2]int]bool // node and service: the instances that are registered
+}
+
+func (c *churn) service(i int) string { return fmt.Sprintf("eq-%03d", i) }
+func (c *churn) node(i int) string    { return fmt.Sprintf("eq-node-%03d", i) }
+func (c *churn) key(i int) string     { return fmt.Sprintf("eq/%d/dir/key-%03d", i%3, i) }
+
+func (c *churn) status() string {
+	return []string{"passing", "passing", "warning", "critical"}[c.rand.IntN(4)]
+}
+
+// register adds or replaces an instance.
+func (c *churn) register(node, service int) {
+	c.present[[2]int{node, service}] = true
+	id := fmt.Sprintf("%s-%d", c.service(service), node)
+	meta := map[string]string{"v": strconv.Itoa(c.rand.IntN(3))}
+	var tags []string
+	for range c.rand.IntN(3) {
+		tags = append(tags, strconv.Itoa(c.rand.IntN(9)))
+	}
+	s := &api.AgentService{ID: id, Service: c.service(service), Port: 1000 + c.rand.IntN(9), Tags: tags, Meta: meta}
+	if c.rand.IntN(2) == 0 {
+		s.Address = fmt.Sprintf("10.2.0.%d", c.rand.IntN(9))
+		s.TaggedAddresses = map[string]api.ServiceAddress{"lan": {Address: "10.3.0.1", Port: 5}}
+		s.Weights = api.AgentWeights{Passing: 1 + c.rand.IntN(3), Warning: 1}
+	}
+	r := &api.CatalogRegistration{Node: c.node(node), Address: fmt.Sprintf("10.1.0.%d", node), Service: s, SkipNodeUpdate: false}
+	if c.rand.IntN(4) > 0 {
+		r.Checks = api.HealthChecks{c.check(node, service)}
+	}
+	c.s.Register(c.tb, r)
+}
+
+func (c *churn) check(node, service int) *api.HealthCheck {
+	id := fmt.Sprintf("%s-%d", c.service(service), node)
+	return &api.HealthCheck{Node: c.node(node), CheckID: fmt.Sprintf("check-%d:%s", c.rand.IntN(2), id), Name: "alive", Status: c.status(),
+		Output: strconv.Itoa(c.rand.IntN(5)), ServiceID: id}
+}
+
+// any picks a registered instance.
+func (c *churn) any() (node, service int, ok bool) {
+	skip := 0
+	if len(c.present) > 0 {
+		skip = c.rand.IntN(len(c.present))
+	}
+	for n := range c.nodes {
+		for s := range c.services {
+			if c.present[[2]int{n, s}] {
+				if skip == 0 {
+					return n, s, true
+				}
+				skip--
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+func (c *churn) step() string {
+	node, service, ok := c.any()
+	kind := c.rand.IntN(14)
+	switch {
+	case !ok || kind < 2:
+		node, service = c.rand.IntN(c.nodes), c.rand.IntN(c.services)
+		c.register(node, service)
+		return fmt.Sprintf("register %d/%d", node, service)
+	case kind < 4:
+		c.register(node, service)
+		return fmt.Sprintf("change %d/%d", node, service)
+	case kind < 5:
+		c.s.Deregister(c.tb, &api.CatalogDeregistration{Node: c.node(node), ServiceID: fmt.Sprintf("%s-%d", c.service(service), node)})
+		delete(c.present, [2]int{node, service})
+		return fmt.Sprintf("deregister %d/%d", node, service)
+	case kind < 9:
+		c.s.Register(c.tb, &api.CatalogRegistration{Node: c.node(node), Address: fmt.Sprintf("10.1.0.%d", node), SkipNodeUpdate: true,
+			Checks: api.HealthChecks{c.check(node, service)}})
+		return fmt.Sprintf("check %d/%d", node, service)
+	case kind < 10:
+		id := "_node_maintenance"
+		if c.rand.IntN(2) == 0 {
+			id = "disk"
+		}
+		if c.rand.IntN(2) == 0 {
+			c.s.Register(c.tb, &api.CatalogRegistration{Node: c.node(node), Address: fmt.Sprintf("10.1.0.%d", node), SkipNodeUpdate: true,
+				Checks: api.HealthChecks{{Node: c.node(node), CheckID: id, Name: id, Status: c.status()}}})
+			return fmt.Sprintf("node check %s %d", id, node)
+		}
+		c.s.Deregister(c.tb, &api.CatalogDeregistration{Node: c.node(node), CheckID: id})
+		return fmt.Sprintf("no node check %s %d", id, node)
+	case kind < 11:
+		c.s.Register(c.tb, &api.CatalogRegistration{Node: c.node(node), Address: fmt.Sprintf("10.1.%d.%d", c.rand.IntN(3), node),
+			NodeMeta: map[string]string{"rack": strconv.Itoa(c.rand.IntN(4))}})
+		return fmt.Sprintf("node %d", node)
+	case kind == 11 && c.rand.IntN(6) == 0:
+		c.s.Deregister(c.tb, &api.CatalogDeregistration{Node: c.node(node)})
+		for s := range c.services {
+			delete(c.present, [2]int{node, s})
+		}
+		return fmt.Sprintf("no node %d", node)
+	case kind == 13 && c.rand.IntN(3) == 0:
+		key := c.key(c.rand.IntN(c.keys))
+		c.s.Delete(c.tb, key)
+		return "delete " + key
+	default:
+		key := c.key(c.rand.IntN(c.keys))
+		c.s.Put(c.tb, key, strconv.Itoa(c.rand.IntN(100)))
+		return "put " + key
+	}
+}
+
+// queries is what a program would ask of this registry.
+func (c *churn) queries() watch.Set {
+	want := watch.Set{}
+	for i := range c.services {
+		want.Add(watch.Service{Name: c.service(i)})
+	}
+	want.Add(watch.Service{Name: c.service(0), Filter: `Service.Meta.v == "1"`})
+	want.Add(watch.Service{Name: c.service(1), Connect: true})
+	want.Add(watch.CatalogService{Name: c.service(2)})
+	for i := range c.keys {
+		want.Add(watch.Key{Path: c.key(i)})
+	}
+	for _, p := range []string{"eq/0/", "eq/1", "eq/2/dir/key-00"} {
+		want.Add(watch.Prefix{Path: p})
+	}
+	want.Add(watch.Services{})
+	want.Add(watch.Nodes{})
+	want.Add(watch.NodeServices{Name: c.node(0)})
+	return want
+}
+
+// difference reads all queries directly and tells of one whose answer in w is another.
+func difference(ctx context.Context, s *Source, w *watch.Watcher, want watch.Set) (string, error) {
+	for _, q := range want.Sorted() {
+		e, err := s.endpoint(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		r, err := s.read(ctx, e, consistent, 0)
+		if err != nil {
+			return "", err
+		}
+		got, ok := w.Get(q)
+		if !ok {
+			return fmt.Sprintf("%s has no answer: %v", q, w.Err(q)), nil
+		}
+		if !reflect.DeepEqual(got, r.Value) {
+			return fmt.Sprintf("%s\n  is %s\nwant %s", q, text(got), text(r.Value)), nil
+		}
+	}
+	return "", nil
+}
+
+func text(v any) string {
+	if l, ok := v.([]*watch.ServiceInstance); ok {
+		out := ""
+		for _, i := range l {
+			out += fmt.Sprintf("%+v", *i)
+			for _, c := range i.Checks {
+				out += fmt.Sprintf(" check %#v", *c)
+			}
+		}
+		return out
+	}
+	return fmt.Sprintf("%#v", v)
+}
+
+// steps is how many changes the test makes under each plan, and after how many of them it compares.
+func steps(tb testing.TB) int {
+	if s := os.Getenv("EQUIVALENCE_STEPS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return n
+	}
+	return 400
+}
+
+// TestEquivalence changes a real Consul at random and compares what we have with direct reads, once nothing changes any
+// more. EQUIVALENCE_STEPS makes it longer.
+func TestEquivalence(t *testing.T) {
+	for _, plan := range Plans {
+		t.Run(plan, func(t *testing.T) {
+			t.Parallel()
+			server := consultest.Start(t, consultest.Options{})
+			seed := uint64(time.Now().UnixNano())
+			if s := os.Getenv("EQUIVALENCE_SEED"); s != "" {
+				seed, _ = strconv.ParseUint(s, 10, 64)
+			}
+			t.Logf("EQUIVALENCE_SEED=%d", seed)
+			c := &churn{tb: t, s: server, rand: rand.New(rand.NewPCG(seed, 1)), services: 30, nodes: 6, keys: 40, present: map[[2]int]bool{}}
+			connections := 64
+			if plan == PlanSingle {
+				connections = 200
+			}
+			source := open(t, Config{Address: server.Addr, Stale: true, Plan: plan, MaxConnections: connections})
+			w := watch.New(source, slog.New(slog.DiscardHandler))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer w.Wait()
+			defer cancel()
+			want := c.queries()
+			direct := open(t, Config{Address: server.Addr})
+			defer direct.client.http.CloseIdleConnections()
+			for done := 0; done < steps(t); {
+				var made []string
+				for range 1 + c.rand.IntN(60) {
+					made = append(made, c.step())
+					done++
+				}
+				w.Sync(ctx, want) // the first time when there is something already
+				deadline := time.Now().Add(20 * time.Second)
+				for {
+					diff, err := difference(ctx, direct, w, want)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if diff == "" {
+						break
+					}
+					if time.Now().After(deadline) {
+						t.Fatalf("after %d steps, the last being %v:\n%s", done, made, diff)
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,319 @@
+package consul
+
+import (
+	"context"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"lictor/watch"
+)
+
+// lookAtLists holds the lists open that tell of changes, and returns when it knows what they held at first.
+func (f *fleet) lookAtLists(ctx context.Context, wg *sync.WaitGroup) {
+	var baseline sync.WaitGroup
+	known := func() func() { baseline.Add(1); return sync.OnceFunc(baseline.Done) }
+	for _, state := range []string{watch.StatusCritical, watch.StatusWarning} {
+		done := known()
+		wg.Go(func() { defer done(); f.lookAtChecks(ctx, state, done) })
+	}
+	done := known()
+	wg.Go(func() { defer done(); f.lookAtNodes(ctx, done) })
+	baseline.Wait()
+}
+
+// persist runs f until ctx ends, with growing pauses after failures.
+func (f *fleet) persist(ctx context.Context, what string, look func(context.Context) error) {
+	failures := 0
+	for ctx.Err() == nil {
+		begin := time.Now()
+		err := look(ctx)
+		if ctx.Err() != nil || err == nil {
+			failures = 0
+			continue
+		}
+		if time.Since(begin) > time.Minute {
+			failures = 0
+		}
+		failures++
+		pause := min(30*time.Second, 250*time.Millisecond<<min(failures-1, 10))
+		pause -= rand.N(pause / 2)
+		f.p.log.Debug("consul does not tell of changes now, will retry", "list", what, "error", err, "pause", pause)
+		sleep(ctx, pause)
+	}
+}
+
+// lookAtChecks marks services whose checks enter or leave a state.
+func (f *fleet) lookAtChecks(ctx context.Context, state string, known func()) {
+	var last ledger
+	e := f.checksEndpoint(state)
+	e.decode = func(r io.Reader) (any, error) { return last.read(r, f.digests, ownCheck) }
+	f.persist(ctx, state+" checks", func(ctx context.Context) error {
+		return f.p.follow(ctx, e, func(r result) error {
+			next := r.Value.(ledger)
+			if last != nil {
+				last.changed(next, f.markOwner)
+			}
+			last = next
+			known()
+			return nil
+		})
+	})
+}
+
+// lookAtNodes marks the services of nodes that change, and knows which nodes there are. Since its query needs all that
+// the others need, members are told when it fails.
+func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
+	var last ledger
+	failed := false
+	f.p.attempt(ctx, func(ctx context.Context) error {
+		e := f.nodesEndpoint(nil)
+		e.decode = func(r io.Reader) (any, error) { return f.nodesEndpoint(last).decode(r) }
+		err := f.p.follow(ctx, e, func(r result) error {
+			next := r.Value.(ledger)
+			if last != nil {
+				last.changed(next, f.markOwner)
+			}
+			last = next
+			f.setNodes(next)
+			if failed {
+				failed = false
+				f.retell()
+			}
+			known()
+			return nil
+		})
+		failed = true
+		return err
+	}, f.queries)
+}
+
+// lookAtAllChecks marks services whose checks change in any way. The list is large: a query on none of its elements tells
+// when it has changed, and it is read no more often than for a tenth of the time.
+func (f *fleet) lookAtAllChecks(ctx context.Context) {
+	pace := newPace(0.1, time.Second)
+	f.persist(ctx, "all checks", func(ctx context.Context) error {
+		return f.p.follow(ctx, f.noChecks(), func(r result) error {
+			f.checks.mu.Lock()
+			known := f.checks.index == r.index
+			f.checks.mu.Unlock()
+			if known {
+				return nil
+			}
+			return pace.do(ctx, func() error {
+				_, err := f.readChecks(ctx, leader, nil, f.markOwner)
+				return err
+			})
+		})
+	})
+}
+
+// lookAtServices marks services that change on a node: with a query for each node while the slots suffice for that, and
+// otherwise by sweeps.
+func (f *fleet) lookAtServices(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	holders := map[string]context.CancelFunc{}
+	start := func(name string, look func(context.Context)) {
+		if holders[name] == nil {
+			inner, cancel := context.WithCancel(ctx)
+			holders[name] = cancel
+			wg.Go(func() { look(inner) })
+		}
+	}
+	const sweeper, keeper = "", "\x00" // no node has these names
+	for {
+		names, held := f.way()
+		keep := map[string]bool{}
+		if held {
+			for _, name := range names {
+				keep[name] = true
+			}
+		} else {
+			keep[sweeper], keep[keeper] = true, true
+		}
+		for name, cancel := range holders {
+			if !keep[name] {
+				cancel()
+				delete(holders, name)
+			}
+		}
+		if held {
+			for _, name := range names {
+				start(name, func(ctx context.Context) { f.holdNode(ctx, name) })
+			}
+		} else {
+			start(sweeper, f.sweepOnChange)
+			start(keeper, f.holdHot)
+		}
+		select {
+		case <-f.moved:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Slots that a fleet uses for lists: critical and warning checks, all checks, nodes; and services, when it sweeps.
+const listSlots = 4
+
+// way tells whether each node is held open, and which nodes there are.
+func (f *fleet) way() (names []string, held bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	held = len(f.nodes)+listSlots <= f.slots
+	switch f.p.force {
+	case PlanNodes:
+		held = true
+	case PlanSweep:
+		held = false
+	}
+	way := "sweep"
+	if held {
+		way = "nodes"
+		names = slices.Collect(maps.Keys(f.nodes))
+	}
+	f.p.log.Debug("consul fleet", "way", way, "services", len(f.members), "nodes", len(f.nodes), "slots", f.slots)
+	return names, held
+}
+
+// holdNode marks the services that change on a node.
+func (f *fleet) holdNode(ctx context.Context, name string) {
+	f.persist(ctx, "services of a node", func(ctx context.Context) error {
+		return f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { return f.takeNode(name, r.Value.([]byte), nil) })
+	})
+}
+
+// sweepOnChange sweeps whenever a query on the names of all services returns, since that does not say whose instance has
+// changed.
+func (f *fleet) sweepOnChange(ctx context.Context) {
+	pace := newPace(0.5, 2*time.Second)
+	e := endpoint{path: "catalog/services", query: scopeQuery(f.scope)}
+	e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
+	f.persist(ctx, "services", func(ctx context.Context) error {
+		return f.p.follow(ctx, e, func(result) error {
+			return pace.do(ctx, func() error {
+				f.mu.Lock()
+				services, nodes := len(f.members), len(f.nodes)
+				f.mu.Unlock()
+				if services <= nodes {
+					return f.readAll(ctx)
+				}
+				return f.sweep(ctx, leader, nil)
+			})
+		})
+	})
+}
+
+// holdHot holds queries open on services that have changed lately, as far as there are slots: what has changed once may
+// soon change again, and is then seen before a sweep comes to it.
+func (f *fleet) holdHot(ctx context.Context) {
+	type service struct {
+		cancel context.CancelFunc
+		last   time.Time // when it was seen to change
+	}
+	const cool = 30 * time.Second
+	hot := map[string]*service{}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		var name string
+		select {
+		case name = <-f.heated:
+		case <-ctx.Done():
+			return
+		}
+		now := time.Now()
+		if h := hot[name]; h != nil {
+			h.last = now
+			continue
+		}
+		f.mu.Lock()
+		most := f.slots - listSlots - 1
+		f.mu.Unlock()
+		for len(hot) > 0 && len(hot) >= most {
+			oldest := ""
+			for n, h := range hot {
+				if oldest == "" || h.last.Before(hot[oldest].last) {
+					oldest = n
+				}
+			}
+			if len(hot) == most && now.Sub(hot[oldest].last) < cool {
+				break
+			}
+			hot[oldest].cancel()
+			delete(hot, oldest)
+		}
+		if len(hot) >= most {
+			continue
+		}
+		inner, cancel := context.WithCancel(ctx)
+		hot[name] = &service{cancel, now}
+		wg.Go(func() {
+			defer cancel()
+			e := serviceEndpoint(watch.Service{Name: name, Scope: f.scope})
+			e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
+			f.persist(inner, "a service", func(ctx context.Context) error {
+				return f.p.follow(ctx, e, func(result) error { f.mark(name); return nil })
+			})
+		})
+	}
+}
+
+// readAll marks all services, and waits until they are read.
+func (f *fleet) readAll(ctx context.Context) error {
+	f.mu.Lock()
+	for name := range f.members {
+		f.markLocked(name)
+	}
+	f.mu.Unlock()
+	for {
+		f.mu.Lock()
+		left := slices.ContainsFunc(f.queue, func(name string) bool { // those that failed wait longer than we do
+			w := f.members[name]
+			return w != nil && w.queued && w.due.IsZero()
+		})
+		f.mu.Unlock()
+		if !left || ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		sleep(ctx, 20*time.Millisecond)
+	}
+}
+
+// A pace keeps work to a share of the time. After a rest some work may be done at once.
+type pace struct {
+	share  float64
+	most   time.Duration // of work that may be done at once
+	credit time.Duration
+	at     time.Time // when credit was right
+}
+
+func newPace(share float64, most time.Duration) *pace {
+	return &pace{share: share, most: most, credit: most, at: time.Now()}
+}
+
+// do waits until work may be done, and does it.
+func (p *pace) do(ctx context.Context, work func() error) error {
+	p.earn()
+	if p.credit < 0 {
+		sleep(ctx, time.Duration(float64(-p.credit)/p.share))
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	begin := time.Now()
+	err := work()
+	p.earn()
+	p.credit -= time.Since(begin)
+	return err
+}
+
+func (p *pace) earn() {
+	now := time.Now()
+	p.credit = min(p.most, p.credit+time.Duration(float64(now.Sub(p.at))*p.share))
+	p.at = now
+}

@@ -1,0 +1,276 @@
+package consul
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"lictor/watch"
+)
+
+// A ring answers keys and prefixes of one scope that lie below a common prefix, by one blocking query on that prefix.
+type ring struct {
+	p       *planner
+	at      place
+	digests digester
+
+	mu      sync.Mutex
+	members watch.Set
+	joined  chan struct{} // gets a value when queries join or leave
+
+	seen map[digest]*watch.KeyPair // what the last answer held, so that only what is new is decoded
+}
+
+// A bunch is what a ring's prefix held at one moment.
+type bunch struct {
+	pairs  []*watch.KeyPair // by path
+	byPath map[string]*watch.KeyPair
+	watch.Evidence
+	afresh bool // the first after a failure
+}
+
+func newRing(p *planner, at place) *ring {
+	return &ring{p: p, at: at, digests: newDigester(), members: watch.Set{}, joined: make(chan struct{}, 1)}
+}
+
+func (r *ring) allot(int) {}
+
+func (r *ring) change(add, drop []watch.Query) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, q := range drop {
+		delete(r.members, q)
+	}
+	for _, q := range add {
+		r.members.Add(q)
+	}
+	select {
+	case r.joined <- struct{}{}:
+	default:
+	}
+}
+
+func (r *ring) queries() []watch.Query {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]watch.Query, 0, len(r.members))
+	for q := range r.members {
+		out = append(out, q)
+	}
+	return out
+}
+
+// run reads the prefix in one goroutine and tells members in this one.
+func (r *ring) run(ctx context.Context) {
+	bunches := make(chan bunch)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { r.read(ctx, bunches) })
+	var now *bunch
+	told := map[watch.Query]any{} // what each member was last told
+	for {
+		select {
+		case b := <-bunches:
+			if now = &b; b.afresh {
+				clear(told)
+			}
+		case <-r.joined:
+		case <-ctx.Done():
+			return
+		}
+		if now == nil {
+			continue
+		}
+		queries := r.queries()
+		if len(now.pairs) > 2*roomFor(queries) {
+			r.p.outgrown(r.at)
+		}
+		for q := range told {
+			if !r.has(q) {
+				delete(told, q)
+			}
+		}
+		if !r.settle(ctx, now, queries, told) {
+			if sure, err := r.load(ctx, consistent); err == nil {
+				sure.Consistent = true
+				now = sure
+				r.settle(ctx, now, queries, told)
+			} else if ctx.Err() == nil {
+				for _, q := range queries {
+					r.p.failed(q, err)
+				}
+			}
+		}
+	}
+}
+
+func (r *ring) has(q watch.Query) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.members.Has(q)
+}
+
+// read holds the query on the prefix open, until ctx ends.
+func (r *ring) read(ctx context.Context, bunches chan<- bunch) {
+	afresh := false
+	r.p.attempt(ctx, func(ctx context.Context) error {
+		err := r.p.follow(ctx, r.endpoint(), func(res result) error {
+			b := res.Value.(*bunch)
+			b.Evidence, b.afresh = res.Evidence, afresh
+			afresh = false
+			select {
+			case bunches <- *b:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			if r.p.once && r.complete(b) {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}
+			return nil
+		})
+		afresh = true
+		return err
+	}, r.queries)
+}
+
+// load reads the prefix once.
+func (r *ring) load(ctx context.Context, m mode) (*bunch, error) {
+	e := r.endpoint()
+	e.decode = func(body io.Reader) (any, error) { return readBunch(body, r.digests, map[digest]*watch.KeyPair{}, nil) }
+	res, err := r.p.Source.read(ctx, e, m, 0)
+	if err != nil {
+		return nil, err
+	}
+	b := res.Value.(*bunch)
+	b.Evidence = res.Evidence
+	return b, nil
+}
+
+func (r *ring) endpoint() endpoint {
+	e := prefixEndpoint(watch.Prefix{Path: r.at.prefix, Scope: r.at.scope})
+	e.none = &bunch{}
+	e.decode = func(body io.Reader) (any, error) {
+		next := make(map[digest]*watch.KeyPair, len(r.seen))
+		b, err := readBunch(body, r.digests, r.seen, next)
+		if err == nil {
+			r.seen = next
+		}
+		return b, err
+	}
+	return e
+}
+
+// readBunch reads a list of keys. Those that were seen before are the same objects again; what is there now goes to next.
+func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.KeyPair) (*bunch, error) {
+	b := &bunch{byPath: make(map[string]*watch.KeyPair, len(seen))}
+	err := elements(body, func(element []byte) error {
+		d := digests.of(element)
+		p, ok := seen[d]
+		if !ok {
+			var raw rawPair
+			if err := json.Unmarshal(element, &raw); err != nil {
+				return err
+			}
+			p = newPair(&raw)
+		}
+		if next != nil {
+			next[d] = p
+		}
+		b.pairs = append(b.pairs, p)
+		b.byPath[p.Path] = p
+		return nil
+	})
+	return b, err
+}
+
+// complete tells whether every key that is a member exists, and every prefix holds something.
+func (r *ring) complete(b *bunch) bool {
+	for _, q := range r.queries() {
+		switch q := q.(type) {
+		case watch.Key:
+			if b.byPath[q.Path] == nil {
+				return false
+			}
+		case watch.Prefix:
+			if len(b.below(q.Path)) == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// below is the part of a bunch whose paths begin with prefix.
+func (b *bunch) below(prefix string) []*watch.KeyPair {
+	from, _ := slices.BinarySearchFunc(b.pairs, prefix, func(p *watch.KeyPair, s string) int { return strings.Compare(p.Path, s) })
+	to := from
+	for to < len(b.pairs) && strings.HasPrefix(b.pairs[to].Path, prefix) {
+		to++
+	}
+	return b.pairs[from:to:to]
+}
+
+// settle tells each member that has something else to hear than it was told. It is false as soon as one does not believe
+// a bunch that was not read consistently.
+func (r *ring) settle(ctx context.Context, b *bunch, queries []watch.Query, told map[watch.Query]any) bool {
+	for _, q := range queries {
+		var value any
+		before, known := told[q]
+		switch q := q.(type) {
+		case watch.Key:
+			p := b.byPath[q.Path]
+			if p == nil && b.Filtered { // it may be hidden from us, which is an error, and not missing
+				r.alone(ctx, q)
+				delete(told, q)
+				continue
+			}
+			if known && before == any(p) {
+				continue
+			}
+			value = p
+			told[q] = p
+		case watch.Prefix:
+			part := b.below(q.Path)
+			if old, _ := before.([]*watch.KeyPair); known && slices.Equal(old, part) {
+				continue
+			}
+			value = relative(part, q.Path)
+			told[q] = part
+		}
+		if !r.p.report(q, watch.Answer{Value: value, Evidence: b.Evidence}) {
+			delete(told, q)
+			if !b.Consistent {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// alone asks for a key by itself.
+func (r *ring) alone(ctx context.Context, q watch.Key) {
+	res, err := r.p.Source.read(ctx, keyEndpoint(q), leader, 0)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		r.p.failed(q, err)
+		return
+	}
+	r.p.report(q, res.Answer)
+}
+
+// relative copies pairs, with their keys relative to a prefix.
+func relative(pairs []*watch.KeyPair, prefix string) []*watch.KeyPair {
+	out := make([]*watch.KeyPair, len(pairs))
+	for i, p := range pairs {
+		c := *p
+		c.Key = relativeKey(p.Path, prefix)
+		out[i] = &c
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"lictor/watch"
+)
+
+// How much a common prefix may hold for its keys and prefixes to share one query: for each key that is wanted some, for
+// each prefix more, since its size is unknown, and some for them all. Reading a hundred keys more costs less than one
+// more connection.
+func roomFor(queries []watch.Query) int {
+	room := 100
+	for _, q := range queries {
+		if _, ok := q.(watch.Key); ok {
+			room += 4
+		} else {
+			room += 100
+		}
+	}
+	return room
+}
+
+// A survey says which prefixes may be read as a whole for some queries.
+type survey struct {
+	rings []place
+	alone []watch.Query // those that no prefix is fit for
+}
+
+// maxProbes is how many prefixes a survey looks at. What it has not come to by then is answered alone.
+const maxProbes = 100
+
+// survey looks for the prefixes that hold little beside the queries, which are keys and prefixes of one scope. It asks for
+// names only, and no more of them than there is room for.
+func (p *planner) survey(ctx context.Context, scope watch.Scope, queries []watch.Query) (survey, error) {
+	var s survey
+	probes := maxProbes
+	var look func(within string, queries []watch.Query) error
+	look = func(within string, queries []watch.Query) error {
+		prefix := commonFolder(queries)
+		if len(queries) < 2 || probes == 0 {
+			s.alone = append(s.alone, queries...)
+			return nil
+		}
+		probes--
+		fits, err := p.fits(ctx, scope, prefix, roomFor(queries))
+		if err != nil {
+			return err
+		}
+		if fits {
+			s.rings = append(s.rings, place{kind: inRing, scope: scope, prefix: prefix})
+			return nil
+		}
+		parts := map[string][]watch.Query{}
+		for _, q := range queries {
+			folder, _, deeper := strings.Cut(strings.TrimPrefix(pathOf(q), prefix), "/")
+			if !deeper {
+				s.alone = append(s.alone, q)
+				continue
+			}
+			parts[folder] = append(parts[folder], q)
+		}
+		for _, part := range parts {
+			if err := look(prefix, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := look("", queries)
+	return s, err
+}
+
+// pathOf is the path that a key or prefix is about.
+func pathOf(q watch.Query) string {
+	if p, ok := q.(watch.Prefix); ok {
+		return p.Path
+	}
+	return q.(watch.Key).Path
+}
+
+// commonFolder is the longest prefix of all paths that ends with a slash, or nothing.
+func commonFolder(queries []watch.Query) string {
+	common := pathOf(queries[0])
+	for _, q := range queries {
+		path := pathOf(q)
+		for !strings.HasPrefix(path, common) {
+			common = common[:len(common)-1]
+		}
+	}
+	return common[:strings.LastIndexByte(common, '/')+1]
+}
+
+var errTooMany = errors.New("too many keys")
+
+// fits tells whether a prefix holds no more than so many keys, as far as our token may know.
+func (p *planner) fits(ctx context.Context, scope watch.Scope, prefix string, most int) (bool, error) {
+	query := scopeQuery(scope)
+	query.Set("keys", "")
+	_, err := p.client.get(ctx, call{path: kvPath(prefix), query: query, mode: p.readMode()}, func(r io.Reader) error {
+		return countNames(r, most)
+	})
+	if errors.Is(err, errTooMany) || denied(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// countNames reads a JSON list of strings, and stops with an error when there are more than most.
+func countNames(r io.Reader, most int) error {
+	buf := make([]byte, 16<<10)
+	quotes, escaped := 0, false
+	for {
+		n, err := r.Read(buf)
+		for _, c := range buf[:n] {
+			switch {
+			case escaped:
+				escaped = false
+			case c == '\\':
+				escaped = true
+			case c == '"':
+				quotes++
+			}
+		}
+		if quotes > 2*most {
+			return errTooMany
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
