@@ -67,7 +67,7 @@ func (b binding) plugin(name string, args ...string) (string, error) {
 		if said, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n"); said != "" {
 			err = fmt.Errorf("%w; it said: %s", err, said)
 		}
-		return "", fmt.Errorf("plugin %q: %w", name, err)
+		return "", fmt.Errorf("plugin %s: %w", quote(name), err)
 	}
 	return strings.TrimSpace(stdout.String()), nil
 }
@@ -97,7 +97,7 @@ func (b binding) writeToFile(path, owner, group, perms string, rest ...string) (
 	}
 	mode, err := strconv.ParseUint(perms, 8, 12)
 	if err != nil {
-		return "", fmt.Errorf("permissions %q are no octal number such as 0644", perms)
+		return "", fmt.Errorf("permissions %s are no octal number such as 0644", quote(perms))
 	}
 	w := fileWrite{path: path, mode: os.FileMode(mode & 0o777), content: rest[len(rest)-1]}
 	if len(rest) == 2 {
@@ -106,8 +106,8 @@ func (b binding) writeToFile(path, owner, group, perms string, rest ...string) (
 			w.content += "\n"
 		}
 	}
-	if path == "" {
-		return "", errors.New("no path to write to")
+	if path == "" || len(path) > maxPath {
+		return "", fmt.Errorf("%s is no path to write to", quote(path))
 	}
 	if err := checkSandbox(b.Sandbox, path); err != nil {
 		return "", err

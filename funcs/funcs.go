@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -135,4 +136,13 @@ func ask[T any](p Pass, q watch.Query) (value T, known bool, err error) {
 		return value, false, fmt.Errorf("%s: %w", q, a.Err)
 	}
 	return value, false, fmt.Errorf("%s: the source answered with a %T, not a %T (please report this)", q, answer, value)
+}
+
+// quote quotes a text for an error, cut where it is too long to read.
+func quote(text string) string {
+	const most = 120
+	if len(text) > most {
+		return fmt.Sprintf("%q... (%d bytes)", strings.ToValidUTF8(text[:most], "\uFFFD"), len(text))
+	}
+	return strconv.Quote(text)
 }

@@ -50,14 +50,20 @@ func (b binding) envOrDefault(name, fallback string) (string, error) {
 func (b binding) mustEnv(name string) (string, error) {
 	value, _ := b.Env(name)
 	if value == "" {
-		return "", fmt.Errorf("environment variable %s is needed, and is empty or not set", name)
+		return "", fmt.Errorf("environment variable %s is needed, and is empty or not set", quote(name))
 	}
 	return value, nil
 }
 
+// maxPath is the length that Linux allows a path, in bytes.
+const maxPath = 4096
+
 func (b binding) file(path string) (string, error) {
 	if path == "" {
 		return "", nil
+	}
+	if len(path) > maxPath {
+		return "", fmt.Errorf("the path %s is too long", quote(path))
 	}
 	if err := checkSandbox(b.Sandbox, path); err != nil {
 		return "", err

@@ -129,7 +129,7 @@ func metaPart(s *watch.ServiceInstance, field string) (string, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil {
-		return "", fmt.Errorf("service %s has %s=%q, which is no integer", s.ID, name, value)
+		return "", fmt.Errorf("service %s has %s=%s, which is no integer", s.ID, name, quote(value))
 	}
 	return fmt.Sprintf("%05d", n), nil
 }

@@ -31,11 +31,17 @@ type reference struct {
 	near, statuses string
 }
 
+// maxReference bounds the length of such a text, in bytes. Consul's own bound for a key is far below.
+const maxReference = 8 << 10
+
 // parseReference takes text apart at marks, which are those of "?@~|" that the kind of query knows, in that order.
 func parseReference(text, marks string) (reference, error) {
 	var r reference
 	if !utf8.ValidString(text) {
-		return r, fmt.Errorf("%q is not valid UTF-8", text)
+		return r, fmt.Errorf("%s is not valid UTF-8", quote(text))
+	}
+	if len(text) > maxReference {
+		return r, fmt.Errorf("%s is too long", quote(text))
 	}
 	r.name, text = cutAt(text, marks)
 	whole := r.name + text
@@ -46,14 +52,14 @@ func parseReference(text, marks string) (reference, error) {
 		}
 		part, text = cutAt(part, marks)
 		if part == "" {
-			return r, fmt.Errorf("%q: nothing follows %q", whole, mark)
+			return r, fmt.Errorf("%s: nothing follows %q", quote(whole), mark)
 		}
 		if err := r.set(mark, part); err != nil {
-			return r, fmt.Errorf("%q: %w", whole, err)
+			return r, fmt.Errorf("%s: %w", quote(whole), err)
 		}
 	}
 	if text != "" {
-		return r, fmt.Errorf("%q: %q is out of place: the order is NAME%s, each at most once", whole, text, order(marks))
+		return r, fmt.Errorf("%s: %s is out of place: the order is NAME%s, each at most once", quote(whole), quote(text), order(marks))
 	}
 	return r, nil
 }
@@ -110,7 +116,7 @@ func (r *reference) setOptions(text string) error {
 		case "sameness-group":
 			r.SamenessGroup = value
 		default:
-			return fmt.Errorf("unknown option %q: there are ns, partition, peer and sameness-group", name)
+			return fmt.Errorf("unknown option %s: there are ns, partition, peer and sameness-group", quote(name))
 		}
 	}
 	return nil
@@ -132,7 +138,7 @@ func onlyWord(text, also, what string) error {
 func parseKey(text string) (watch.Key, error) {
 	r, err := parsePath(text)
 	if err == nil && r.name == "" {
-		err = fmt.Errorf("%q has no key", text)
+		err = fmt.Errorf("%s has no key", quote(text))
 	}
 	return watch.Key{Path: r.name, Scope: r.Scope}, err
 }
@@ -147,7 +153,7 @@ func parsePrefix(text string) (watch.Prefix, error) {
 func parsePath(text string) (reference, error) {
 	r, err := parseReference(text, "?@")
 	if err == nil && r.name == "" {
-		err = fmt.Errorf("%q has no path", text)
+		err = fmt.Errorf("%s has no path", quote(text))
 	}
 	r.name = strings.TrimLeft(r.name, "/")
 	return r, err
@@ -183,22 +189,22 @@ func parseService(text string, more []string) (serviceRequest, error) {
 	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
 		s.tag, name = name[:dot], name[dot+1:]
 		if s.tag == "" {
-			return s, fmt.Errorf("%q: no tag before the dot", text)
+			return s, fmt.Errorf("%s: no tag before the dot", quote(text))
 		}
 		if err := onlyWord(s.tag, "=:.-", "tag"); err != nil {
-			return s, fmt.Errorf("%q: %w", text, err)
+			return s, fmt.Errorf("%s: %w", quote(text), err)
 		}
 	}
 	if name == "" {
-		return s, fmt.Errorf("%q has no service name", text)
+		return s, fmt.Errorf("%s has no service name", quote(text))
 	}
 	if err := onlyWord(name, "-", "service name"); err != nil {
-		return s, fmt.Errorf("%q: %w", text, err)
+		return s, fmt.Errorf("%s: %w", quote(text), err)
 	}
 	s.query.Name, s.query.Near, s.query.Scope = name, r.near, r.Scope
 	s.statuses, err = parseStatuses(r.statuses)
 	if err != nil {
-		return s, fmt.Errorf("%q: %w", text, err)
+		return s, fmt.Errorf("%s: %w", quote(text), err)
 	}
 	return s, nil
 }
@@ -215,7 +221,7 @@ func parseStatuses(text string) ([]string, error) {
 			continue
 		}
 		if !slices.Contains(known, s) {
-			return nil, fmt.Errorf("invalid filter: %q is no status; there are %s", s, strings.Join(known, ", "))
+			return nil, fmt.Errorf("invalid filter: %s is no status; there are %s", quote(s), strings.Join(known, ", "))
 		}
 		statuses = append(statuses, s)
 	}
@@ -224,9 +230,12 @@ func parseStatuses(text string) ([]string, error) {
 
 // checkFilter tells what is wrong with a filter expression as far as that can be told without the data.
 func checkFilter(expression string) error {
+	if len(expression) > maxReference {
+		return fmt.Errorf("filter %s is too long", quote(expression))
+	}
 	if _, err := bexpr.CreateEvaluator(expression); err != nil {
 		what, _, _ := strings.Cut(err.Error(), "\n")
-		return fmt.Errorf("filter %q does not parse: %s", expression, what)
+		return fmt.Errorf("filter %s does not parse: %s", quote(expression), what)
 	}
 	return nil
 }
@@ -235,11 +244,11 @@ func checkFilter(expression string) error {
 func parseNode(text string) (watch.NodeServices, error) {
 	r, err := parseReference(text, "?@")
 	if err == nil && text != "" && r.name == "" {
-		err = fmt.Errorf("%q has no node name", text)
+		err = fmt.Errorf("%s has no node name", quote(text))
 	}
 	if err == nil {
 		if err = onlyWord(r.name, ".-", "node name"); err != nil {
-			err = fmt.Errorf("%q: %w", text, err)
+			err = fmt.Errorf("%s: %w", quote(text), err)
 		}
 	}
 	return watch.NodeServices{Name: r.name, Scope: r.Scope}, err
@@ -255,7 +264,7 @@ func parseNodes(text string) (watch.Nodes, error) {
 func parseNameless(text, marks string) (reference, error) {
 	r, err := parseReference(text, marks)
 	if err == nil && r.name != "" {
-		err = fmt.Errorf("%q: invalid format: begin with one of %s", text, strings.Join(strings.Split(marks, ""), " "))
+		err = fmt.Errorf("%s: invalid format: begin with one of %s", quote(text), strings.Join(strings.Split(marks, ""), " "))
 	}
 	return r, err
 }

@@ -1,8 +1,10 @@
 package funcs
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"golang.org/x/text/cases"
@@ -114,16 +116,19 @@ func (b binding) regexReplaceAll(expression, with, text string) (string, error) 
 
 type regexKey string
 
+type compiledRegex struct {
+	*regexp.Regexp
+	err error
+}
+
 // regex compiles an expression once a pass: they stand in loops.
 func (b binding) regex(expression string) (*regexp.Regexp, error) {
-	var err error
-	compiled := b.pass.Local(regexKey(expression), func() any {
-		var re *regexp.Regexp
-		re, err = regexp.Compile(expression)
-		return re
-	}).(*regexp.Regexp)
-	if compiled == nil && err == nil {
-		_, err = regexp.Compile(expression)
-	}
-	return compiled, err
+	c := b.pass.Local(regexKey(expression), func() any {
+		re, err := regexp.Compile(expression)
+		if bad, ok := errors.AsType[*syntax.Error](err); ok {
+			err = fmt.Errorf("bad regular expression %s: %s", quote(expression), bad.Code)
+		}
+		return compiledRegex{re, err}
+	}).(compiledRegex)
+	return c.Regexp, c.err
 }
