@@ -76,10 +76,8 @@ func reference() string {
 			return
 		}
 		var env []string
-		if !strings.HasPrefix(st.path, "vault") && !strings.HasPrefix(st.path, "nomad") {
-			for _, name := range st.env {
-				env = append(env, "`"+name+"`")
-			}
+		for _, name := range st.env {
+			env = append(env, "`"+name+"`")
 		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s | %s | %s%s |\n", st.name, kindName(st.typ), code(defaultCell(st)),
 			strings.Join(flags[st.path], ", "), strings.Join(env, ", "), mdEscape(st.doc), oldNames(st.option))

@@ -30,13 +30,14 @@ func Table(p Persona) []Flag {
 		}
 	})
 	flags = append(flags, aliasFlags(p, paths)...)
-	order := groupOrder()
+	order := append(Groups(), unsupportedGroup)
 	slices.SortStableFunc(flags, func(a, b Flag) int { return slices.Index(order, a.Group) - slices.Index(order, b.Group) })
 	return flags
 }
 
-func groupOrder() []string {
-	return []string{"General", "Templates", "Environment", "Process", "Sources", "Consul", "Logging", "Vault"}
+// Groups are the headings of the help, in its order. Flags of no such group are accepted, and not supported.
+func Groups() []string {
+	return []string{"General", "Templates", "Environment", "Process", "Sources", "Consul", "Logging"}
 }
 
 // aliasFlags are further names of options. Old ones work with a warning and are not shown.

@@ -115,8 +115,7 @@ func (d *decoder) environment(c *Config, getenv func(string) string) {
 	// The token and the file that holds it are one thing: either one given elsewhere rules out both variables.
 	haveToken := c.IsSet("consul.token") || c.IsSet("consul.token_file")
 	d.schema.walk(c, func(st setting) {
-		if c.IsSet(st.path) || strings.HasPrefix(st.path, "vault") || strings.HasPrefix(st.path, "nomad") ||
-			haveToken && strings.HasPrefix(st.path, "consul.token") {
+		if c.IsSet(st.path) || st.group == unsupportedGroup || haveToken && strings.HasPrefix(st.path, "consul.token") {
 			return
 		}
 		for _, name := range st.env {

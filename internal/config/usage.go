@@ -34,12 +34,17 @@ func Usage(w io.Writer, p Persona) error {
 			out.WriteString(left + "\n")
 			left = ""
 		}
-		for _, line := range wrap(f.helpText(), lineWidth-helpColumn) {
+		for _, line := range wrap(f.Text(), lineWidth-helpColumn) {
 			fmt.Fprintf(&out, "%-*s%s\n", helpColumn, left, line)
 			left = ""
 		}
 	}
 	fmt.Fprintf(&out, "\nAccepted, not supported:\n  %s\n", strings.Join(wrap(strings.Join(unsupported, ", "), lineWidth-2), "\n  "))
+	var names []string
+	for _, v := range Variables() {
+		names = append(names, v.Names...)
+	}
+	fmt.Fprintf(&out, "\nEnvironment variables, for what nothing else sets:\n  %s\n", strings.Join(wrap(strings.Join(names, ", "), lineWidth-2), "\n  "))
 	_, err := io.WriteString(w, out.String())
 	return err
 }
@@ -49,10 +54,29 @@ const (
 	lineWidth  = 110
 )
 
+// A Variable is an environment variable that fills an option in.
+type Variable struct {
+	Names []string // the first that is set counts
+	Path  string   // of the option
+}
+
+// Variables are all environment variables that fill options in.
+func Variables() []Variable {
+	var all []Variable
+	c := Default("lictor")
+	schema{}.walk(&c, func(st setting) {
+		if len(st.env) > 0 && st.group != unsupportedGroup {
+			all = append(all, Variable{st.env, st.path})
+		}
+	})
+	return all
+}
+
 // unsupportedGroup holds what is accepted so that existing command lines work.
 const unsupportedGroup = "Vault"
 
-func (f Flag) helpText() string {
+// Text is the help with the default.
+func (f Flag) Text() string {
 	if f.Default == "" || f.Default == "false" {
 		return f.Help
 	}

@@ -1,50 +1,62 @@
-package config
+package main
 
 import (
+	"flag"
 	"fmt"
-	"path/filepath"
-	"slices"
+	"os"
 	"strings"
 	"testing"
+
+	"lictor/internal/config"
 )
 
-// TestDocsMan fails when docs/lictor.1 is not what the flags and options make of it now.
+var update = flag.Bool("update", false, "write the generated documentation instead of checking it")
+
+// TestDocsMan fails when docs/lictor.1 is not what commands, flags and options make of it now.
 func TestDocsMan(t *testing.T) {
-	checkGenerated(t, filepath.Join(docsDir, "lictor.1"), manual())
+	const path = "../../docs/lictor.1"
+	want := manual()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Errorf("%s is not up to date (%v): run make docs", path, err)
+	}
 }
 
-// manual is the manual page: its own text, and the flags and variables from the fields.
+// manual is the manual page: its own text, and what the commands, their flags and the options say of themselves.
 func manual() string {
 	var out strings.Builder
 	out.WriteString(manHead)
-	seen := map[string]bool{"config": true}
-	for _, group := range groupOrder() {
-		var flags []Flag
-		for _, f := range append(Table(Lictor), Table(LictorExec)...) {
-			if f.Group == group && !f.Old && group != unsupportedGroup && (!seen[f.Name] || f.Name == "config" && len(flags) == 0) {
-				seen[f.Name] = true
-				flags = append(flags, f)
-			}
-		}
-		if len(flags) == 0 {
-			continue
-		}
-		fmt.Fprintf(&out, ".SS %s\n", group)
+	for _, cmd := range newRootCmd(streams{}).Commands() {
+		fmt.Fprintf(&out, ".TP\n.B lictor %s\n%s\n", roff(cmd.Use), roff(cmd.Short))
+	}
+	out.WriteString(manOptions)
+	group, seen := "", map[string]bool{}
+	flags := append(config.Table(config.Lictor), config.Table(config.LictorExec)...)
+	for _, name := range config.Groups() {
 		for _, f := range flags {
+			if f.Group != name || f.Old || seen[f.Name] {
+				continue
+			}
+			if seen[f.Name] = true; group != name {
+				group = name
+				fmt.Fprintf(&out, ".SS %s\n", group)
+			}
 			fmt.Fprintf(&out, ".TP\n.B \\-%s", roff(f.Name))
 			if f.Value != "" {
 				fmt.Fprintf(&out, "\\fR \\fI%s\\fR", roff(f.Value))
 			}
-			fmt.Fprintf(&out, "\n%s\n", roff(f.helpText()))
+			fmt.Fprintf(&out, "\n%s\n", roff(f.Text()))
 		}
 	}
 	out.WriteString(manMiddle)
-	c := Default("lictor")
-	schema{}.walk(&c, func(st setting) {
-		if len(st.env) > 0 && !slices.Contains([]string{"Vault"}, st.group) {
-			fmt.Fprintf(&out, ".TP\n.B %s\nOption \\fB%s\\fR, where nothing else sets it.\n", roff(strings.Join(st.env, ", ")), roff(st.path))
-		}
-	})
+	for _, v := range config.Variables() {
+		fmt.Fprintf(&out, ".TP\n.B %s\nOption \\fB%s\\fR, where nothing else sets it.\n", roff(strings.Join(v.Names, ", ")), roff(v.Path))
+	}
 	out.WriteString(manTail)
 	return out.String()
 }
@@ -58,7 +70,7 @@ func roff(s string) string {
 	return s
 }
 
-const manHead = `.\" Made by "make docs" from internal/config; edit there.
+const manHead = `.\" Made by "make docs" from cmd/lictor/man_test.go and the flags; edit there.
 .TH LICTOR 1 "" "lictor" "User Commands"
 .SH NAME
 lictor \- render templates and environments from a service registry, and reload what reads them
@@ -69,8 +81,8 @@ lictor \- render templates and environments from a service registry, and reload 
 .B lictor exec
 [\fIoptions\fR] [\fB\-\-\fR] \fICOMMAND\fR [\fIARGUMENT\fR...]
 .br
-.B lictor config
-[\fIoptions\fR] [\fB\-check\fR]
+.B lictor
+\fICOMMAND\fR [\fIoptions\fR]
 .SH DESCRIPTION
 .B lictor
 watches Consul or a data file. When something that a template reads changes, it renders the template, replaces the file in
@@ -79,17 +91,21 @@ one step, and runs a command such as the reload of a load balancer. Unchanged co
 .B lictor exec
 starts a program with its environment taken from keys and services, and starts it anew, or signals it, when they change.
 .PP
-.B lictor config
-prints the configuration that is in force, with secrets redacted; with
-.B \-check
-it reports every mistake in files, templates and destinations.
-.PP
 Called as
 .B consul-template
 or
 .BR envconsul ,
 it takes the command line, files and signals of that program and ends with its exit codes.
-.SH OPTIONS
+.SH COMMANDS
+Each has a help of its own, with
+.BR \-h .
+`
+
+const manOptions = `.SH OPTIONS
+These are the options of
+.B lictor
+and
+.BR "lictor exec" .
 Long options take one dash or two, and their value after "=" or a blank; a true-or-false option takes a value only after
 "=". Options end at the first argument that is none.
 .TP
@@ -154,6 +170,9 @@ A template, command, destination or the registry failed.
 .TP
 .B 15
 A configuration file is wrong.
+.TP
+.B 16
+With \-once \-cache: all is done, but from the last known data, since the registry did not answer.
 .PP
 With a supervised program, its exit code.
 .SH EXAMPLES
