@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"lictor/internal/command"
@@ -65,113 +62,6 @@ func (r *Runner) discard(g *Group) {
 		}
 	}
 	g.endChecks()
-}
-
-// beginChecks collects the checks of the jobs whose output is new, and lays out the folder that they may look at.
-func (r *Runner) beginChecks(g *Group) error {
-	g.checks = nil
-	for _, j := range g.Jobs {
-		if j.Check == nil || j.staged == nil || r.Dry {
-			continue
-		}
-		if g.checked == "" {
-			folder, err := os.MkdirTemp("", "lictor-staged-")
-			if err != nil {
-				return err
-			}
-			g.checked = folder
-			if err := g.layOut(folder); err != nil {
-				return err
-			}
-		}
-		g.checks = append(g.checks, j.Check(j.staged.Path(), g.checked))
-	}
-	return nil
-}
-
-// layOut links the files of the group, staged ones where there are, below folder as they lie below the root.
-func (g *Group) layOut(folder string) error {
-	for _, j := range g.Jobs {
-		if j.Path == "" {
-			continue
-		}
-		path, err := filepath.Abs(j.Path)
-		if err != nil {
-			return err
-		}
-		content := path
-		if j.staged != nil {
-			if content, err = filepath.Abs(j.staged.Path()); err != nil {
-				return err
-			}
-		}
-		link := filepath.Join(folder, path)
-		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
-			return err
-		}
-		if err := os.Symlink(content, link); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// endChecks forgets the checks and removes their folder, which holds only links.
-func (g *Group) endChecks() {
-	if g.checked != "" {
-		os.RemoveAll(g.checked)
-	}
-	g.checks, g.checked = nil, ""
-}
-
-// check submits the next check of a group, or commits it when none is left.
-func (r *Runner) check(ctx context.Context, g *Group) {
-	if len(g.checks) == 0 {
-		g.endChecks()
-		r.commit(g)
-		return
-	}
-	r.Checks.Submit(ctx, g.Name, g.checks[0])
-	g.checks = g.checks[1:]
-}
-
-// refuse ends an attempt to commit whose check failed. The destinations stay as they are; the next change tries again.
-func (r *Runner) refuse(g *Group, why error) {
-	for _, j := range g.Jobs {
-		f, ok := j.staged.(*renderer.Staged)
-		if !ok {
-			continue
-		}
-		// The difference is only counted: its lines may hold secrets.
-		added, removed := r.difference(j.Path, f.Content())
-		kept, err := f.Reject()
-		if err != nil {
-			r.Log.Warn("the rejected content could not be kept", "template", j.Name, "error", err)
-		}
-		r.Log.Error("check failed, the destination keeps what it has", "template", j.Name, "error", why,
-			"lines added", added, "lines removed", removed, "rejected content", kept)
-		j.staged = nil
-	}
-	r.discard(g)
-	g.err = fmt.Errorf("%s: check failed: %w", g.Name, why)
-}
-
-// difference counts the lines that content adds to the file at path, and those it takes away.
-func (r *Runner) difference(path string, content []byte) (added, removed int) {
-	old, err := os.ReadFile(path)
-	if err != nil {
-		old = nil
-	}
-	for i, line := range strings.Split(renderer.Diff("old", "new", old, content), "\n") {
-		switch {
-		case i < 2: // the head
-		case strings.HasPrefix(line, "+"):
-			added++
-		case strings.HasPrefix(line, "-"):
-			removed++
-		}
-	}
-	return added, removed
 }
 
 // commit puts what is staged at its destinations, and submits the commands.

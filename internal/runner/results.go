@@ -75,8 +75,6 @@ func (r *Runner) quiet() bool { return !r.Queue.Busy() && !r.Checks.Busy() }
 // mayStart tells whether the commands of the first commits have each been run, which comes before the child's start.
 func (r *Runner) mayStart() bool { return r.committed() && len(r.before) == 0 }
 
-var _ error = ChildExit{}
-
 // ChildExit is how a run ends whose child has ended, also when it ended with success.
 type ChildExit struct{ command.Status }
 

@@ -9,10 +9,8 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"lictor/internal/command"
@@ -136,15 +134,6 @@ func (r *Runner) round(ctx context.Context) {
 	}
 }
 
-// sync declares what is wanted: what the last pass of any job used.
-func (r *Runner) sync(ctx context.Context) {
-	want := watch.Set{}
-	for q := range r.readers {
-		want.Add(q)
-	}
-	r.Watcher.Sync(ctx, want)
-}
-
 // changes says what has changed for the child.
 type changes struct{ files, environ bool }
 
@@ -174,168 +163,8 @@ func (r *Runner) tell() {
 	}
 }
 
-// execute makes a pass of j.
-func (r *Runner) execute(g *Group, j *Job) {
-	j.due = false
-	j.passes++
-	result, err := j.Execute(r.Watcher.Get)
-	used := result.Used
-	if err != nil || !result.Complete() {
-		// What the last good pass read goes on being watched: the fix may come from there.
-		used.AddAll(j.used)
-	}
-	r.reads(g, j, used)
-	j.waiting, j.unmet = result.Missing, result.Unmet
-	switch {
-	case !result.Complete():
-		j.ready = false
-		if g.committed {
-			r.Log.Info("waiting for data, the destination keeps what it has", "template", j.Name, "for", r.lacks(j))
-		}
-	case err != nil:
-		if !j.Fatal && !r.Once && (j.err == nil || j.err.Error() != err.Error()) {
-			r.Log.Error("template failed, the destination keeps what it has", "template", j.Name, "error", err)
-		}
-		j.err, j.ready = err, false
-	default:
-		j.err, j.ready = nil, true
-		j.output, j.effects = append([]byte{}, result.Output...), result.Effects
-		g.fresh = true
-		r.Log.Debug("template executed", "template", j.Name, "bytes", len(j.output), "queries", len(used), "passes", j.passes)
-	}
-}
-
-// reads notes which queries j used.
-func (r *Runner) reads(g *Group, j *Job, used watch.Set) {
-	for q := range j.used {
-		if !used.Has(q) {
-			delete(r.readers[q], j)
-			if len(r.readers[q]) == 0 {
-				delete(r.readers, q)
-			}
-		}
-	}
-	for q := range used {
-		if r.readers[q] == nil {
-			r.readers[q] = map[*Job]*Group{}
-		}
-		r.readers[q][j] = g
-	}
-	j.used = used
-}
-
-// changedQueries marks the jobs as due that a change of these queries concerns: those that read one of them, or for
-// which the last missing answer came.
-func (r *Runner) changedQueries(dirty watch.Set) {
-	now := time.Now()
-	for q := range dirty {
-		for j, g := range r.readers[q] {
-			if _, waited := j.waiting[q]; waited {
-				delete(j.waiting, q)
-				j.due = j.due || len(j.waiting) == 0
-				continue
-			}
-			j.due = true
-			if g.committed {
-				g.changed(now)
-			}
-		}
-	}
-}
-
-// wait returns when there may be something to do; over tells that the run ends here, with err or without.
-func (r *Runner) wait(ctx context.Context) (over bool, err error) {
-	timer := time.NewTimer(time.Until(r.nextTime()))
-	defer timer.Stop()
-	var exited <-chan command.Status
-	if r.Child != nil {
-		exited = r.Child.Exited()
-	}
-	select {
-	case <-ctx.Done():
-		return true, nil
-	case status := <-exited:
-		return true, ChildExit{status}
-	case sig := <-r.Signals:
-		return r.OnSignal(sig), nil
-	case <-r.Queue.Done():
-		r.commandsEnded()
-	case <-r.Checks.Done():
-		r.checksEnded(ctx)
-	case <-r.Watcher.Changed():
-		dirty := r.Watcher.Take()
-		r.unkept = r.unkept || len(dirty) > 0
-		r.changedQueries(dirty)
-		return false, r.Watcher.GaveUp()
-	case <-timer.C:
-		return false, r.impatience(ctx)
-	}
-	return false, nil
-}
-
-// nextTime is when the runner has something to do that no event tells it of.
-func (r *Runner) nextTime() time.Time {
-	next := time.Now().Add(time.Hour)
-	earlier := func(at time.Time) {
-		if !at.IsZero() && at.Before(next) {
-			next = at
-		}
-	}
-	for _, g := range r.Groups {
-		earlier(g.settles())
-		earlier(g.retry)
-	}
-	if r.unkept && r.Keep != nil && r.started {
-		earlier(r.kept.Add(keepInterval))
-	}
-	if !r.committed() {
-		earlier(r.nagged.Add(patience))
-		if r.Once && r.Timeout > 0 {
-			earlier(r.begun.Add(r.Timeout))
-		}
-	}
-	return next
-}
-
-// keepInterval is the least time between two calls of Keep.
-const keepInterval = 30 * time.Second
-
-// keep calls Keep when it is time to.
-func (r *Runner) keep(now time.Time) {
-	if r.Keep == nil || !r.unkept || !r.started || now.Sub(r.kept) < keepInterval {
-		return
-	}
-	r.unkept, r.kept = false, now
-	if err := r.Keep(); err != nil {
-		r.Log.Warn("the answers were not kept for a start without the registry", "error", err)
-	}
-}
-
 // ErrStale is what a run with Once ends with that did all it should, but from the last known data.
 var ErrStale = errors.New("the registry did not answer: all was rendered from the last known data")
-
-// patience is how long the first render may wait for data before it is logged what it waits for, and how long until it
-// is logged again.
-const patience = 10 * time.Second
-
-// impatience logs what the first render waits for, and is the error of a run that has waited for too long.
-func (r *Runner) impatience(ctx context.Context) error {
-	now := time.Now()
-	over := r.Once && r.Timeout > 0 && now.Sub(r.begun) >= r.Timeout
-	if r.committed() || !over && now.Sub(r.nagged) < patience {
-		return nil
-	}
-	r.nagged = now
-	lines := r.lackLines()
-	r.sync(ctx)
-	if over {
-		return fmt.Errorf("gave up after %s: %s", r.Timeout, strings.Join(lines, "; "))
-	}
-	for _, line := range lines {
-		r.Log.Warn("still not rendered: " + line)
-	}
-	return nil
-}
 
 // committed tells whether every group is at its destination.
 func (r *Runner) committed() bool {

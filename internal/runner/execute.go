@@ -1,0 +1,86 @@
+package runner
+
+import (
+	"context"
+	"time"
+
+	"lictor/watch"
+)
+
+// sync declares what is wanted: what the last pass of any job used.
+func (r *Runner) sync(ctx context.Context) {
+	want := watch.Set{}
+	for q := range r.readers {
+		want.Add(q)
+	}
+	r.Watcher.Sync(ctx, want)
+}
+
+// execute makes a pass of j.
+func (r *Runner) execute(g *Group, j *Job) {
+	j.due = false
+	j.passes++
+	result, err := j.Execute(r.Watcher.Get)
+	used := result.Used
+	if err != nil || !result.Complete() {
+		// What the last good pass read goes on being watched: the fix may come from there.
+		used.AddAll(j.used)
+	}
+	r.reads(g, j, used)
+	j.waiting, j.unmet = result.Missing, result.Unmet
+	switch {
+	case !result.Complete():
+		j.ready = false
+		if g.committed {
+			r.Log.Info("waiting for data, the destination keeps what it has", "template", j.Name, "for", r.lacks(j))
+		}
+	case err != nil:
+		if !j.Fatal && !r.Once && (j.err == nil || j.err.Error() != err.Error()) {
+			r.Log.Error("template failed, the destination keeps what it has", "template", j.Name, "error", err)
+		}
+		j.err, j.ready = err, false
+	default:
+		j.err, j.ready = nil, true
+		j.output, j.effects = append([]byte{}, result.Output...), result.Effects
+		g.fresh = true
+		r.Log.Debug("template executed", "template", j.Name, "bytes", len(j.output), "queries", len(used), "passes", j.passes)
+	}
+}
+
+// reads notes which queries j used.
+func (r *Runner) reads(g *Group, j *Job, used watch.Set) {
+	for q := range j.used {
+		if !used.Has(q) {
+			delete(r.readers[q], j)
+			if len(r.readers[q]) == 0 {
+				delete(r.readers, q)
+			}
+		}
+	}
+	for q := range used {
+		if r.readers[q] == nil {
+			r.readers[q] = map[*Job]*Group{}
+		}
+		r.readers[q][j] = g
+	}
+	j.used = used
+}
+
+// changedQueries marks the jobs as due that a change of these queries concerns: those that read one of them, or for
+// which the last missing answer came.
+func (r *Runner) changedQueries(dirty watch.Set) {
+	now := time.Now()
+	for q := range dirty {
+		for j, g := range r.readers[q] {
+			if _, waited := j.waiting[q]; waited {
+				delete(j.waiting, q)
+				j.due = j.due || len(j.waiting) == 0
+				continue
+			}
+			j.due = true
+			if g.committed {
+				g.changed(now)
+			}
+		}
+	}
+}
