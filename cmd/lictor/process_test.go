@@ -1,0 +1,347 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// These tests look at the running program from outside. Their registry is a data file, which the daemon follows.
+
+const (
+	keyTemplate = "k.ctmpl"
+	keyText     = "k={{ key \"k\" }}\n"
+)
+
+// keyFiles is a folder with a template of one key, and its data.
+func keyFiles() map[string]string {
+	return map[string]string{keyTemplate: keyText, "data.yaml": "kv: {k: 1}\n"}
+}
+
+func TestDaemonFollowsDataFile(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	d := start(t, dir, "lictor", "-data", "data.yaml", "-template", "k.ctmpl:out:cat out >> seen")
+	d.file("seen", "k=1\n")
+	write(t, dir, "data.yaml", "kv: {k: 2}\n")
+	d.file("seen", "k=1\nk=2\n")
+	write(t, dir, "data.yaml", "kv: [broken\n")
+	d.waitPrinted("data.yaml:1", 1)
+	write(t, dir, "data.yaml", "kv: {k: 2, other: 3}\n") // good again, and the same for the template
+	write(t, dir, "data.yaml", "kv: {k: 4}\n")
+	d.file("seen", "k=1\nk=2\nk=4\n")
+	d.signal(syscall.SIGTERM)
+	if code := d.exit(patience); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+func TestReloadOfConfiguration(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	config := func(dest string) string {
+		return "data = [\"data.yaml\"]\npid_file = \"pid\"\ntemplate {\n  source = \"k.ctmpl\"\n  destination = \"" + dest + "\"\n}\n"
+	}
+	write(t, dir, "lictor.hcl", config("one"))
+	d := start(t, dir, "lictor", "-config", "lictor.hcl")
+	d.file("one", "k=1\n")
+
+	for i, broken := range []struct{ text, says string }{
+		{"template {\n", "lictor.hcl:"},
+		{"templat { }\n", `did you mean \"template\"`},
+		{config("two") + "template {\n  source = \"nowhere\"\n  destination = \"x\"\n}\n", "open nowhere: no such file"},
+	} {
+		write(t, dir, "lictor.hcl", broken.text)
+		d.signal(syscall.SIGHUP)
+		d.waitPrinted("the new configuration is refused, the old one goes on", i+1)
+		d.waitPrinted(broken.says, 1)
+	}
+	write(t, dir, "data.yaml", "kv: {k: 2}\n")
+	d.file("one", "k=2\n")
+	if read(t, dir, "two") != "" {
+		t.Error("a refused configuration was rendered")
+	}
+
+	write(t, dir, "lictor.hcl", config("three"))
+	d.signal(syscall.SIGHUP)
+	d.file("three", "k=2\n")
+	write(t, dir, "data.yaml", "kv: {k: 3}\n")
+	d.file("three", "k=3\n")
+	if got := read(t, dir, "one"); got != "k=2\n" {
+		t.Errorf("the old configuration still renders: %q", got)
+	}
+	if got := read(t, dir, "pid"); got != strconv.Itoa(d.cmd.Process.Pid) {
+		t.Errorf("the process file holds %q after a reload", got)
+	}
+	d.signal(syscall.SIGINT)
+	if code := d.exit(patience); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	if read(t, dir, "pid") != "" {
+		t.Error("the process file is still there")
+	}
+}
+
+func TestReloadKeepsStandardInput(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	in, err := os.Open(filepath.Join(dir, keyTemplate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	d := startFrom(t, dir, in, nil, "lictor", "-data", "data.yaml", "-template", "-:out")
+	d.file("out", "k=1\n")
+	d.signal(syscall.SIGHUP)
+	d.waitPrinted("reloading the configuration", 1)
+	write(t, dir, "data.yaml", "kv: {k: 2}\n")
+	d.file("out", "k=2\n")
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, nil)
+	d := start(t, dir, "lictor", "-data", "/dev/null", "-exec", `trap "" TERM INT; echo up > up; while :; do sleep 0.1; done`)
+	d.file("up", "up\n")
+	d.signal(syscall.SIGINT)
+	d.waitPrinted("stopping", 1)
+	if !d.alive() {
+		t.Fatal("it did not wait for its child")
+	}
+	d.signal(syscall.SIGTERM)
+	if code := d.exit(5 * time.Second); code != -int(syscall.SIGTERM) {
+		t.Errorf("ended with %d, want the signal", code)
+	}
+}
+
+// eventsScript is a shell program that notes its signals, and ends with the code in the file "code" by TERM or INT.
+const eventsScript = `
+echo start >> events
+for s in HUP USR1 USR2 WINCH; do trap "echo $s >> events" $s; done
+trap 'echo TERM >> events; exit 7' TERM
+trap 'echo INT >> events; exit 0' INT
+while :; do sleep 0.02; done`
+
+func TestSignalsReachTheChild(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"child.sh": eventsScript})
+	d := start(t, dir, "lictor", "-data", "/dev/null", "-kill-signal", "SIGQUIT", "-exec-kill-signal", "SIGTERM", "-exec", "exec sh child.sh")
+	d.file("events", "start\n")
+	want := "start\n"
+	for _, sig := range []struct {
+		syscall.Signal
+		name string
+	}{{syscall.SIGUSR1, "USR1"}, {syscall.SIGUSR2, "USR2"}, {syscall.SIGWINCH, "WINCH"}} {
+		d.signal(sig.Signal)
+		want += sig.name + "\n"
+		d.file("events", want)
+	}
+	d.signal(syscall.SIGQUIT)
+	if code := d.exit(patience); code != 7 {
+		t.Errorf("exit code %d, want the child's 7", code)
+	}
+	if got := read(t, dir, "events"); got != want+"TERM\n" {
+		t.Errorf("the child saw %q", got)
+	}
+}
+
+func TestChildIsToldOfChanges(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	write(t, dir, "child.sh", eventsScript)
+	d := start(t, dir, "lictor", "-data", "data.yaml", "-template", "k.ctmpl:out",
+		"-exec", "exec sh child.sh", "-exec-reload-signal", "SIGHUP", "-exec-kill-signal", "SIGINT")
+	d.file("events", "start\n")
+	write(t, dir, "data.yaml", "kv: {k: 2}\n")
+	d.file("events", "start\nHUP\n")
+	d.file("out", "k=2\n")
+	d.signal(syscall.SIGHUP) // reads the configuration again: the child is replaced
+	d.file("events", "start\nHUP\nINT\nstart\n")
+	d.signal(syscall.SIGTERM)
+	if code := d.exit(patience); code != 0 {
+		t.Errorf("exit code %d, want the child's 0", code)
+	}
+}
+
+func TestChildIsReplacedOnChange(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	write(t, dir, "child.sh", eventsScript)
+	d := start(t, dir, "lictor", "-data", "data.yaml", "-template", "k.ctmpl:out", "-exec", "exec sh child.sh", "-exec-kill-signal", "SIGINT")
+	d.file("events", "start\n")
+	write(t, dir, "data.yaml", "kv: {k: 2}\n")
+	d.file("events", "start\nINT\nstart\n")
+	d.signal(syscall.SIGKILL) // even then the child does not stay behind
+	d.exit(patience)
+	eventually(t, "no child is left", func() bool { return !processWith(t, dir) })
+}
+
+// processWith tells whether a process runs whose working directory is dir.
+func processWith(t *testing.T, dir string) bool {
+	t.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil && at == dir {
+			return true
+		}
+	}
+	return false
+}
+
+func TestStubbornChildIsKilled(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, nil)
+	d := start(t, dir, "lictor", "-data", "/dev/null", "-exec-kill-timeout", "200ms",
+		"-exec", `trap "" TERM INT; echo up > up; while :; do sleep 0.02; done`)
+	d.file("up", "up\n")
+	d.signal(syscall.SIGTERM)
+	d.exit(10 * time.Second)
+	if processWith(t, dir) {
+		t.Error("something of the child is left")
+	}
+}
+
+func TestChildIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, nil)
+	d := start(t, dir, "lictor", "-data", "/dev/null", "-exec-restart", "on-failure", "-exec", `echo start >> events; [ "$(wc -l < events)" -ge 2 ]`)
+	if code := d.exit(patience); code != 0 { // fails, and is started again after a second
+		t.Errorf("exit code %d, want 0", code)
+	}
+	if got := read(t, dir, "events"); got != "start\nstart\n" {
+		t.Errorf("it started as %q", got)
+	}
+}
+
+func TestSlowCommandDelaysNobody(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"data.yaml": "kv: {a: 1, b: 1}\n"})
+	write(t, dir, "a.ctmpl", `{{ key "a" }}`)
+	write(t, dir, "b.ctmpl", `{{ key "b" }}`)
+	d := start(t, dir, "lictor", "-data", "data.yaml",
+		"-template", "a.ctmpl:a:[ -e release ] || echo slow >> slow; until [ -e release ]; do sleep 0.02; done",
+		"-template", "b.ctmpl:b:cat b >> quick")
+	d.file("slow", "slow\n")
+	d.file("quick", "1")
+	write(t, dir, "data.yaml", "kv: {a: 1, b: 2}\n")
+	d.file("quick", "12") // while the other still runs
+	write(t, dir, "data.yaml", "kv: {a: 2, b: 3}\n")
+	d.file("a", "2")
+	d.file("quick", "123")
+	write(t, dir, "release", "")
+	d.signal(syscall.SIGTERM)
+	d.exit(patience)
+}
+
+func TestTimeoutEndsTheWholeGroup(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	write(t, dir, "lictor.hcl", `
+template {
+  source          = "k.ctmpl"
+  destination     = "out"
+  command         = "sleep 1000 & sleep 1000 & echo up > up; wait"
+  command_timeout = "300ms"
+}`)
+	d := start(t, dir, "lictor", "-once", "-config", "lictor.hcl", "-data", "data.yaml")
+	if code := d.exit(patience); code != 14 {
+		t.Errorf("exit code %d, want 14", code)
+	}
+	d.waitPrinted("did not end within 300ms and was stopped", 1)
+	if read(t, dir, "up") == "" {
+		t.Fatal("the command did not run")
+	}
+	if processWith(t, dir) {
+		t.Error("something of the command is left")
+	}
+}
+
+func TestFailedReloadIsOwed(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	d := start(t, dir, "lictor", "-data", "data.yaml", "-template", "k.ctmpl:out:echo try >> tries; [ -e allowed ]")
+	d.waitPrinted("ended with exit code 1", 1)
+	d.waitPrinted("ended with exit code 1", 2) // tried again though nothing changed
+	if !d.alive() {
+		t.Fatal("a failed command has ended the daemon")
+	}
+	write(t, dir, "allowed", "")
+	eventually(t, "the command ran after it was allowed to succeed", func() bool {
+		return strings.Count(read(t, dir, "tries"), "try") == 1+strings.Count(d.printed(), "ended with exit code 1")
+	})
+	d.signal(syscall.SIGTERM)
+	d.exit(patience)
+	if tries, failures := strings.Count(read(t, dir, "tries"), "try"), strings.Count(d.printed(), "ended with exit code 1"); tries != failures+1 {
+		t.Errorf("%d runs, of which %d failed", tries, failures)
+	}
+}
+
+// Answers come one by one, so a burst may be two rounds; what is submitted while the command waits or runs is one more run.
+func TestSharedCommandIsCoalesced(t *testing.T) {
+	t.Parallel()
+	files, args := map[string]string{}, []string{"-data", "data.yaml"}
+	data := func(value string) string {
+		var b strings.Builder
+		b.WriteString("kv:\n")
+		for i := range 20 {
+			fmt.Fprintf(&b, "  k%d: %s\n", i, value)
+		}
+		return b.String()
+	}
+	for i := range 20 {
+		files[fmt.Sprintf("%d.ctmpl", i)] = fmt.Sprintf(`{{ key "k%d" }}`, i)
+		args = append(args, "-template", fmt.Sprintf("%d.ctmpl:out/%d:cat out/* >> seen; echo >> seen", i, i))
+	}
+	files["data.yaml"] = data("1")
+	dir := folder(t, files)
+	d := start(t, dir, "lictor", args...)
+	last := func(want string) {
+		t.Helper()
+		want = strings.Repeat(want, 20) + "\n"
+		eventually(t, "the command has seen all files as "+want, func() bool { return strings.HasSuffix(read(t, dir, "seen"), want) })
+	}
+	last("1")
+	write(t, dir, "data.yaml", data("2"))
+	last("2")
+	d.signal(syscall.SIGTERM)
+	d.exit(patience)
+	if runs := strings.Count(read(t, dir, "seen"), "\n"); runs > 6 {
+		t.Errorf("the command of 20 templates ran %d times for two changes", runs)
+	}
+}
+
+func TestReadyIsToldToSystemd(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	d := startWith(t, dir, []string{"NOTIFY_SOCKET=" + filepath.Join(dir, "notify")}, "lictor", "-data", "data.yaml", "-template", "k.ctmpl:out")
+	if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	message := make([]byte, 100)
+	n, err := socket.Read(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(message[:n]) != "READY=1" {
+		t.Errorf("systemd was told %q", message[:n])
+	}
+	if read(t, dir, "out") != "k=1\n" {
+		t.Error("it said that it is ready before the file stood")
+	}
+	d.signal(syscall.SIGTERM)
+	d.exit(patience)
+}
