@@ -7,8 +7,12 @@ import (
 	"lictor/watch"
 )
 
-// sync declares what is wanted: what the last pass of any job used.
+// sync declares what is wanted, when it has changed: what the last pass of any job used.
 func (r *Runner) sync(ctx context.Context) {
+	if !r.rewired {
+		return
+	}
+	r.rewired = false
 	want := watch.Set{}
 	for q := range r.readers {
 		want.Add(q)
@@ -54,12 +58,14 @@ func (r *Runner) reads(g *Group, j *Job, used watch.Set) {
 			delete(r.readers[q], j)
 			if len(r.readers[q]) == 0 {
 				delete(r.readers, q)
+				r.rewired = true
 			}
 		}
 	}
 	for q := range used {
 		if r.readers[q] == nil {
 			r.readers[q] = map[*Job]*Group{}
+			r.rewired = true
 		}
 		r.readers[q][j] = g
 	}

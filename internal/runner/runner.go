@@ -47,6 +47,7 @@ type Runner struct {
 	OnSignal func(os.Signal) (end bool)
 
 	readers  map[watch.Query]map[*Job]*Group // who used which query in its last pass
+	rewired  bool                            // the keys of readers have changed since the watcher was told
 	started  bool                            // Ready was called
 	before   map[string]int                  // commands that the child's start waits for, by id, with their tickets
 	changed  changes                         // since the child was told last
