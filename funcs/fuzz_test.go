@@ -19,7 +19,7 @@ import (
 func answers(q watch.Query) (any, bool) {
 	pairs := []*watch.KeyPair{{Path: "app/db/host", Value: "h1"}, {Path: "app/name", Value: "orders"}, {Path: "app/port", Value: "8080"}}
 	instances := []*watch.ServiceInstance{
-		{ID: "web-1", Name: "web", Node: "n1", Address: "10.0.0.1", Port: 80, Tags: watch.ServiceTags{"a", "b"}, ServiceMeta: map[string]string{"v": "1"}, Status: "passing"},
+		{ID: "web-1", Name: "web", Node: "n1", Address: "10.0.0.1", Port: 80, Tags: watch.ServiceTags{"b", "a"}, ServiceMeta: map[string]string{"v": "1"}, Status: "passing"},
 		{ID: "web-2", Name: "web", Node: "n2", Address: "10.0.0.2", Port: 81, Status: "critical", Checks: watch.HealthChecks{{Status: "critical"}}},
 	}
 	node := &watch.Node{Node: "n1", Address: "10.0.0.1"}
@@ -96,4 +96,16 @@ func FuzzTemplate(f *testing.F) {
 			t.Errorf("%q took %s", text, took)
 		}
 	})
+}
+
+// execute runs text once on what known answers.
+func execute(t *testing.T, text string, known watch.Lookup) error {
+	t.Helper()
+	tmpl, err := engine.Parse("test", text, engine.Options{}, func(p *engine.Pass) template.FuncMap {
+		return funcs.Map(t.Context(), p, funcs.Options{Env: lookupEnv})
+	})
+	if err == nil {
+		_, err = tmpl.Execute(known)
+	}
+	return err
 }

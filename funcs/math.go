@@ -54,8 +54,8 @@ func modulo(b, a any) (any, error) {
 	return arithmetic(b, a, func(a, b int64) int64 { return a % b }, func(a, b uint64) uint64 { return a % b }, math.Mod)
 }
 
-func minimum(b, a any) (any, error) { return choose(b, a, func(c int) bool { return c < 0 }) }
-func maximum(b, a any) (any, error) { return choose(b, a, func(c int) bool { return c > 0 }) }
+func minimum(b, a any) (any, error) { return choose(b, a, func(c int) bool { return c <= 0 }) }
+func maximum(b, a any) (any, error) { return choose(b, a, func(c int) bool { return c >= 0 }) }
 
 // A number is what templates count with, whatever Go type it has.
 type number struct {

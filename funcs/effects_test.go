@@ -1,0 +1,231 @@
+package funcs_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"lictor/funcs"
+	"lictor/watch"
+)
+
+// commit renders text and does what it asked for, as the engine's user does once the output is written.
+func commit(t *testing.T, o funcs.Options, text string) (string, error) {
+	t.Helper()
+	r, err := render(t, o, text)
+	for _, effect := range r.Effects {
+		if err == nil {
+			err = effect()
+		}
+	}
+	return string(r.Output), err
+}
+
+func TestPluginRunsOnceAllIsThere(t *testing.T) {
+	ran := filepath.Join(t.TempDir(), "ran")
+	r, err := render(t, funcs.Options{}, `{{ $k := key "app/name" }}{{ plugin "/bin/sh" "-c" (printf "echo $$ >> `+ran+`; echo %s" $k) }}`)
+	if err != nil || string(r.Output) != "orders" {
+		t.Fatalf("got %q, %v", r.Output, err)
+	}
+	if text, _ := os.ReadFile(ran); bytes.Count(text, []byte("\n")) != 1 {
+		t.Errorf("the plugin ran for the pids %q, want one", text)
+	}
+	_, err = render(t, funcs.Options{}, `{{ key "no/such" }}{{ plugin "/bin/sh" "-c" "echo >> `+ran+`" }}`)
+	if _, waits := errors.AsType[waiting](err); !waits {
+		t.Errorf("got %v, want it to wait for the key", err)
+	}
+	if text, _ := os.ReadFile(ran); bytes.Count(text, []byte("\n")) != 1 {
+		t.Error("the plugin ran though a key was missing")
+	}
+}
+
+func TestPluginThatHangsIsKilledWithItsChildren(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	started := time.Now()
+	_, err := render(t, funcs.Options{PluginTimeout: 300 * time.Millisecond}, `{{ plugin "/bin/sh" "-c" "sleep 60 & echo $! > `+pid+`; wait" }}`)
+	if err == nil || !strings.Contains(err.Error(), "did not end within 300ms, so it was killed") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(started); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	text, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	for end := time.Now().Add(5 * time.Second); running(child); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the child %d still runs", child)
+		}
+	}
+}
+
+// running tells whether a process is alive: not gone, and not a zombie that nobody has waited for.
+func running(pid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && syscall.Kill(pid, 0) == nil && !strings.Contains(string(status), ") Z ")
+}
+
+func TestPluginErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		`{{ plugin "/bin/sh" "-c" "echo why >&2; exit 3" "hunter2" }}`: `plugin "/bin/sh": exit status 3; it said: why`,
+		`{{ plugin "/no/such" "hunter2" }}`:                            `no such file or directory`,
+	} {
+		_, err := render(t, funcs.Options{}, text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+	}
+	_, err := render(t, funcs.Options{}, `{{ $s := key "app/name" }}{{ plugin "/bin/false" $s }}`)
+	if err == nil || strings.Contains(err.Error(), "orders") {
+		t.Errorf("the error tells an argument: %v", err)
+	}
+}
+
+func TestWriteToFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(path, perms, flags, content string) error {
+		t.Helper()
+		text := `{{ writeToFile "` + path + `" "" "" "` + perms + `" "` + flags + `" "` + content + `" }}`
+		r, err := render(t, funcs.Options{}, text)
+		if err != nil || len(r.Effects) != 1 {
+			t.Fatalf("%s: %d effects, %v", text, len(r.Effects), err)
+		}
+		return r.Effects[0]()
+	}
+	path := filepath.Join(dir, "deep", "file")
+	for _, step := range []struct {
+		perms, flags, content, want string
+		mode                        os.FileMode
+	}{
+		{"0640", "", "one", "one", 0o640},
+		{"0600", "append", "two", "onetwo", 0o600},
+		{"0600", "append,newline", "three", "onetwothree\n", 0o600},
+		{"0644", "newline", "four", "four\n", 0o644},
+		{"0644", "", "", "", 0o644},
+	} {
+		if err := write(path, step.perms, step.flags, step.content); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		info, _ := os.Stat(path)
+		if err != nil || string(text) != step.want || info.Mode() != step.mode {
+			t.Errorf("after %+v: %q, %v, %v", step, text, info.Mode(), err)
+		}
+	}
+	if err := write(dir, "0644", "", "x"); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		t.Errorf("onto a directory: %v", err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(link, "0644", "", "through"); err != nil {
+		t.Fatal(err)
+	}
+	if target, err := os.Readlink(link); err != nil || target != path {
+		t.Errorf("the link is now %q, %v", target, err)
+	}
+	if text, _ := os.ReadFile(path); string(text) != "through" {
+		t.Errorf("the link's target has %q", text)
+	}
+	if _, err := render(t, funcs.Options{}, `{{ key "no/such" | writeToFile "`+dir+`/never" "" "" "0644" }}`); err == nil {
+		t.Error("complete without its key")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "never")); err == nil {
+		t.Error("written though a key was missing")
+	}
+	for _, bad := range []string{`"" "" "" "0644" "x"`, `"f" "" "" "9" "x"`, `"f" "nobody-such" "" "0644" "x"`, `"f" "" "nobody-such" "0644" "x"`, `"f" "" "" "0644"`, `"f" "" "" "0644" "a" "b" "c"`} {
+		if r, err := render(t, funcs.Options{}, `{{ writeToFile `+bad+` }}`); err == nil || len(r.Effects) > 0 {
+			t.Errorf("writeToFile %s: %v", bad, err)
+		}
+	}
+}
+
+func TestSandbox(t *testing.T) {
+	dir := t.TempDir()
+	for path, text := range map[string]string{"box/in": "in", "box/sub/deep": "deep", "out": "out", "boxed": "boxed"} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{"box/link": "../out", "box/linked": "..", "box/good": "sub/deep", "alias": "box"} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		sandbox, path, want string // want "" is refused
+	}{
+		{"box", "box/in", "in"}, {"box", "box/sub/deep", "deep"}, {"box", "box/good", "deep"}, {"box", "alias/in", "in"}, {"alias", "box/in", "in"},
+		{"box", "out", ""}, {"box", "box/../out", ""}, {"box", "box/link", ""}, {"box", "box/linked/out", ""}, {"box", "boxed", ""}, {"nowhere", "box/in", ""},
+	} {
+		o := funcs.Options{Sandbox: filepath.Join(dir, c.sandbox)}
+		r, err := render(t, o, `{{ file "`+dir+"/"+c.path+`" }}`)
+		if (err == nil) != (c.want != "") || string(r.Output) != c.want {
+			t.Errorf("file %s in %s: %q, %v", c.path, c.sandbox, r.Output, err)
+		}
+	}
+	o := funcs.Options{Sandbox: filepath.Join(dir, "box")}
+	for path, allowed := range map[string]bool{"box/new": true, "box/newer/new": true, "box/link": false, "box/linked/new": false, "new": false, "box/../new": false} {
+		_, err := commit(t, o, `{{ writeToFile "`+dir+"/"+path+`" "" "" "0644" "x" }}`)
+		if (err == nil) != allowed {
+			t.Errorf("writeToFile %s: %v", path, err)
+		}
+	}
+	if text, _ := os.ReadFile(filepath.Join(dir, "out")); string(text) != "out" {
+		t.Errorf("the file outside was changed to %q", text)
+	}
+	if _, err := render(t, funcs.Options{Sandbox: "testdata"}, `{{ file "`+dir+`/out" }}`); err == nil {
+		t.Error("an absolute path with a relative sandbox is not refused")
+	}
+}
+
+func TestDebugOutputComesOnce(t *testing.T) {
+	var debug bytes.Buffer
+	out, err := commit(t, funcs.Options{Debug: &debug}, `[{{ key "app/name" | spew_dump }}{{ spew_printf "%v" 1 }}]`)
+	if err != nil || out != "[]" || debug.String() != "(string) (len=6) \"orders\"\n1" {
+		t.Errorf("out %q, debug %q, %v", out, debug.String(), err)
+	}
+}
+
+// TestAnswersAreNotChanged runs every example, and what sorts and groups, on answers that others share.
+func TestAnswersAreNotChanged(t *testing.T) {
+	texts := []string{
+		`{{ range service "web|any" }}{{ .Tags | sprig_sortAlpha }}{{ .Tags | sprig_reverse }}{{ sprig_append .Tags "z" }}{{ end }}`,
+		`{{ with sprig_reverse (nodes) }}{{ sprig_append . 1 }}{{ end }}{{ sprig_reverse (datacenters) }}{{ sprig_sortAlpha (datacenters) }}`,
+		`{{ range tree "app" | byKey }}{{ range . }}{{ .Key }}{{ end }}{{ end }}{{ tree "" | explode }}{{ range ls "app" }}{{ .Key }}{{ end }}`,
+		`{{ mergeMap (tree "app" | explode) (sprig_dict "app" "x") }}{{ range service "web|any" }}{{ .Checks | toJSON }}{{ end }}`,
+	}
+	for _, d := range funcs.Docs() {
+		texts = append(texts, d.Example)
+	}
+	for _, text := range texts {
+		asked := map[watch.Query]any{}
+		if err := execute(t, text, func(q watch.Query) (any, bool) {
+			if _, known := asked[q]; !known {
+				asked[q], _ = answers(q)
+			}
+			return asked[q], asked[q] != nil
+		}); err != nil && strings.Contains(text, "sprig_") {
+			t.Logf("%s: %v", text, err)
+		}
+		for q, value := range asked {
+			if fresh, _ := answers(q); !reflect.DeepEqual(fresh, value) {
+				t.Errorf("%s changed the answer to %s", text, q)
+			}
+		}
+	}
+}
