@@ -33,6 +33,14 @@ func newDecoder() *decoder { return &decoder{schema: schema{}, origin: map[strin
 
 func (d *decoder) fail(err error) { d.errs = append(d.errs, err) }
 
+// failAt notes a mistake in the option at path: at err's own place if it has one, such as an item of a list, else at n's.
+func (d *decoder) failAt(path string, n node, err error) {
+	if at, ok := errors.AsType[*Error](err); ok {
+		n.pos, err = at.Pos, at.Err
+	}
+	d.fail(n.errorf("%s: %w", path, err))
+}
+
 func (d *decoder) warn(pos Pos, format string, args ...any) {
 	d.warnings = append(d.warnings, pos.String()+": "+fmt.Sprintf(format, args...))
 }
@@ -66,7 +74,7 @@ func (d *decoder) block(path string, n node, v reflect.Value) {
 		return
 	}
 	if n.kind != object {
-		d.fail(n.errorf("%s: %w", path, errors.Unwrap(n.want("a block"))))
+		d.failAt(path, n, n.want("a block"))
 		return
 	}
 	last := map[string]int{}
@@ -90,7 +98,7 @@ func (d *decoder) blockText(path string, n node, t textDecoder) {
 	warning, err := t.decodeText(n.text)
 	switch {
 	case err != nil:
-		d.fail(n.errorf("%s: %w", path, err))
+		d.failAt(path, n, err)
 	case warning != "":
 		d.warn(n.pos, "%s", warning)
 	}
@@ -115,11 +123,7 @@ func (d *decoder) value(path string, n node, v reflect.Value) {
 		return
 	}
 	if err := d.leaf(path, n, v); err != nil {
-		var at *Error
-		if errors.As(err, &at) {
-			n.pos, err = at.Pos, at.Err
-		}
-		d.fail(n.errorf("%s: %w", path, err))
+		d.failAt(path, n, err)
 		return
 	}
 	d.note(path, n.pos)
@@ -244,7 +248,7 @@ func (d *decoder) oldPlace(f field, v reflect.Value) bool {
 		return true
 	case "once", "parseonly":
 		if f.value.kind != boolean {
-			d.fail(f.value.errorf("%s: %w", f.name, errors.Unwrap(f.value.want("true or false"))))
+			d.failAt(f.name, f.value, f.value.want("true or false"))
 		}
 		d.warn(f.pos, "%s has no effect in a file: use the flag", f.name)
 		return true

@@ -133,7 +133,7 @@ func environmentFlags() []Flag {
 func setTemplate(_ *decoder, c *Config, n node) error {
 	t := defaultTemplate()
 	parts := strings.SplitN(n.text, ":", 3)
-	t.Source, t.Pos = parts[0], Pos{File: "flag -template " + strconv.Quote(n.text)}
+	t.Source, t.Pos = parts[0], flagPos("template "+strconv.Quote(n.text))
 	if len(parts) > 1 {
 		t.Destination = parts[1]
 	}

@@ -49,8 +49,8 @@ type Flag struct {
 	set func(*decoder, *Config, node) error
 }
 
-// Flags are the flags of one command line. Parsing checks each value at once; [Flags.Apply] then lays the flags that were
-// given over a configuration.
+// Flags are the flags of one command line. Parsing checks each value at once; [Load] then lays the flags that were given over
+// what it has read.
 type Flags struct {
 	// ShowVersion is set by -v and -version.
 	ShowVersion bool
@@ -111,7 +111,7 @@ func (v *flagValue) Set(s string) error {
 
 // apply sets the flag's option in c. Its error does not name the flag, since pflag does.
 func (def *Flag) apply(d *decoder, c *Config, s string) error {
-	if err := def.set(d, c, node{kind: text, text: s, pos: Pos{File: "flag -" + def.Name}}); err != nil {
+	if err := def.set(d, c, node{kind: text, text: s, pos: flagPos(def.Name)}); err != nil {
 		d.errs = nil
 		return innermost(err)
 	}
@@ -129,49 +129,36 @@ func innermost(err error) error {
 	}
 }
 
-// Apply lays the flags that were given over c, in the order in which they were given.
-func (f *Flags) Apply(c *Config) error {
-	d := newDecoder()
-	d.origin = c.origin
-	return f.apply(d, c)
-}
-
+// apply lays the flags that were given over c, in the order in which they were given, and what each says of others last.
 func (f *Flags) apply(d *decoder, c *Config) error {
-	if d.origin == nil {
-		d.origin = map[string]Pos{}
-		c.origin = d.origin
-	}
 	filePrefixes := len(c.Prefixes)
-	noPrefix := Auto
+	last := map[string]string{}
 	for _, g := range f.given {
 		if err := g.flag.apply(d, c, g.text); err != nil {
 			return fmt.Errorf("flag -%s: %w", g.flag.Name, err)
 		}
 		if g.flag.Old {
-			d.warn(Pos{File: "flag -" + g.flag.Name}, "%s", g.flag.Help)
+			d.warn(flagPos(g.flag.Name), "%s", g.flag.Help)
 		}
-		switch g.flag.Name {
-		case "no-prefix":
-			on, _ := strconv.ParseBool(g.text)
-			noPrefix = SwitchOf(on)
-		case "template-error-fatal":
-			defer func() {
-				for i := range c.Templates {
-					c.Templates[i].ErrorFatal = c.TemplateErrorFatal
-				}
-			}()
-		case "consul-token", "token":
-			if !strings.HasPrefix(c.At("consul.token_file").File, "flag ") {
-				c.Consul.TokenFile = ""
-			}
-		}
+		last[g.flag.Name] = g.text
 	}
-	if at := d.origin["exec.command"]; len(f.Command) > 0 && !strings.HasPrefix(at.File, "flag ") {
+	if at := d.origin["exec.command"]; len(f.Command) > 0 && !at.isFlag() {
 		c.Exec.Command = CommandOf(f.Command...)
 		d.origin["exec.command"] = Pos{File: "arguments"}
 	}
-	for i := filePrefixes; noPrefix != Auto && i < len(c.Prefixes); i++ {
-		c.Prefixes[i].NoPrefix = noPrefix
+	if text, given := last["no-prefix"]; given {
+		on, _ := strconv.ParseBool(text) // its set has checked it
+		for i := filePrefixes; i < len(c.Prefixes); i++ {
+			c.Prefixes[i].NoPrefix = SwitchOf(on)
+		}
+	}
+	if _, given := last["template-error-fatal"]; given {
+		for i := range c.Templates {
+			c.Templates[i].ErrorFatal = c.TemplateErrorFatal
+		}
+	}
+	if d.origin["consul.token"].isFlag() && !d.origin["consul.token_file"].isFlag() {
+		c.Consul.TokenFile = ""
 	}
 	return nil
 }

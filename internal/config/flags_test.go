@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -179,6 +181,10 @@ func TestFlagsAndFiles(t *testing.T) {
 
 // -exec, then arguments, then files.
 func TestCommandOfTheArguments(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.hcl")
+	if err := os.WriteFile(file, []byte(`exec { command = "from-file" }`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		cmd  []string
@@ -191,13 +197,12 @@ func TestCommandOfTheArguments(t *testing.T) {
 	} {
 		fs := pflag.NewFlagSet("t", pflag.ContinueOnError)
 		flags := Bind(fs, Envconsul)
-		if err := fs.Parse(c.args); err != nil {
+		if err := fs.Parse(append(c.args, "--config="+file)); err != nil {
 			t.Fatal(err)
 		}
 		flags.Command = c.cmd
-		got := Default("t")
-		got.Exec.Command = CommandOf("from-file")
-		if err := flags.Apply(&got); err != nil {
+		got, _, err := Load(Envconsul, flags, func(string) string { return "" })
+		if err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(got.Exec.Command, c.want) {

@@ -69,7 +69,7 @@ func FuzzFlags(f *testing.F) {
 				continue
 			}
 			c := Default("t")
-			if err := flags.Apply(&c); err != nil {
+			if err := flags.apply(newDecoder(), &c); err != nil {
 				t.Errorf("a flag that was taken does not apply: %v", err)
 			}
 		}

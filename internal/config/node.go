@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Pos is a place in a configuration file. Line is 0 where there are no lines: a flag, an environment variable.
 type Pos struct {
@@ -15,6 +18,11 @@ func (p Pos) String() string {
 	}
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
+
+// flagPos is the place of what a flag says.
+func flagPos(name string) Pos { return Pos{File: "flag -" + name} }
+
+func (p Pos) isFlag() bool { return strings.HasPrefix(p.File, "flag -") }
 
 // An Error is a mistake in the configuration and where it is.
 type Error struct {
