@@ -11,12 +11,13 @@ template {
   destination = "/etc/haproxy/haproxy.cfg"
 
   # The new file is tried before it replaces the old one: a broken one never does.
-  check = "haproxy -c -q -f \"$LICTOR_STAGED\""
+  check = "haproxy -c -f \"$LICTOR_STAGED\""
 
   # Runs after the file has changed, and again until it succeeds.
   command         = "systemctl reload haproxy"
   command_timeout = "30s"
 
+  # HAProxy loses a reload signal that comes while it still handles the last one: another reason to keep them apart.
   # Many changes at once are one reload: wait until nothing has changed for 1 s, at most 10 s.
   wait {
     min = "1s"
