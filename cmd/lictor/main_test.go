@@ -7,11 +7,16 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"lictor/internal/consultest"
 )
+
+// sharedConsul serves the tests that need a Consul and leave it running.
+var sharedConsul = &consultest.Shared{}
 
 // TestMain makes this test binary lictor itself when a script calls it by one of its names.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lictor": main, "consul-template": main, "envconsul": main})
+	testscript.Main(sharedConsul.Main(m), map[string]func(){"lictor": main, "consul-template": main, "envconsul": main})
 }
 
 // TestScripts specifies the command line: each script in testdata/script is a session. Those that need a registry use a
