@@ -34,7 +34,7 @@ type Runner struct {
 	// Keep is called when all is committed and the answers have changed since it was called last, at most every
 	// [keepInterval], and at the end; nil for nobody. Its error is only logged.
 	Keep func() error
-	// Timeout ends a run with Once that is not done after this long; 0 means never.
+	// Timeout ends a run whose first render is not complete after this long; 0 means never.
 	Timeout time.Duration
 	// Child is started when everything is committed for the first time, and gets each change after that; nil for none.
 	// Its end ends the run with a [ChildExit].
@@ -60,8 +60,8 @@ type Runner struct {
 }
 
 // Run renders until ctx or OnSignal ends it, which is no error, or, with Once, until everything is done. It returns an
-// error when a template fails whose Fatal is set (any that fails, with Once), when a query's attempts are used up and,
-// with Once, when a command fails or Timeout is over; and a [ChildExit] when there is a child, however it ended.
+// error when a template fails whose Fatal is set (any that fails, with Once), when a query's attempts are used up, when
+// Timeout is over and, with Once, when a command fails; and a [ChildExit] when there is a child, however it ended.
 // Whatever it started has ended when it returns.
 func (r *Runner) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)

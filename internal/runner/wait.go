@@ -56,7 +56,7 @@ func (r *Runner) nextTime() time.Time {
 	}
 	if !r.committed() {
 		earlier(r.nagged.Add(patience))
-		if r.Once && r.Timeout > 0 {
+		if r.Timeout > 0 {
 			earlier(r.begun.Add(r.Timeout))
 		}
 	}
@@ -84,7 +84,7 @@ const patience = 10 * time.Second
 // impatience logs what the first render waits for, and is the error of a run that has waited for too long.
 func (r *Runner) impatience(ctx context.Context) error {
 	now := time.Now()
-	over := r.Once && r.Timeout > 0 && now.Sub(r.begun) >= r.Timeout
+	over := r.Timeout > 0 && now.Sub(r.begun) >= r.Timeout
 	if r.committed() || !over && now.Sub(r.nagged) < patience {
 		return nil
 	}
