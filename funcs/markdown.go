@@ -19,7 +19,7 @@ func Markdown() string {
 			}
 		}
 		if d.Link != "" {
-			fmt.Fprintf(&page, "| [`%s`](%s) | %s |\n", d.Signature, d.Link, d.Summary)
+			fmt.Fprintf(&page, "| [`%s`](%s) | %s |\n", strings.ReplaceAll(d.Signature, "|", "\\|"), d.Link, strings.ReplaceAll(d.Summary, "|", "\\|"))
 			continue
 		}
 		fmt.Fprintf(&page, "\n### %s\n\n    %s\n\n%s\n", d.Name, d.Signature, d.Summary)
@@ -34,10 +34,11 @@ const markdownHead = `# Template functions
 
 <!-- Made by "go test ./funcs -update" from the catalogue in funcs/; edit there. -->
 
-Templates are Go's [text/template](https://pkg.go.dev/text/template) with the functions below, besides its own (` +
-	"`and or not eq ne lt le gt ge len index slice print printf println html js urlquery call`" + `). The last
-argument may come from a pipeline: ` + "`{{ key \"app/port\" | parseInt }}`" + `. Arguments in square brackets may be left out.
-The examples run on [this data](../funcs/testdata/data.yaml).
+Templates are Go's [text/template](https://pkg.go.dev/text/template) with the functions below, besides its own:
+` + "`and or not eq ne lt le gt ge len index slice print printf println html js urlquery call`" + `.
+The last argument may come from a pipeline: ` + "`{{ key \"app/port\" | parseInt }}`" + `. Arguments in square brackets may be left out.
+The examples run on [this data](../funcs/testdata/data.yaml). ` + "`lictor functions`" + ` lists them all, and ` + "`lictor functions NAME`" + `
+tells about one.
 
 A text that names data in the registry has these parts, in this order; all but the name may be left out:
 
@@ -47,7 +48,7 @@ A text that names data in the registry has these parts, in this order; all but t
 | ` + "`?ns=N&partition=P&peer=C&sameness-group=S`" + ` | OPTIONS: a Consul namespace, partition, peer or sameness group |
 | ` + "`@DATACENTER`" + ` | another datacenter than the agent's own |
 | ` + "`~NEAR`" + ` | order by distance from this node; ` + "`_agent`" + ` is the agent's own |
-| ` + "`|STATUSES`" + ` | any, passing, warning, critical, maintenance, joined by commas |
+| ` + "`\\|STATUSES`" + ` | any, passing, warning, critical, maintenance, joined by commas |
 
 While an answer is still missing, a function gives an empty value and the template is run again later; nothing is written
 and no error counts until all data is there. Registry functions give their lists in a stable order, told below.

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/goleak"
 
 	"lictor/internal/consultest"
-	"lictor/watch/file/filetest"
 )
 
 var consul = &consultest.Shared{Options: consultest.Options{
@@ -88,18 +87,7 @@ func (c testCase) notOnDataFile() string {
 
 func TestOnDataFile(t *testing.T) {
 	cases, ours := loadCases(t), differences(t)
-	seed, err := os.ReadFile(filepath.Join(corpus(t), "seed.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := filetest.FromSeed(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := filepath.Join(t.TempDir(), "data.yaml")
-	if err := os.WriteFile(data, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	data := dataFile(t, filepath.Join(corpus(t), "seed.json"))
 	ran := 0
 	for _, c := range cases {
 		if c.notOnDataFile() != "" {
