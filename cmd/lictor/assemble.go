@@ -33,6 +33,7 @@ type assembly struct {
 	child       *command.Child
 	statePaths  map[*runner.Group]string // where groups keep their state
 	environment *runner.Job              // makes the child's environment; nil outside exec mode
+	plan        *plan                    // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
 	pidFile                  string
@@ -52,7 +53,13 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
+	if err := checkPlan(&cfg); err != nil {
+		return nil, err
+	}
 	a := &assembly{cfg: cfg, persona: p, streams: s, pidFile: cfg.PidFile}
+	if cfg.Dry {
+		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode}
+	}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -170,10 +177,14 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 		Fatal:   t.ErrorFatal == config.On,
 	}
 	file := fileOf(t)
-	job.Stage = func(output []byte) (runner.Staged, error) {
-		if a.cfg.Dry {
-			return a.preview(file, output)
+	if a.plan != nil {
+		change := a.plan.expect(tmpl.Name(), t)
+		job.Stage = func(output []byte) (runner.Staged, error) {
+			return a.plan.preview(change, job.Command.String(), file, output)
 		}
+		return job, nil
+	}
+	job.Stage = func(output []byte) (runner.Staged, error) {
 		staged, err := file.Stage(output)
 		if staged == nil {
 			return nil, err // a nil *Staged must become a nil interface
@@ -227,26 +238,3 @@ func (a *assembly) read(t config.Template) (name, text string, err error) {
 	}
 	return t.Source, string(b), nil
 }
-
-// preview prints on commit what would be written, unless the file has it already.
-func (a *assembly) preview(file renderer.File, output []byte) (runner.Staged, error) {
-	var current []byte
-	if file.Path != "" {
-		var err error
-		if current, err = file.Current(); err != nil {
-			return nil, err
-		}
-	}
-	return &preview{a.streams.out, file.Path, current, output}, nil
-}
-
-// A preview stands in for a staged file on a dry run.
-type preview struct {
-	out              io.Writer
-	path             string
-	current, content []byte
-}
-
-func (p *preview) Path() string  { return "" }
-func (p *preview) Discard()      {}
-func (p *preview) Commit() error { return renderer.DryRun(p.out, p.path, p.current, p.content) }

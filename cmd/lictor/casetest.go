@@ -122,4 +122,3 @@ func printResults(out io.Writer, results []cases.Result, verbose bool) {
 	passed, failed := cases.Count(results)
 	fmt.Fprintf(out, "%d passed, %d failed\n", passed, failed)
 }
-

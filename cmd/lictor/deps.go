@@ -25,15 +25,14 @@ on data marked as such. With -data, -set or -consul the templates are rendered, 
 		Args: optionsFirst,
 	}
 	flags := bind(cmd, config.Lictor)
-	asJSON := cmd.Flags().Bool("json", false, "Print them as JSON.")
 	asDOT := cmd.Flags().Bool("dot", false, "Print them as a graph in DOT, for graphviz.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		if *asJSON && *asDOT {
-			return &exitError{exitFlags, fmt.Errorf("-json and -dot: only one of them can be")}
-		}
 		a, err := newBench(s, flags, args)
 		if err != nil {
 			return err
+		}
+		if a.cfg.JSON && *asDOT {
+			return &exitError{exitFlags, fmt.Errorf("-json and -dot: only one of them can be")}
 		}
 		if len(a.cfg.Templates) == 0 {
 			_, err := a.oneTemplate()
@@ -44,7 +43,7 @@ on data marked as such. With -data, -set or -consul the templates are rendered, 
 			return err
 		}
 		switch {
-		case *asJSON:
+		case a.cfg.JSON:
 			return printJSON(s.out, struct {
 				Templates []dependencies `json:"templates"`
 			}{list})

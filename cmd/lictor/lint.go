@@ -31,7 +31,6 @@ and the next, lictor:ignore-file in the whole file. -explain says more of each:
 		Args: optionsFirst,
 	}
 	flags := bind(cmd, config.Lictor)
-	asJSON := cmd.Flags().Bool("json", false, "Print the findings as JSON.")
 	disable := cmd.Flags().StringSlice("disable", nil, "Don't look for these `CODES`; commas between.")
 	explain := cmd.Flags().Bool("explain", false, "Print what each code means, and end.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -56,7 +55,7 @@ and the next, lictor:ignore-file in the whole file. -explain says more of each:
 			_, err := a.oneTemplate()
 			return err
 		}
-		return a.lint(*disable, *asJSON)
+		return a.lint(*disable)
 	}
 	return cmd
 }
@@ -107,7 +106,7 @@ func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter}, err
 }
 
-func (a *assembly) lint(disable []string, asJSON bool) error {
+func (a *assembly) lint(disable []string) error {
 	var all []lint.Finding
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
@@ -117,7 +116,7 @@ func (a *assembly) lint(disable []string, asJSON bool) error {
 		all = append(all, lint.Lint(source, disable)...)
 	}
 	var err error
-	if asJSON {
+	if a.cfg.JSON {
 		err = findingsJSON(a.streams.out, all)
 	} else {
 		for _, f := range all {

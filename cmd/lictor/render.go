@@ -29,9 +29,12 @@ one dash or two, and their value after "=" or a blank.`,
 		if flags.ShowVersion {
 			return printVersion(s.out, p)
 		}
-		return supervise(context.Background(), p, s, func() (config.Config, []string, error) {
-			return config.Load(p, flags, os.Getenv)
+		var cfg config.Config
+		err := supervise(context.Background(), p, s, func() (_ config.Config, warnings []string, err error) {
+			cfg, warnings, err = config.Load(p, flags, os.Getenv)
+			return cfg, warnings, err
 		})
+		return exitCodes(cfg, err)
 	}
 	return cmd
 }
@@ -82,7 +85,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 			current = next
 			continue
 		}
-		return outcome(current.cfg.Once, p, err, interrupted)
+		return current.plan.result(outcome(current.cfg.Once, p, err, interrupted))
 	}
 }
 

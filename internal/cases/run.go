@@ -247,7 +247,7 @@ func (c *Case) runCheck(ctx context.Context, output []byte) error {
 	var printed bytes.Buffer
 	check := command.Command{
 		Args: []string{c.check}, Shell: true, Dir: filepath.Dir(c.Path), Timeout: checkTimeout,
-		Env:    append(os.Environ(), "LICTOR_STAGED="+staged, "LICTOR_DIR="+dir),
+		Env:    append(os.Environ(), "LICTOR_STAGED="+staged, "LICTOR_STAGED_DIR="+dir),
 		Stdout: &printed, Stderr: &printed,
 	}
 	if err := check.Run(ctx, slog.New(slog.DiscardHandler)); err != nil {

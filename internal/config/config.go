@@ -49,6 +49,7 @@ type Config struct {
 	Diff       bool `opt:"-" flag:"diff" in:"l" group:"General" doc:"With -dry: print a unified diff against the files on disk."`
 	ExitCode   bool `opt:"-" flag:"exit-code" in:"l" group:"General" doc:"With -dry: exit with 2 when something would change, 0 when nothing would."`
 	ShowValues bool `opt:"-" flag:"show-values" in:"x" group:"Environment" doc:"With -dry: print the values of variables too, not only their names."`
+	JSON       bool `opt:"-" flag:"json" in:"l" group:"General" doc:"With -dry: print the plan as JSON, with the commands that would run. With lint and deps: print what is found as JSON."`
 	ParseOnly  bool `opt:"-" flag:"parse-only" in:"lxc" group:"General" doc:"Parse all templates, render nothing."`
 
 	// origin says where each option was set, by its path ("consul.retry.attempts"). Options of repeated blocks are not in it.
