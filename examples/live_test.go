@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -164,19 +166,9 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// The whole way: instances come and go in Consul, and requests through HAProxy follow.
-func TestRequestsFollowConsul(t *testing.T) {
-	haproxy := program(t, "haproxy")
-	server := consul.Server(t)
-	dir := t.TempDir()
-	front := freeAddress(t)
-	for key, value := range map[string]string{
-		"maxconn": "200", "mode": "http", "bind": front, "stats_bind": freeAddress(t), "timeouts/client": "5s", "timeouts/connect": "1s", "timeouts/server": "5s",
-	} {
-		server.Put(t, "service/haproxy/"+key, value)
-	}
-	t.Cleanup(func() { server.DeleteTree(t, "service/haproxy/") })
-
+// backends starts two web servers that say their names, and returns what registers each in Consul.
+func backends(t *testing.T, server *consultest.Server) map[string]func() {
+	t.Helper()
 	register := map[string]func(){}
 	for _, name := range []string{"a", "b"} {
 		backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) }))
@@ -187,87 +179,98 @@ func TestRequestsFollowConsul(t *testing.T) {
 		}
 		t.Cleanup(func() { server.AgentDeregister(t, name) })
 	}
-	config := filepath.Join(dir, "lictor.hcl")
-	text := fmt.Sprintf(`
-consul { address = %q }
-template {
-  source      = "haproxy/haproxy.ctmpl"
-  destination = "%[2]s/haproxy.cfg"
-  check       = "%[3]s -c -f \"$LICTOR_STAGED\""
-  # HAProxy loses a reload signal that comes while it still handles the last one.
-  wait { min = "200ms" max = "500ms" }
+	return register
 }
-exec {
-  command       = ["%[3]s", "-W", "-db", "-f", "%[2]s/haproxy.cfg"]
-  reload_signal = "SIGUSR2"
-}
-`, server.Addr, dir, haproxy)
+
+// configure writes the keys that the template reads, and a configuration in which lictor runs HAProxy.
+func configure(t *testing.T, server *consultest.Server, haproxy, front string) (config string) {
+	t.Helper()
+	for key, value := range map[string]string{
+		"maxconn": "200", "mode": "http", "bind": front, "stats_bind": freeAddress(t), "timeouts/client": "5s", "timeouts/connect": "1s", "timeouts/server": "5s",
+	} {
+		server.Put(t, "service/haproxy/"+key, value)
+	}
+	t.Cleanup(func() { server.DeleteTree(t, "service/haproxy/") })
+	dir := t.TempDir()
+	text := fmt.Sprintf(`consul { address = %q }
+		template {
+		  source      = "haproxy/haproxy.ctmpl"
+		  destination = "%[2]s/haproxy.cfg"
+		  check       = "%[3]s -c -f \"$LICTOR_STAGED\""
+		  # HAProxy loses a reload signal that comes while it still handles the last one.
+		  wait { min = "200ms" max = "500ms" }
+		}
+		exec {
+		  command       = ["%[3]s", "-W", "-db", "-f", "%[2]s/haproxy.cfg"]
+		  reload_signal = "SIGUSR2"
+		}`, server.Addr, dir, haproxy)
+	config = filepath.Join(dir, "lictor.hcl")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return config
+}
 
+const unavailable = "503 Service Unavailable"
+
+// answers tells who answers ten requests.
+func answers(t *testing.T, url string) string {
+	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	ask := func() string {
-		resp, err := client.Get("http://" + front)
+	seen := map[string]bool{}
+	for range 10 {
+		resp, err := client.Get(url)
 		if err != nil {
-			return err.Error()
+			seen[err.Error()] = true
+			continue
 		}
-		defer resp.Body.Close()
 		body, _ := io.ReadAll(resp.Body)
-		if resp.StatusCode != http.StatusOK {
-			return resp.Status
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			seen[string(body)] = true
+		} else {
+			seen[resp.Status] = true
 		}
-		return string(body)
 	}
-	// answers tells who answers ten requests.
-	answers := func() string {
-		seen := map[string]bool{}
-		for range 10 {
-			seen[ask()] = true
-		}
-		var all []string
-		for _, who := range []string{"a", "b", "503 Service Unavailable"} {
-			if seen[who] {
-				all = append(all, who)
-				delete(seen, who)
-			}
-		}
-		for other := range seen {
-			all = append(all, other)
-		}
-		return strings.Join(all, " ")
-	}
+	return strings.Join(slices.Sorted(maps.Keys(seen)), " ")
+}
+
+// The whole way: instances come and go in Consul, and requests through HAProxy follow.
+func TestRequestsFollowConsul(t *testing.T) {
+	haproxy := program(t, "haproxy")
+	server := consul.Server(t)
+	front := freeAddress(t)
+	url := "http://" + front
+	register := backends(t, server)
+	config := configure(t, server, haproxy, front)
 
 	register["a"]()
 	l := run(t, lictor(t), "-config", config, "-log-level", "info")
-	within(t, 20*time.Second, "the first request is answered", func() bool { return answers() == "a" })
+	within(t, 20*time.Second, "the first request is answered", func() bool { return answers(t, url) == "a" })
 	for _, step := range []struct {
 		what, want string
 		do         func()
 	}{
 		{"b is registered", "a b", register["b"]},
 		{"a is deregistered", "b", func() { server.AgentDeregister(t, "a") }},
-		{"b is deregistered", "503 Service Unavailable", func() { server.AgentDeregister(t, "b") }},
+		{"b is deregistered", unavailable, func() { server.AgentDeregister(t, "b") }},
 		{"a is back", "a", register["a"]},
 		{"b is back", "a b", register["b"]},
 	} {
 		step.do()
 		begin := time.Now()
-		within(t, limit, step.what+": "+step.want+" answer", func() bool { return answers() == step.want })
+		within(t, limit, step.what+": "+step.want+" answer", func() bool { return answers(t, url) == step.want })
 		t.Logf("%s: requests followed after %s", step.what, time.Since(begin).Round(time.Millisecond))
 	}
 
 	if err := l.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	within(t, 10*time.Second, "lictor ends", func() bool {
-		select {
-		case <-l.done:
-			return true
-		default:
-			return false
-		}
-	})
+	select {
+	case <-l.done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("lictor did not end on SIGTERM")
+	}
 	if l.err != nil {
 		t.Errorf("lictor ended with: %v", l.err)
 	}

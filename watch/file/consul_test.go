@@ -143,6 +143,16 @@ func TestAnswersEqualConsuls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The agent tells the catalog all about itself only a moment after it has started.
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		answer, err := first(t, real, watch.NodeServices{})
+		if n, _ := answer.(*watch.CatalogNode); err == nil && n != nil && len(n.Node.TaggedAddresses) > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the agent did not complete its node: %v", err)
+		}
+	}
 	yaml, err := filetest.FromSeed(text)
 	if err != nil {
 		t.Fatal(err)

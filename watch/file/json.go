@@ -30,7 +30,11 @@ type jsonParser struct {
 	text   []byte
 	line   int
 	offset int // up to where the lines are counted
+	depth  int
 }
+
+// maxDepth is how deep values may lie in each other. It is what the YAML parser allows too.
+const maxDepth = 10_000
 
 // at is the line that the decoder is in.
 func (p *jsonParser) at() int {
@@ -52,6 +56,9 @@ func (p *jsonParser) value() (*yaml.Node, error) {
 		if t == '[' {
 			n.Kind, n.Tag = yaml.SequenceNode, "!!seq"
 		}
+		if p.depth++; p.depth > maxDepth {
+			return nil, fmt.Errorf("values lie more than %d deep in each other", maxDepth)
+		}
 		for p.dec.More() {
 			e, err := p.value() // a name is a string token like any other
 			if err != nil {
@@ -62,6 +69,7 @@ func (p *jsonParser) value() (*yaml.Node, error) {
 		if _, err := p.dec.Token(); err != nil { // the closing bracket
 			return nil, err
 		}
+		p.depth--
 	case string:
 		n.Tag, n.Value = "!!str", t
 	case json.Number:

@@ -107,7 +107,12 @@ func TestWrongFiles(t *testing.T) {
 	write(t, js, "{\"kv\": {\n\"a\": 1,\n}}")
 	more := filepath.Join(dir, "more.json")
 	write(t, more, "{}\n{}")
+	deep := filepath.Join(dir, "deep.json")
+	write(t, deep, strings.Repeat("[", 5_000_000))
+	deepYAML := filepath.Join(dir, "deep.yaml")
+	write(t, deepYAML, strings.Repeat("[", 100_000))
 	for path, want := range map[string]string{
+		deep: "deep in each other", deepYAML: "exceeded max depth",
 		big: big + " is larger than 64 MiB", js: js + ":3: not valid JSON: ", more: more + ":2: not valid JSON: there is more", dir: dir + " is a folder",
 		filepath.Join(dir, "none"): "no such file",
 	} {
