@@ -173,10 +173,12 @@ func index(h http.Header) uint64 {
 	return max(i, 1)
 }
 
+// evidence reads what an answer says of its own worth. Answers of the streaming backend, which Consul uses for services
+// that are waited for, always say that there is no leader; they come from a stream of what the leader commits.
 func evidence(h http.Header, m mode) watch.Evidence {
 	ms, _ := strconv.ParseUint(h.Get("X-Consul-LastContact"), 10, 63)
 	return watch.Evidence{
-		NoLeader:   h.Get("X-Consul-KnownLeader") == "false",
+		NoLeader:   h.Get("X-Consul-KnownLeader") == "false" && h.Get("X-Consul-Query-Backend") != "streaming",
 		Age:        time.Duration(min(ms, 1<<40)) * time.Millisecond,
 		Filtered:   h.Get("X-Consul-Results-Filtered-By-ACLs") == "true",
 		Consistent: m != stale,

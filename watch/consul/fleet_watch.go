@@ -254,7 +254,9 @@ func (f *fleet) holdHot(ctx context.Context) {
 		hot[name] = &service{cancel, now}
 		wg.Go(func() {
 			defer cancel()
-			e := serviceEndpoint(watch.Service{Name: name, Scope: f.scope})
+			// Asking for an order by distance keeps Consul from answering out of its event stream, which tells of a
+			// change before reads can see it: our read would come too early.
+			e := serviceEndpoint(watch.Service{Name: name, Scope: f.scope, Near: "_agent"})
 			e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
 			f.persist(inner, "a service", func(ctx context.Context) error {
 				return f.p.follow(ctx, e, func(result) error { f.mark(name); return nil })
