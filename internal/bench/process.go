@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A process is a running binary that is watched through the kernel's eyes.
+type process struct {
+	cmd     *exec.Cmd
+	began   time.Time
+	out     string // the file that it renders
+	log     *bytes.Buffer
+	sampler sync.WaitGroup
+	stop    context.CancelFunc
+
+	mu    sync.Mutex
+	peak  int // connections to the agent
+	port  string
+	ended error
+}
+
+// start runs the binary with one template, text, and samples its connections to the agent at addr.
+func start(ctx context.Context, o options, dir, addr, text string, args ...string) (*process, error) {
+	in, out := filepath.Join(dir, "in.ctmpl"), filepath.Join(dir, "out")
+	if err := os.WriteFile(in, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(out); err != nil {
+		return nil, err
+	}
+	args = append([]string{"-consul-addr", addr, "-template", in + ":" + out}, args...)
+	p := &process{cmd: exec.Command(o.bin, args...), out: out, log: &bytes.Buffer{}, port: addr[strings.LastIndexByte(addr, ':')+1:]}
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	if o.log != "" {
+		f, err := os.OpenFile(o.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		p.cmd.Stdout, p.cmd.Stderr = f, f
+	}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.began = time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	sctx, cancel := context.WithCancel(ctx)
+	p.stop = cancel
+	p.sampler.Go(func() {
+		for sctx.Err() == nil {
+			n := connections(p.cmd.Process.Pid, p.port)
+			p.mu.Lock()
+			p.peak = max(p.peak, n)
+			p.mu.Unlock()
+			pause(sctx, 25*time.Millisecond)
+		}
+	})
+	return p, nil
+}
+
+// end ends the process, and says how many connections it had at most and how much memory.
+func (p *process) end() (peak int, rss string) {
+	rss = p.rss()
+	p.stop()
+	p.sampler.Wait()
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+	return p.peak, rss
+}
+
+// connections counts the sockets of a process that lead to a port, from the kernel's table.
+func connections(pid int, port string) int {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return 0
+	}
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return 0
+	}
+	remote := fmt.Sprintf(":%04X", n)
+	inodes := map[string]bool{}
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) > 9 && strings.HasSuffix(f[2], remote) && (f[3] == "01" || f[3] == "02") {
+			inodes["socket:["+f[9]+"]"] = true
+		}
+	}
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0
+	}
+	count := 0
+	for _, fd := range fds {
+		if target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, fd.Name())); err == nil && inodes[target] {
+			count++
+		}
+	}
+	return count
+}
+
+// rss is the most memory that the process has had, and what it has now.
+func (p *process) rss() string {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	values := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) == 3 {
+			values[f[0]], _ = strconv.Atoi(f[1])
+		}
+	}
+	return fmt.Sprintf("%d MB (peak %d MB)", values["VmRSS:"]/1024, values["VmHWM:"]/1024)
+}
+
+// cpu is how much processor time a process has used.
+func cpu(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // the kernel counts in hundredths
+}
+
+// until waits until the rendered file passes the test f, and says how long that took from begin.
+func (p *process) until(ctx context.Context, begin time.Time, f func(content []byte) bool) (time.Duration, error) {
+	var last os.FileInfo
+	for {
+		info, err := os.Stat(p.out)
+		if err == nil && (last == nil || !os.SameFile(last, info) || last.ModTime() != info.ModTime()) {
+			content, err := os.ReadFile(p.out)
+			if err == nil && f(content) {
+				return time.Since(begin), nil
+			}
+			last = info
+		}
+		if time.Since(begin) > time.Minute {
+			return 0, fmt.Errorf("not in the file within a minute; last log: %s", tail(p.log))
+		}
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func tail(b *bytes.Buffer) string {
+	text := strings.TrimSpace(b.String())
+	return text[max(0, len(text)-500):]
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
