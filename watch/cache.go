@@ -65,8 +65,8 @@ func (p *cachedPair) unpack() *KeyPair {
 	return &pair
 }
 
-// WriteAnswers writes everything that is known and certain, for a later [ReadAnswers]. What it writes holds secrets: KV
-// values among them.
+// WriteAnswers writes everything that is known, for a later [ReadAnswers]; what came from the fallback is still the last
+// that is known, and is written again. What it writes holds secrets: KV values among them.
 func (w *Watcher) WriteAnswers(out io.Writer) error {
 	kinds := map[reflect.Type]string{}
 	for kind, types := range cached {
@@ -74,19 +74,19 @@ func (w *Watcher) WriteAnswers(out io.Writer) error {
 	}
 	file := cacheFile{Version: cacheVersion}
 	w.mu.Lock()
-	certain := map[Query]any{}
+	known := map[Query]any{}
 	for q, e := range w.entries {
-		if _, failure := e.answer.(Failure); e.known && !e.stale && !failure && kinds[reflect.TypeOf(q)] != "" {
-			certain[q] = e.answer
+		if _, failure := e.answer.(Failure); e.known && !failure && kinds[reflect.TypeOf(q)] != "" {
+			known[q] = e.answer
 		}
 	}
 	w.mu.Unlock()
 	all := Set{}
-	for q := range certain {
+	for q := range known {
 		all.Add(q)
 	}
 	for _, q := range all.Sorted() {
-		answer := certain[q]
+		answer := known[q]
 		switch a := answer.(type) {
 		case *KeyPair:
 			answer = pack(a)

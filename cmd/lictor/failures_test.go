@@ -1,0 +1,302 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"lictor/internal/consultest"
+)
+
+// The tests of this file are the rows of docs/failure-modes.md: what a good file is worth when its registry fails.
+
+// register registers an instance of web in the catalog, passing or critical.
+func register(t *testing.T, s *consultest.Server, id, status string) {
+	t.Helper()
+	s.Register(t, &api.CatalogRegistration{
+		Node: "n-" + id, Address: "10.0.0.1",
+		Service: &api.AgentService{ID: id, Service: "web", Port: 80},
+		Check:   &api.AgentCheck{Node: "n-" + id, CheckID: "c-" + id, Name: "c", Status: status, ServiceID: id},
+	})
+}
+
+const passingTemplate = `{{range service "web"}}{{.ID}} {{end}}`
+
+// settled waits until lictor has seen whatever was done to the registry before: a key is written that another template
+// follows, and that is watched like everything else.
+func settled(t *testing.T, s *consultest.Server, d *running, marker string) {
+	t.Helper()
+	s.Put(t, "marker", marker)
+	d.file("marker", marker)
+}
+
+func TestTokenThatLosesItsRightsBlanksNothing(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t, consultest.Options{ACL: true})
+	const all = `key_prefix "" { policy = "read" } node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }`
+	token := s.NewToken(t, all)
+	register(t, s, "web-1", "passing")
+	register(t, s, "web-2", "passing")
+	s.Put(t, "conf/a", "1")
+	s.Put(t, "marker", "0")
+	dir := folder(t, map[string]string{
+		"web.ctmpl": passingTemplate, "conf.ctmpl": `{{range ls "conf"}}{{.Key}}={{.Value}} {{end}}`, "marker.ctmpl": `{{key "marker"}}`,
+	})
+	// Consul holds a blocking query open whose answer has become empty, so the wait must be short to see it.
+	write(t, dir, "wait.hcl", `block_query_wait = "1s"`)
+	d := startWith(t, dir, []string{"CONSUL_HTTP_TOKEN=" + token}, "lictor", "-consul", s.Addr, "-config", "wait.hcl",
+		"-template", "web.ctmpl:web", "-template", "conf.ctmpl:conf", "-template", "marker.ctmpl:marker")
+	d.file("web", "web-1 web-2 ")
+	d.file("conf", "a=1 ")
+
+	s.SetRules(t, token, `key "marker" { policy = "read" }`)
+	// A blocking query that is under way keeps the rights it began with, so it takes a change or two for the loss to show.
+	change := 0
+	eventually(t, "both answers are doubted", func() bool {
+		change++
+		register(t, s, "web-3", []string{"passing", "critical"}[change%2])
+		s.Put(t, "conf/b", fmt.Sprint(change))
+		return strings.Count(d.printed(), "answer not believed") >= 2
+	})
+	settled(t, s, d, "1")
+	if web, conf := read(t, dir, "web"), read(t, dir, "conf"); !strings.HasPrefix(web, "web-1 web-2 ") || !strings.HasPrefix(conf, "a=1 ") {
+		t.Errorf("the good files have become %q and %q", web, conf)
+	}
+	if strings.Contains(d.printed(), token) {
+		t.Error("the token was printed")
+	}
+
+	s.SetRules(t, token, all)
+	register(t, s, "web-3", "passing")
+	register(t, s, "web-4", "passing")
+	s.Put(t, "conf/b", "2")
+	s.Put(t, "conf/c", "3")
+	d.file("web", "web-1 web-2 web-3 web-4 ")
+	d.file("conf", "a=1 b=2 c=3 ")
+}
+
+func TestTrustedEmptyAnswerRenders(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t, consultest.Options{})
+	register(t, s, "web-1", "passing")
+	dir := folder(t, map[string]string{"web.ctmpl": `[` + passingTemplate + `]`})
+	d := start(t, dir, "lictor", "-consul", s.Addr, "-template", "web.ctmpl:web")
+	d.file("web", "[web-1 ]")
+	s.Deregister(t, &api.CatalogDeregistration{Node: "n-web-1"})
+	d.file("web", "[]")
+}
+
+func TestRegistryThatIsAwayOrComesBack(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t, consultest.Options{Persist: true})
+	register(t, s, "web-1", "passing")
+	dir := folder(t, map[string]string{"web.ctmpl": passingTemplate})
+	d := start(t, dir, "lictor", "-consul", s.Addr, "-consul-retry-max-backoff", "500ms", "-template", "web.ctmpl:web")
+	d.file("web", "web-1 ")
+	s.Stop()
+	d.waitPrinted("query failed, will retry", 1)
+	if !d.alive() || read(t, dir, "web") != "web-1 " {
+		t.Errorf("alive %v, file %q, while the registry is away", d.alive(), read(t, dir, "web"))
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	register(t, s, "web-2", "passing")
+	d.file("web", "web-1 web-2 ")
+}
+
+func TestPartitionBlanksNothing(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t, consultest.Options{})
+	register(t, s, "web-1", "passing")
+	dir := folder(t, map[string]string{"web.ctmpl": passingTemplate})
+	d := start(t, dir, "lictor", "-consul", s.Addr, "-consul-retry-max-backoff", "500ms", "-template", "web.ctmpl:web")
+	d.file("web", "web-1 ")
+	// SIGSTOP is a partition: connections stay open, and nobody answers.
+	if err := s.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond) // a while of silence; nothing is waited for here
+	if !d.alive() || read(t, dir, "web") != "web-1 " {
+		t.Errorf("alive %v, file %q, during a partition", d.alive(), read(t, dir, "web"))
+	}
+	if err := s.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	register(t, s, "web-2", "passing")
+	d.file("web", "web-1 web-2 ")
+}
+
+func TestGuardHoldsUntilTheSignal(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t, consultest.Options{})
+	for i := range 4 {
+		register(t, s, fmt.Sprint("web-", i), "passing")
+	}
+	s.Put(t, "marker", "0")
+	dir := folder(t, map[string]string{
+		"web.ctmpl": passingTemplate, "marker.ctmpl": `{{key "marker"}}`,
+		"lictor.hcl": `
+guard {
+  services      = ["we*"]
+  max_shrink    = "50%"
+  min_instances = 1
+}
+template {
+  source      = "web.ctmpl"
+  destination = "web"
+}
+template {
+  source      = "marker.ctmpl"
+  destination = "marker"
+}`,
+	})
+	d := start(t, dir, "lictor", "-consul", s.Addr, "-config", "lictor.hcl")
+	d.file("web", "web-0 web-1 web-2 web-3 ")
+	register(t, s, "web-3", "critical") // a quarter may go
+	d.file("web", "web-0 web-1 web-2 ")
+	for i := range 3 {
+		register(t, s, fmt.Sprint("web-", i), "critical")
+	}
+	d.waitPrinted("GUARD: an answer is held back", 1)
+	settled(t, s, d, "1")
+	if got := strings.Fields(read(t, dir, "web")); len(got) < 2 {
+		t.Errorf("the guard has let the file shrink to %q", got)
+	}
+	d.signal(syscall.SIGUSR1)
+	d.file("web", "")
+}
+
+func TestCacheRendersWhileTheRegistryIsAway(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t, consultest.Options{Persist: true})
+	register(t, s, "web-1", "passing")
+	s.Put(t, "k", "secret value")
+	dir := folder(t, map[string]string{"web.ctmpl": passingTemplate + `{{key "k"}}`})
+	args := []string{"-consul", s.Addr, "-cache", "cache", "-consul-retry-max-backoff", "300ms", "-template", "web.ctmpl:web"}
+	d := start(t, dir, "lictor", append(args, "-once")...)
+	if code := d.exit(patience); code != exitOK {
+		t.Fatalf("exit code %d", code)
+	}
+	s.Stop()
+	write(t, dir, "web", "")
+	d = start(t, dir, "lictor", append(args, "-once")...)
+	if code := d.exit(patience); code != exitStale || read(t, dir, "web") != "web-1 secret value" {
+		t.Errorf("exit code %d, file %q, without the registry; want %d", code, read(t, dir, "web"), exitStale)
+	}
+	write(t, dir, "web", "")
+	d = start(t, dir, "lictor", args...)
+	d.file("web", "web-1 secret value")
+	d.waitPrinted("the last known data stands in", 1)
+	if strings.Contains(d.printed(), "secret") {
+		t.Error("a value was printed")
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	register(t, s, "web-2", "passing")
+	d.file("web", "web-1 web-2 secret value")
+
+	write(t, dir, "cache/answers.json", "{damaged")
+	d = start(t, dir, "lictor", append(args, "-once")...)
+	if code := d.exit(patience); code != exitOK || !strings.Contains(d.printed(), "the cache is not used") {
+		t.Errorf("exit code %d with a damaged cache", code)
+	}
+}
+
+// haproxyTemplate takes its connection limit from the registry, and so can be broken from there.
+const haproxyTemplate = `global
+  maxconn {{key "maxconn"}}
+  stats socket DIR/haproxy.sock mode 600 level admin
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 5s
+  timeout server 5s
+listen web
+  bind 127.0.0.1:PORT
+  http-request return status 200 content-type text/plain string "limit {{key "maxconn"}}"
+`
+
+func TestBadValueDoesNotReachHAProxy(t *testing.T) {
+	t.Parallel()
+	needs(t, "haproxy")
+	s := consultest.Start(t, consultest.Options{})
+	s.Put(t, "maxconn", "100")
+	port := freePort(t)
+	dir := t.TempDir()
+	write(t, dir, "haproxy.ctmpl", strings.NewReplacer("DIR", dir, "PORT", port).Replace(haproxyTemplate))
+	write(t, dir, "lictor.hcl", strings.ReplaceAll(`
+template {
+  source      = "haproxy.ctmpl"
+  destination = "haproxy.cfg"
+  check       = "haproxy -c -q -f {{.Staged}}"
+  command     = "kill -USR2 $(cat DIR/haproxy.pid) || haproxy -W -D -p DIR/haproxy.pid -f DIR/haproxy.cfg"
+  rollback    = true
+}`, "DIR", dir))
+	d := start(t, dir, "lictor", "-consul", s.Addr, "-config", "lictor.hcl")
+	t.Cleanup(func() {
+		if pid := read(t, dir, "haproxy.pid"); pid != "" {
+			_ = exec.Command("kill", "-KILL", strings.Fields(pid)[0]).Run() // its workers end with it
+		}
+	})
+	serves := func(want string) {
+		t.Helper()
+		eventually(t, "HAProxy answers "+want, func() bool { return get("http://127.0.0.1:"+port) == want })
+	}
+	serves("limit 100")
+	s.Put(t, "maxconn", "one hundred")
+	d.waitPrinted("check failed", 1)
+	serves("limit 100")
+	if !strings.Contains(read(t, dir, "haproxy.cfg"), "maxconn 100\n") || !strings.Contains(read(t, dir, "haproxy.cfg.rejected"), "one hundred") {
+		t.Error("the bad configuration is in place, or was not kept for a look")
+	}
+	s.Put(t, "maxconn", "200")
+	serves("limit 200")
+}
+
+// freePort finds a port that nobody listens on now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// needs skips a test on a machine without a program; in CI that is a failure.
+func needs(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is not installed, and CI has to have it", program)
+	}
+	t.Skipf("%s is not installed: apt-get install %s", program, program)
+}
+
+// get is what a server answers, "" when it does not.
+func get(url string) string {
+	client := http.Client{Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	r, err := client.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer r.Body.Close()
+	b, _ := io.ReadAll(r.Body)
+	return string(b)
+}
