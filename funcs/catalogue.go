@@ -51,7 +51,7 @@ func catalogue() []function {
 		inGroup(groupServices, serviceFunctions(), nodeFunctions()),
 		inGroup(groupMesh, meshFunctions()),
 		inGroup(groupLocal, localFunctions(), effectFunctions()),
-		inGroup(groupText, textFunctions()),
+		inGroup(groupText, textFunctions(), printFunctions()),
 		inGroup(groupLists, listFunctions(), mapFunctions()),
 		inGroup(groupConvert, parseFunctions(), formatFunctions()),
 		inGroup(groupMath, mathFunctions()),

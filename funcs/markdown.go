@@ -35,7 +35,7 @@ const markdownHead = `# Template functions
 <!-- Made by "go test ./funcs -update" from the catalogue in funcs/; edit there. -->
 
 Templates are Go's [text/template](https://pkg.go.dev/text/template) with the functions below, besides its own:
-` + "`and or not eq ne lt le gt ge len index slice print printf println html js urlquery call`" + `.
+` + "`and or not eq ne lt le gt ge len index slice html js urlquery call`" + `.
 The last argument may come from a pipeline: ` + "`{{ key \"app/port\" | parseInt }}`" + `. Arguments in square brackets may be left out.
 The examples run on [this data](../funcs/testdata/data.yaml). ` + "`lictor functions`" + ` lists them all, and ` + "`lictor functions NAME`" + `
 tells about one.

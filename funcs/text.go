@@ -55,6 +55,39 @@ func textFunctions() []function {
 	}
 }
 
+// printFunctions are text/template's own, but bounded: a loop that doubles a text would fill the memory.
+func printFunctions() []function {
+	return []function{
+		{Doc{Name: "print", Signature: `print VALUE ...`,
+			Summary: "The values as a text, with a blank between two that are no texts; at most 64 MB.",
+			Example: `{{ print "a" 1 2 "b" }}`, Output: `a1 2b`}, is(bounded(fmt.Sprint))},
+		{Doc{Name: "println", Signature: `println VALUE ...`, Summary: "The values with blanks between them and a line end.",
+			Example: `{{ println "a" 1 }}`, Output: "a 1\n"}, is(bounded(fmt.Sprintln))},
+		{Doc{Name: "printf", Signature: `printf FORMAT VALUE ...`,
+			Summary: "The values in a format (https://pkg.go.dev/fmt).",
+			Example: `{{ printf "%s:%05d %q" "web" 80 "x" }}`, Output: `web:00080 "x"`},
+			is(func(format string, values ...any) (string, error) {
+				return bounded(func(v ...any) string { return fmt.Sprintf(format, v[1:]...) })(append([]any{format}, values...)...)
+			})},
+	}
+}
+
+// bounded makes a function that refuses to print texts which together are longer than maxText.
+func bounded(print func(...any) string) func(...any) (string, error) {
+	return func(values ...any) (string, error) {
+		size := 0
+		for _, v := range values {
+			if text, ok := v.(string); ok {
+				size += len(text)
+			}
+		}
+		if size > maxText {
+			return "", fmt.Errorf("a text of %d bytes, over the bound of %d: is there a loop that makes it grow?", size, maxText)
+		}
+		return print(values...), nil
+	}
+}
+
 func split(separator, text string) []string {
 	text = strings.TrimSpace(text)
 	if text == "" {
