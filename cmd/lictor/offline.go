@@ -22,7 +22,7 @@ import (
 
 // authorCommands are the commands for authors of templates, and for CI.
 func authorCommands(s streams) []*cobra.Command {
-	return []*cobra.Command{newRenderOnceCmd(s), newRecordCmd(s), newTestCmd(s), newLintCmd(s), newDepsCmd(s)}
+	return []*cobra.Command{newRenderOnceCmd(s), newRecordCmd(s), newTestCmd(s), newLintCmd(s), newDepsCmd(s), newTryCmd(s)}
 }
 
 // newBench loads the configuration of such a command. Arguments are further templates.
