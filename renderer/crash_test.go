@@ -58,6 +58,7 @@ func (c crashTask) run() error {
 	case "confirm":
 		return g.Confirm(g.Rendered())
 	case "endless":
+		fmt.Println("begun")
 		for i := 0; ; i++ {
 			for path := range c.Contents {
 				c.Contents[path] = version(path, i%10)
@@ -162,12 +163,12 @@ func newDirs(t *testing.T) string {
 // A single file is whole at every moment, with no recovery at all, and the next run leaves nothing behind.
 func TestCrashOfASingleCommit(t *testing.T) {
 	kills := 0
-	for killed := true; killed; {
+	for step, killed := 1, true; killed; step++ {
 		dir := newDirs(t)
 		path := dir + "/a/1"
 		put(t, path, version(path, 1), 0o600)
-		kills++
-		killed = crash(t, crashTask{Do: "single", Dir: dir, Kill: kills, Contents: map[string]string{path: version(path, 2)}})
+		kills = step
+		killed = crash(t, crashTask{Do: "single", Dir: dir, Kill: step, Contents: map[string]string{path: version(path, 2)}})
 		content, err := os.ReadFile(path)
 		if err != nil || string(content) != version(path, 1) && string(content) != version(path, 2) {
 			t.Fatalf("killed at step %d: %d bytes, %v", kills, len(content), err)
@@ -187,19 +188,22 @@ func TestCrashOfAGroup(t *testing.T) {
 	for _, inPlace := range []bool{false, true} {
 		for _, do := range []string{"commit", "confirm", "rollback"} {
 			t.Run(fmt.Sprintf("%s in place %v", do, inPlace), func(t *testing.T) {
-				step := 0
-				for killed := true; killed; {
-					step++
+				kills := 0
+				for step, killed := firstStep(), true; killed; step += stride() {
 					dir := newDirs(t)
 					for _, name := range []string{"a/1", "a/2", "b/4"} { // b/3 is new
 						put(t, filepath.Join(dir, name), version(name, 1), 0o640)
 					}
 					c := crashTask{Do: "commit", Dir: dir, InPlace: inPlace, Contents: contents(dir, 2)}
 					if do != "commit" {
-						crash(t, c)
+						if err := c.run(); err != nil {
+							t.Fatal(err)
+						}
 					}
 					c.Do, c.Kill = do, step
-					killed = crash(t, c)
+					if killed = crash(t, c); killed {
+						kills++
+					}
 					if !inPlace {
 						versions(t, dir) // each is whole, before any recovery
 					}
@@ -212,16 +216,31 @@ func TestCrashOfAGroup(t *testing.T) {
 					}
 					goOn(t, dir, inPlace)
 				}
-				t.Logf("killed at %d points", step-1)
-				total += step - 1
+				t.Logf("killed at %d points", kills)
+				total += kills
 			})
 		}
 	}
 	t.Logf("killed %d times", total)
-	if total < 300 {
-		t.Errorf("only %d kills", total)
+	if want := 900 / stride(); total < want {
+		t.Errorf("only %d kills, want %d", total, want)
 	}
 }
+
+// stride is how many steps to go on between two crashes. All together take a minute, so that a run takes a part of them,
+// another each time, unless RENDERER_TEST_EVERY_STEP says otherwise. The race detector, which has little to find here,
+// makes starting a program slow.
+func stride() int {
+	switch {
+	case os.Getenv("RENDERER_TEST_EVERY_STEP") != "":
+		return 1
+	case race || testing.Short():
+		return 12
+	}
+	return 3
+}
+
+func firstStep() int { return 1 + rand.IntN(stride()) }
 
 var (
 	allOld = []int{-1, 1, 1, 1}
@@ -276,13 +295,20 @@ func goOn(t *testing.T, dir string, inPlace bool) {
 // Killed at any time, not only at our own steps.
 func TestCrashAtRandomTimes(t *testing.T) {
 	dir := newDirs(t)
-	for i := range 60 {
+	for i := range 180 / stride() {
 		cmd := helper(t, "crash", crashTask{Do: "endless", Dir: dir, Contents: contents(dir, 0)})
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.AfterFunc(time.Duration(5+rand.IntN(100))*time.Millisecond, func() { cmd.Process.Kill() })
-		err := cmd.Wait()
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(rand.IntN(100_000))*time.Microsecond, func() { cmd.Process.Kill() })
+		err = cmd.Wait()
 		timer.Stop()
 		if err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Fatal(err)
