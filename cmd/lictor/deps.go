@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lictor/internal/config"
 	"lictor/internal/lint"
 	"lictor/watch"
 )
@@ -24,7 +23,7 @@ func newDepsCmd(s streams) *cobra.Command {
 on data marked as such. With -data, -set or -consul the templates are rendered, and the list is complete for that data.`,
 		Args: optionsFirst,
 	}
-	flags := bind(cmd, config.Lictor)
+	flags := bindAuthor(cmd)
 	asDOT := cmd.Flags().Bool("dot", false, "Print them as a graph in DOT, for graphviz.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		a, err := newBench(s, flags, args)

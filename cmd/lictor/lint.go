@@ -30,7 +30,7 @@ and the next, lictor:ignore-file in the whole file. -explain says more of each:
 ` + about.String(),
 		Args: optionsFirst,
 	}
-	flags := bind(cmd, config.Lictor)
+	flags := bindAuthor(cmd)
 	disable := cmd.Flags().StringSlice("disable", nil, "Don't look for these `CODES`; commas between.")
 	explain := cmd.Flags().Bool("explain", false, "Print what each code means, and end.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

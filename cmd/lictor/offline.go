@@ -139,7 +139,7 @@ kv/PATH=VALUE over them. Without either no registry is asked, and there is no da
 template needs and the data does not have is an error. With -config and a template's name, its settings are used.`,
 		Args: optionsFirst,
 	}
-	flags := bind(cmd, config.Lictor)
+	flags := bindAuthor(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		a, err := newBench(s, flags, args)
 		if err != nil {

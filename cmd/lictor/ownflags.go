@@ -14,6 +14,30 @@ import (
 
 // Commands have flags of their own, beside those of the configuration or in their place.
 
+// bindAuthor adds the configuration's flags to a command for authors of templates. Its help only shows those that matter
+// to it.
+func bindAuthor(cmd *cobra.Command) *config.Flags {
+	flags := bind(cmd, config.Lictor)
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		out := cmd.OutOrStdout()
+		fmt.Fprintf(out, "Usage: %s\n\n%s\n", cmd.UseLine(), strings.TrimSpace(cmd.Long))
+		table := config.Table(config.Lictor)
+		printOwnFlags(out, cmd, table)
+		fmt.Fprint(out, "\nOptions of lictor, all of which work here (lictor -h lists them), such as:\n")
+		for _, f := range table {
+			if slices.Contains(authorFlags, f.Name) {
+				fmt.Fprintf(out, "  %-26s %s\n", strings.TrimSpace("-"+f.Name+" "+f.Value), f.Help)
+			}
+		}
+	})
+	return flags
+}
+
+var authorFlags = []string{
+	"config", "data", "set", "consul-addr", "consul-token", "consul-token-file", "default-left-delimiter",
+	"default-right-delimiter", "start-timeout", "json",
+}
+
 // bindOwn prepares a command that has only flags of its own, which are added to it afterwards.
 func bindOwn(cmd *cobra.Command) {
 	cmd.Flags().BoolP("help", "h", false, "Print this help and end.")

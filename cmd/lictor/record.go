@@ -27,7 +27,7 @@ they render the same offline. That is checked before anything is written. The fi
 gives the same file. With -data it cuts what the templates read out of larger data files.`,
 		Args: optionsFirst,
 	}
-	flags := bind(cmd, config.Lictor)
+	flags := bindAuthor(cmd)
 	output := cmd.Flags().StringP("o", "o", "", "`FILE` to write; without it, standard output.")
 	redact := cmd.Flags().StringArray("redact", nil, "`PATTERN` of keys whose values are replaced by REDACTED; * stands for any letters. Repeatable.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

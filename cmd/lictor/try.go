@@ -32,7 +32,7 @@ diff from the last time. Errors are shown with their line, and do not end it; ^C
 -consul changes in the registry are seen, too.`,
 		Args: optionsFirst,
 	}
-	flags := bind(cmd, config.Lictor)
+	flags := bindAuthor(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		a, err := newBench(s, flags, args)
 		if err != nil {

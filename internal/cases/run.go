@@ -245,8 +245,10 @@ func (c *Case) runCheck(ctx context.Context, output []byte) error {
 		return err
 	}
 	var printed bytes.Buffer
+	// The names are those of the check in a configuration.
+	text := strings.NewReplacer("{{.Staged}}", `"$LICTOR_STAGED"`, "{{.StagedDir}}", `"$LICTOR_STAGED_DIR"`).Replace(c.check)
 	check := command.Command{
-		Args: []string{c.check}, Shell: true, Dir: filepath.Dir(c.Path), Timeout: checkTimeout,
+		Args: []string{text}, Shell: true, Dir: filepath.Dir(c.Path), Timeout: checkTimeout,
 		Env:    append(os.Environ(), "LICTOR_STAGED="+staged, "LICTOR_STAGED_DIR="+dir),
 		Stdout: &printed, Stderr: &printed,
 	}
