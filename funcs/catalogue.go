@@ -12,8 +12,8 @@ type Doc struct {
 	Signature string
 	// Summary is one sentence, or a few, on what it gives, in which order, and what it waits for.
 	Summary string
-	// Example is a template that uses it and Output what that gives on the data in testdata; both are "" for functions
-	// whose output is never twice the same. A test runs every example.
+	// Example is a template that uses it and Output what that gives on the data in testdata, at 03:04:05 on 2 January 2026;
+	// both are "" for the functions of a library. A test runs every example.
 	Example, Output string
 	// Link leads to more, for the functions that come from a library; "" for our own.
 	Link string

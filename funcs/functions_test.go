@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"lictor/funcs"
 )
@@ -59,7 +58,7 @@ func TestFunctions(t *testing.T) {
 		// Time.
 		`{{ timestamp }} {{ timestamp "unix" }} {{ timestamp "Jan 2" }} [{{ timestamp "" }}]`: `2026-01-02T03:04:05Z 1767323045 Jan 2 []`,
 	} {
-		o := funcs.Options{Now: func() time.Time { return time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)) }}
+		o := funcs.Options{Now: aMoment}
 		r, err := render(t, o, text)
 		if err != nil || string(r.Output) != want {
 			t.Errorf("%s\n got %q, %v\nwant %q", text, r.Output, err, want)

@@ -12,29 +12,35 @@ func meshFunctions() []function {
 		{Doc{
 			Name: "caRoots", Signature: "caRoots",
 			Summary: "The certificate authorities that the mesh trusts (.RootCertPEM .Active .ID .Name).",
+			Example: `{{ range caRoots }}{{ .RootCertPEM }}{{ end }}`, Output: `PEM-of-the-root`,
 		}, func(b binding) any { return b.caRoots }},
 		{Doc{
 			Name: "caLeaf", Signature: `caLeaf "SERVICE"`,
 			Summary: "A mesh certificate of a service (.CertPEM .PrivateKeyPEM .Service .ServiceURI .SerialNumber .ValidAfter " +
 				".ValidBefore). It is renewed in time.",
+			Example: `{{ with caLeaf "web" }}{{ .CertPEM }} {{ .ServiceURI }}{{ end }}`, Output: `PEM-of-web spiffe://mesh/web`,
 		}, func(b binding) any { return b.caLeaf }},
 		{Doc{
 			Name: "partitions", Signature: "partitions",
 			Summary: "The admin partitions (.Name .Description), by name. Consul Enterprise only.",
+			Example: `{{ range partitions }}{{ .Name }} {{ end }}`, Output: `default edge `,
 		}, func(b binding) any { return b.partitions }},
 		{Doc{
 			Name: "peerings", Signature: `peerings ["?partition=NAME"]`,
 			Summary: "The cluster peerings (.Name .State .Meta .PeerServerName .PeerServerAddresses .StreamStatus ...), by name. " +
 				"Consul 1.14 and later.",
+			Example: `{{ range peerings }}{{ .Name }} is {{ .State }}{{ end }}`, Output: `east is ACTIVE`,
 		}, func(b binding) any { return b.peerings }},
 		{Doc{
 			Name: "exportedServices", Signature: `exportedServices ["PARTITION"]`,
 			Summary: "The services that a partition exports (.Service, .Consumers.Partitions, .Consumers.Peers, " +
 				".Consumers.SamenessGroups), by name. Consul 1.17 and later.",
+			Example: `{{ range exportedServices }}{{ .Service }} to {{ join "," .Consumers.Peers }}{{ end }}`, Output: `web to east`,
 		}, func(b binding) any { return b.exportedServices }},
 		{Doc{
-			Name: "importedServices", Signature: `importedServices "PARTITION"`,
+			Name: "importedServices", Signature: `importedServices ["PARTITION"]`,
 			Summary: "The services that a partition imports (.Service .SourcePartition .SourcePeer), by name. Consul 1.17 and later.",
+			Example: `{{ range importedServices }}{{ .Service }} from {{ .SourcePartition }}{{ end }}`, Output: `login from edge`,
 		}, func(b binding) any { return b.importedServices }},
 	}
 }
@@ -80,8 +86,8 @@ func (b binding) exportedServices(args ...string) ([]*watch.ExportedService, err
 	return slices.Concat([]*watch.ExportedService{}, services), err
 }
 
-func (b binding) importedServices(partition string) ([]*watch.ImportedService, error) {
-	q := watch.ImportedServices{Scope: watch.Scope{Partition: partition}}
+func (b binding) importedServices(args ...string) ([]*watch.ImportedService, error) {
+	q := watch.ImportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
 	services, _, err := ask[[]*watch.ImportedService](b.pass, q)
 	return slices.Concat([]*watch.ImportedService{}, services), err
 }
