@@ -98,8 +98,14 @@ func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) e
 	if err != nil {
 		return err
 	}
+	first := true
 	return s.follow(ctx, e, func(r result) error {
-		if report(r.Answer) {
+		// A server that comes back answers before it has read its log again: index 1 and nothing, or too little. What the
+		// index was before a failure is not known here, so the first answer may have gone back.
+		blank := first && r.index <= 1 && e.every == 0
+		r.WentBack = r.WentBack || first
+		first = false
+		if !blank && report(r.Answer) {
 			return s.done(ctx, r.Value)
 		}
 		sure, err := s.read(ctx, e, consistent, 0)
