@@ -1,10 +1,13 @@
 package command
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
@@ -173,7 +176,7 @@ func (p *process) sweep(deadline time.Time) {
 	timer, tick := time.NewTimer(time.Until(deadline)), time.NewTicker(5*time.Millisecond)
 	defer timer.Stop()
 	defer tick.Stop()
-	for syscall.Kill(-p.pid, 0) == nil {
+	for groupLives(p.pid) {
 		select {
 		case <-tick.C:
 		case <-timer.C:
@@ -181,4 +184,30 @@ func (p *process) sweep(deadline time.Time) {
 			return
 		}
 	}
+}
+
+// groupLives tells whether somebody in a process group has not ended. What has ended and was not reaped yet can still be
+// sent signals: its parent is gone, and the PID 1 that it fell to may take its time, as in many a container.
+func groupLives(group int) bool {
+	if syscall.Kill(-group, 0) != nil {
+		return false
+	}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		return true // no /proc here
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has gone meanwhile
+		}
+		// The name in parentheses may hold anything; state, parent and group follow it.
+		var state string
+		var parent, its int
+		_, err = fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent, &its)
+		if err == nil && its == group && state != "Z" && state != "X" {
+			return true
+		}
+	}
+	return false
 }
