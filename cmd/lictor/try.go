@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"lictor/internal/config"
+	"lictor/internal/engine"
+	"lictor/internal/oneshot"
 	"lictor/renderer"
 	"lictor/watch"
 	"lictor/watch/file"
@@ -52,80 +54,174 @@ diff from the last time. Errors are shown with their line, and do not end it; ^C
 	return cmd
 }
 
-// A trial is one run of lictor try.
+// A trial is one run of lictor try. All that it shows comes from what its watcher knows, files included, so that each
+// change of one is seen, however fast they follow each other.
 type trial struct {
 	*assembly
 	template config.Template
-	registry watch.Source // nil where data files answer
+	watcher  *watch.Watcher
+	live     bool // a registry answers, not data files
 
-	last  []byte // the output shown last, nil before there was any
-	wrong string // the error shown last, "" when all is well
+	used  watch.Set // what the last passes read
+	last  []byte    // the output shown last, nil before there was any
+	wrong string    // the error shown last, "" when all is well
 }
 
-// run shows the template until ctx ends. What is rendered is read anew each time; the watcher only says when.
+// run shows the template until ctx ends.
 func (t *trial) run(ctx context.Context) error {
-	if !t.hasData() && t.asksRegistry() {
+	t.live = !t.hasData() && t.asksRegistry()
+	var registry watch.Source
+	if t.live {
+		t.cfg.Once = false // the source is to go on after its first answers
 		var err error
-		if t.registry, err = t.newRegistry(); err != nil {
+		if registry, err = t.newRegistry(); err != nil {
 			return err
 		}
 	}
-	w := watch.New(withFiles(t.registry), slog.New(slog.DiscardHandler)) // errors are shown where the output would be
+	// Errors are shown where the output would be, so there is no log.
+	t.watcher = watch.New(withFiles(registry), slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(ctx)
-	defer w.Wait()
+	defer t.watcher.Wait()
 	defer cancel()
-	t.log = slog.New(slog.DiscardHandler)
+	t.used = watch.Set{watch.File{Path: t.template.Source}: {}}
 	for {
-		w.Sync(ctx, t.show(ctx))
+		result, err := t.pass(ctx)
+		t.show(result, err)
+		t.watcher.Sync(ctx, t.want(result, err))
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.Changed():
-			w.Take()
+		case <-t.watcher.Changed():
+			t.watcher.Take()
 		}
 	}
 }
 
-// show renders and shows the outcome. It returns what a change of would change it.
-func (t *trial) show(ctx context.Context) watch.Set {
+// want is what is to be watched after a pass. After one that failed that is also what the last good one read, since the
+// fix may come from there.
+func (t *trial) want(result engine.Result, err error) watch.Set {
 	want := watch.Set{watch.File{Path: t.template.Source}: {}}
 	for _, path := range t.cfg.Data {
 		want.Add(watch.File{Path: path})
 	}
-	output, answers, err := t.renderNow(ctx)
-	for q := range answers {
-		if _, local := q.(watch.File); local || t.registry != nil {
+	for q := range result.Used {
+		if _, local := q.(watch.File); local || t.live {
 			want.Add(q)
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
-	case err != nil:
-		t.showError(err)
-	default:
-		t.showOutput(output)
+	if err != nil || !result.Complete() {
+		want.AddAll(t.used)
 	}
+	t.used = want
 	return want
 }
 
-// renderNow renders with the files as they are now.
-func (t *trial) renderNow(ctx context.Context) ([]byte, map[watch.Query]any, error) {
-	tmpl, err := t.parse(ctx, t.template)
+// errWaiting says that a file was not read yet.
+var errWaiting = errors.New("not read yet")
+
+// pass makes a pass over what is known now.
+func (t *trial) pass(ctx context.Context) (engine.Result, error) {
+	text, err := t.contents(t.template.Source)
 	if err != nil {
-		return nil, nil, err
+		return engine.Result{}, err
 	}
-	source := t.registry
-	if source == nil {
-		data, err := file.Load(t.cfg.Set, t.cfg.Data...)
+	tmpl, err := t.parseText(ctx, t.template, t.template.Source, text)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	known := t.watcher.Get
+	if !t.live {
+		fixed, err := t.fixedData()
 		if err != nil {
-			return nil, nil, lines(err)
+			return engine.Result{}, err
 		}
-		if source, err = file.NewFixed(data); err != nil {
-			return nil, nil, lines(err)
+		known = func(q watch.Query) (any, bool) {
+			if _, local := q.(watch.File); local {
+				return t.watcher.Get(q)
+			}
+			return ask(ctx, fixed, q)
 		}
 	}
-	done, err := t.render(ctx, withFiles(source), tmpl)
-	return done.Output, done.Answers, err
+	result, err := tmpl.Execute(known)
+	if err != nil || len(result.Missing) > 0 {
+		return result, errors.Join(err, t.troubles(result.Missing))
+	}
+	if !result.Complete() {
+		err = oneshot.Lacking(tmpl.Name(), result.Unmet)
+	}
+	return result, err
+}
+
+// contents is a file as the watcher knows it.
+func (t *trial) contents(path string) (string, error) {
+	switch answer, _ := t.watcher.Get(watch.File{Path: path}); answer := answer.(type) {
+	case string:
+		return answer, nil
+	case watch.Failure:
+		return "", answer.Err
+	}
+	return "", errWaiting
+}
+
+// fixedData is what the data files say.
+func (t *trial) fixedData() (*file.Fixed, error) {
+	d := &file.Data{}
+	for _, path := range t.cfg.Data {
+		text, err := t.contents(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.Merge(path, []byte(text)); err != nil {
+			return nil, lines(err)
+		}
+	}
+	for _, a := range t.cfg.Set {
+		if err := d.Set(a); err != nil {
+			return nil, err
+		}
+	}
+	fixed, err := file.NewFixed(d)
+	if err != nil {
+		err = lines(err)
+	}
+	return fixed, err
+}
+
+// ask asks a source that answers at once.
+func ask(ctx context.Context, source watch.Source, q watch.Query) (answer any, known bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := source.Watch(ctx, q, func(a watch.Answer) bool {
+		answer, known = a.Value, true
+		cancel()
+		return true
+	})
+	if watch.IsPermanent(err) {
+		return watch.Failure{Err: err}, true
+	}
+	return answer, known
+}
+
+// troubles says why queries have no answer; nil where they are only under way.
+func (t *trial) troubles(missing watch.Set) error {
+	var errs []error
+	for _, q := range missing.Sorted() {
+		if err := t.watcher.Err(q); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", q, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// show shows how a pass came out, unless there is something to wait for.
+func (t *trial) show(result engine.Result, err error) {
+	switch {
+	case errors.Is(err, errWaiting):
+	case err != nil:
+		t.showError(err)
+	case result.Complete():
+		t.showOutput(result.Output)
+	}
 }
 
 func (t *trial) showOutput(output []byte) {

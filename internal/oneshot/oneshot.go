@@ -43,7 +43,7 @@ func Render(ctx context.Context, w *watch.Watcher, t *engine.Template) (Renderin
 			done.Output = result.Output
 			return done, nil
 		case len(result.Missing) == 0:
-			return done, lacking(t.Name(), result.Unmet)
+			return done, Lacking(t.Name(), result.Unmet)
 		}
 		want.AddAll(result.Used) // a later pass may come back to what this one did not reach
 		w.Sync(ctx, want)
@@ -81,8 +81,8 @@ func await(ctx context.Context, w *watch.Watcher, missing watch.Set) error {
 	}
 }
 
-// lacking says what the data does not have, one error for each query.
-func lacking(name string, unmet map[watch.Query]string) error {
+// Lacking says what the data does not have that a template waits for, one error for each query.
+func Lacking(name string, unmet map[watch.Query]string) error {
 	all := watch.Set{}
 	for q := range unmet {
 		all.Add(q)
