@@ -91,15 +91,15 @@ func TestKeepingAnOwnerThatWeMayNotSet(t *testing.T) {
 	if err := os.Chown(dir+"/shut", 0, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if out := asNobody(t, "render", renderTask{File{Path: dir + "/open"}, "new"}); !strings.HasPrefix(out, "warning: "+dir+"/open belonged to 0:0") {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/open"}, Content: "new"}); !strings.HasPrefix(out, "warning: "+dir+"/open belonged to 0:0") {
 		t.Error(out)
 	}
 	see(t, dir+"/open", "new", 0o755) // without the set-id bit, which would now be ours
-	if out := asNobody(t, "render", renderTask{File{Path: dir + "/shut"}, "new"}); !strings.Contains(out, "belongs to 0:65534, user 65534 may not give it a new file") {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/shut"}, Content: "new"}); !strings.Contains(out, "belongs to 0:65534, user 65534 may not give it a new file") {
 		t.Error(out)
 	}
 	see(t, dir+"/shut", "old", 0o640)
-	if out := asNobody(t, "render", renderTask{File{Path: dir + "/own"}, "new"}); out != "" {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/own"}, Content: "new"}); out != "" {
 		t.Error(out)
 	}
 	see(t, dir+"/own", "new", fs.ModeSetuid|0o755)

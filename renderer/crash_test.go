@@ -264,6 +264,11 @@ func checkRecovered(t *testing.T, dir, do string, killed bool) {
 	case !killed && isNew == (do == "rollback"):
 		t.Errorf("done, but versions %v", got)
 	}
+	if do == "rollback" && isOld {
+		for path, content := range contents(dir, 2) {
+			see(t, path+".rejected", content, 0o640)
+		}
+	}
 	if len(g.state.Members) == 0 {
 		return // killed before the journal was there: the next commit removes what it has no use for
 	}

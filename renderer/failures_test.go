@@ -33,7 +33,7 @@ func TestWithoutRights(t *testing.T) {
 		{"an unreadable file", File{Path: ours + "/shut"}, "permission denied"},
 		{"in place without the folder's permission", File{Path: shut + "/f", InPlace: true}, "permission denied"},
 	} {
-		out := asNobody(t, "render", renderTask{c.file, "new"})
+		out := asNobody(t, "render", renderTask{File: c.file, Content: "new"})
 		if !strings.Contains(out, c.want) || strings.Contains(out, "\n") || !strings.HasPrefix(out, `destination "`+c.file.Path+`"`) {
 			t.Errorf("%s: %q, want %q", c.name, out, c.want)
 		}
@@ -46,15 +46,15 @@ func TestWithoutRights(t *testing.T) {
 func TestStickyFolder(t *testing.T) {
 	needRoot(t)
 	dir := openDir(t, fs.ModeSticky|0o777)
-	if out := asNobody(t, "render", renderTask{File{Path: dir + "/f"}, "one"}); out != "" {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/f"}, Content: "one"}); out != "" {
 		t.Error(out)
 	}
-	if out := asNobody(t, "render", renderTask{File{Path: dir + "/f"}, "two"}); out != "" {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/f"}, Content: "two"}); out != "" {
 		t.Error(out)
 	}
 	see(t, dir+"/f", "two", 0o644)
 	put(t, dir+"/roots", "old", 0o644)
-	if out := asNobody(t, "render", renderTask{File{Path: dir + "/roots"}, "new"}); out == "" {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/roots"}, Content: "new"}); out == "" {
 		t.Error("somebody else's file in a sticky folder was replaced")
 	}
 	see(t, dir+"/roots", "old", 0o644)
@@ -70,7 +70,7 @@ func TestFolderThatMayOnlyBeEntered(t *testing.T) {
 	if err := os.Chmod(dir+"/sub", 0o333); err != nil {
 		t.Fatal(err)
 	}
-	if out := asNobody(t, "render", renderTask{File{Path: dir + "/sub/f"}, "one"}); out != "" {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/sub/f"}, Content: "one"}); out != "" {
 		t.Error(out)
 	}
 	see(t, dir+"/sub/f", "one", 0o644)

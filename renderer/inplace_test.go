@@ -110,3 +110,25 @@ func TestReadOnlySystemWithAWritableFileMountedIn(t *testing.T) {
 	see(t, dir+"/source", "new", 0o600)
 	onlyThese(t, os.Getenv("TMPDIR"))
 }
+
+// The staged copy of a file that is somebody else's can not be given to them: only we may read it then.
+func TestStagedForSomebodyElsesFileInPlace(t *testing.T) {
+	needRoot(t)
+	dir := openDir(t, 0o755)
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir+"/f", "old", 0o662)
+	before := inode(t, dir+"/f")
+	if err := os.Chown(dir+"/f", 0, 65534); err != nil {
+		t.Fatal(err)
+	}
+	out := asNobody(t, "render", renderTask{File: File{Path: dir + "/f", InPlace: true}, Content: "new", ShowMode: true})
+	if out != "staged with -rw------- " {
+		t.Error(out)
+	}
+	see(t, dir+"/f", "new", 0o662)
+	if inode(t, dir+"/f").Ino != before.Ino {
+		t.Error("the file was replaced")
+	}
+}

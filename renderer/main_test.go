@@ -46,8 +46,9 @@ func asNobody(t *testing.T, task string, input any) string {
 }
 
 type renderTask struct {
-	File    File
-	Content string
+	File     File
+	Content  string
+	ShowMode bool
 }
 
 func runTask(task, input string) error {
@@ -62,6 +63,13 @@ func runTask(task, input string) error {
 		s, err := r.File.Stage([]byte(r.Content))
 		if err != nil || s == nil {
 			return err
+		}
+		info, err := os.Stat(s.Path())
+		if err != nil {
+			return err
+		}
+		if r.ShowMode {
+			fmt.Print("staged with ", info.Mode(), " ")
 		}
 		err = s.Commit()
 		for _, w := range s.Warnings() {

@@ -122,8 +122,13 @@ func (m *member) rollBack(faults *faults) error {
 		if _, err := d.stat(previous); errors.Is(err, fs.ErrNotExist) {
 			return nil // it is back already
 		}
-		if err := d.keepVisible(name, name+".rejected", m.InPlace); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// What is there is torn when a crash interrupted us in bringing back the previous content in place.
+		if whole, err := d.hasHash(name, m.Hash); err != nil {
 			return err
+		} else if whole || !m.InPlace {
+			if err := d.keepVisible(name, name+".rejected", m.InPlace); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 		return errors.Join(d.restore(name, previous, m.InPlace), d.sync())
 	})
