@@ -235,6 +235,15 @@ func TestEquivalence(t *testing.T) {
 					made = append(made, c.step())
 					done++
 				}
+				if c.rand.IntN(3) == 0 { // some are dropped, and wanted again at once
+					some := watch.Set{}
+					for q := range want {
+						if c.rand.IntN(2) == 0 {
+							some.Add(q)
+						}
+					}
+					w.Sync(ctx, some)
+				}
 				w.Sync(ctx, want) // the first time when there is something already
 				deadline := time.Now().Add(20 * time.Second)
 				for {

@@ -47,7 +47,10 @@ func (c *client) refused(r call, resp *http.Response) error {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return watch.Permanent(fail("consul at %s does not know /v1/%s: its version or edition lacks this, or it is switched off", c.base, r.path))
 	}
-	if strings.Contains(said, "is disabled") || strings.Contains(said, "not enabled") {
+	if strings.Contains(said, "boolean expression") { // older servers give this the status of an error of their own
+		return watch.Permanent(fail("consul at %s refuses the filter: %s", c.base, said))
+	}
+	if strings.Contains(said, "must be enabled") {
 		return watch.Permanent(fail("consul at %s: %s", c.base, said))
 	}
 	return fail("consul at %s: %s (%d)", c.base, said, resp.StatusCode)
@@ -81,6 +84,9 @@ func (c *client) malformed(ctx context.Context, r call, err error) error {
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	s = strings.TrimPrefix(s, "rpc error making call: ")
+	if _, desc, ok := strings.Cut(s, "desc = "); ok {
+		s = desc
+	}
 	if len(s) > 300 {
 		s = s[:300] + "..."
 	}

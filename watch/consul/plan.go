@@ -132,6 +132,11 @@ func (p *planner) drop(queries watch.Set) {
 		}
 	}
 	for at, drop := range dropped {
+		if at.kind == inSingle { // it may be wanted again, and is then to be reported again
+			p.crews[at].cancel()
+			delete(p.crews, at)
+			continue
+		}
 		p.crews[at].change(nil, drop)
 	}
 }

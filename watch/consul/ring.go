@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"lictor/watch"
 )
@@ -19,7 +21,9 @@ type ring struct {
 
 	mu      sync.Mutex
 	members watch.Set
+	left    []watch.Query // since run last looked: they may have joined again
 	joined  chan struct{} // gets a value when queries join or leave
+	more    chan struct{} // the same, for the goroutine that reads
 
 	seen map[digest]*watch.KeyPair // what the last answer held, so that only what is new is decoded
 }
@@ -33,7 +37,7 @@ type bunch struct {
 }
 
 func newRing(p *planner, at place) *ring {
-	return &ring{p: p, at: at, digests: newDigester(), members: watch.Set{}, joined: make(chan struct{}, 1)}
+	return &ring{p: p, at: at, digests: newDigester(), members: watch.Set{}, joined: make(chan struct{}, 1), more: make(chan struct{}, 1)}
 }
 
 func (r *ring) allot(int) {}
@@ -44,23 +48,26 @@ func (r *ring) change(add, drop []watch.Query) {
 	for _, q := range drop {
 		delete(r.members, q)
 	}
+	r.left = append(r.left, drop...)
 	for _, q := range add {
 		r.members.Add(q)
 	}
-	select {
-	case r.joined <- struct{}{}:
-	default:
-	}
+	signal(r.joined)
+	signal(r.more)
 }
 
 func (r *ring) queries() []watch.Query {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := make([]watch.Query, 0, len(r.members))
-	for q := range r.members {
-		out = append(out, q)
-	}
-	return out
+	return slices.Collect(maps.Keys(r.members))
+}
+
+// roll lists the members, and those that left since it was last called.
+func (r *ring) roll() (members, left []watch.Query) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left, r.left = r.left, nil
+	return slices.Collect(maps.Keys(r.members)), left
 }
 
 // run reads the prefix in one goroutine and tells members in this one.
@@ -70,47 +77,56 @@ func (r *ring) run(ctx context.Context) {
 	defer wg.Wait()
 	wg.Go(func() { r.read(ctx, bunches) })
 	var now *bunch
-	told := map[watch.Query]any{} // what each member was last told
+	told := ringBook{values: map[watch.Query]any{}, hidden: map[watch.Query]time.Time{}}
 	for {
 		select {
 		case b := <-bunches:
 			if now = &b; b.afresh {
-				clear(told)
+				clear(told.values)
 			}
 		case <-r.joined:
+		case <-told.again():
 		case <-ctx.Done():
 			return
 		}
 		if now == nil {
 			continue
 		}
-		queries := r.queries()
+		queries, left := r.roll()
+		for _, q := range left {
+			delete(told.values, q)
+			delete(told.hidden, q)
+		}
 		if len(now.pairs) > 2*roomFor(queries) {
 			r.p.outgrown(r.at)
 		}
-		for q := range told {
-			if !r.has(q) {
-				delete(told, q)
-			}
+		if r.settle(ctx, now, queries, told) {
+			continue
 		}
-		if !r.settle(ctx, now, queries, told) {
-			if sure, err := r.load(ctx, consistent); err == nil {
-				sure.Consistent = true
-				now = sure
-				r.settle(ctx, now, queries, told)
-			} else if ctx.Err() == nil {
-				for _, q := range queries {
-					r.p.failed(q, err)
-				}
+		sure, err := r.load(ctx, consistent)
+		if err == nil {
+			now = sure
+			r.settle(ctx, now, queries, told)
+		} else if ctx.Err() == nil {
+			for _, q := range queries {
+				r.p.failed(q, err)
 			}
 		}
 	}
 }
 
-func (r *ring) has(q watch.Query) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.members.Has(q)
+// A ringBook is what a ring told its members.
+type ringBook struct {
+	values map[watch.Query]any
+	hidden map[watch.Query]time.Time // keys that were asked for alone, and when to ask again
+}
+
+// again delivers a value when a key is to be asked for again.
+func (b ringBook) again() <-chan time.Time {
+	if len(b.hidden) == 0 {
+		return nil
+	}
+	return time.After(max(10*time.Millisecond, time.Until(slices.MinFunc(slices.Collect(maps.Values(b.hidden)), time.Time.Compare))))
 }
 
 // read holds the query on the prefix open, until ctx ends.
@@ -126,9 +142,12 @@ func (r *ring) read(ctx context.Context, bunches chan<- bunch) {
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
-			if r.p.once && r.complete(b) {
-				<-ctx.Done()
-				return context.Cause(ctx)
+			for r.p.once && r.complete(b) {
+				select {
+				case <-r.more:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
 			}
 			return nil
 		})
@@ -216,33 +235,36 @@ func (b *bunch) below(prefix string) []*watch.KeyPair {
 
 // settle tells each member that has something else to hear than it was told. It is false as soon as one does not believe
 // a bunch that was not read consistently.
-func (r *ring) settle(ctx context.Context, b *bunch, queries []watch.Query, told map[watch.Query]any) bool {
+func (r *ring) settle(ctx context.Context, b *bunch, queries []watch.Query, told ringBook) bool {
 	for _, q := range queries {
 		var value any
-		before, known := told[q]
+		before, known := told.values[q]
 		switch q := q.(type) {
 		case watch.Key:
 			p := b.byPath[q.Path]
 			if p == nil && b.Filtered { // it may be hidden from us, which is an error, and not missing
-				r.alone(ctx, q)
-				delete(told, q)
+				delete(told.values, q)
+				if time.Now().After(told.hidden[q]) {
+					told.hidden[q] = time.Now().Add(r.alone(ctx, q))
+				}
 				continue
 			}
+			delete(told.hidden, q)
 			if known && before == any(p) {
 				continue
 			}
 			value = p
-			told[q] = p
+			told.values[q] = p
 		case watch.Prefix:
 			part := b.below(q.Path)
 			if old, _ := before.([]*watch.KeyPair); known && slices.Equal(old, part) {
 				continue
 			}
 			value = relative(part, q.Path)
-			told[q] = part
+			told.values[q] = part
 		}
 		if !r.p.report(q, watch.Answer{Value: value, Evidence: b.Evidence}) {
-			delete(told, q)
+			delete(told.values, q)
 			if !b.Consistent {
 				return false
 			}
@@ -251,17 +273,17 @@ func (r *ring) settle(ctx context.Context, b *bunch, queries []watch.Query, told
 	return true
 }
 
-// alone asks for a key by itself.
-func (r *ring) alone(ctx context.Context, q watch.Key) {
+// alone asks for a key by itself, and tells when to do so again.
+func (r *ring) alone(ctx context.Context, q watch.Key) (pause time.Duration) {
 	res, err := r.p.Source.read(ctx, keyEndpoint(q), leader, 0)
 	if ctx.Err() != nil {
-		return
+		return 0
 	}
 	if err != nil {
-		r.p.failed(q, err)
-		return
+		return r.p.failed(q, err)
 	}
 	r.p.report(q, res.Answer)
+	return r.p.client.wait
 }
 
 // relative copies pairs, with their keys relative to a prefix.

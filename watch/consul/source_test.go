@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -55,5 +56,13 @@ func TestContract(t *testing.T) {
 				return open(tb, Config{Address: server.Addr, Stale: stale, Wait: 5 * time.Second})
 			})
 		})
+	}
+}
+
+// instanceOf is an instance of a service of its own, on a node of its own.
+func instanceOf(service string, n int) watchtest.Instance {
+	return watchtest.Instance{
+		Node: fmt.Sprintf("%s-node-%d", service, n), NodeAddress: fmt.Sprintf("10.8.0.%d", n),
+		Service: service, ID: fmt.Sprintf("%s-%d", service, n), Port: 80, Status: watch.StatusPassing,
 	}
 }

@@ -1,0 +1,156 @@
+package consul
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lictor/internal/consultest"
+	"lictor/watch"
+)
+
+func TestAddresses(t *testing.T) {
+	for _, c := range []struct {
+		config Config
+		want   string // the URL of a request, or what the error says
+	}{
+		{Config{}, "http://127.0.0.1:8500"},
+		{Config{Address: "consul.example:1"}, "http://consul.example:1"},
+		{Config{Address: "http://h:1/gateway/"}, "http://h:1/gateway"},
+		{Config{Address: "https://h:1"}, "https://h:1"},
+		{Config{Address: "h:1", TLS: TLS{Enabled: true}}, "https://h:1"},
+		{Config{Address: "http://h:1", TLS: TLS{Enabled: true}}, "https://h:1"},
+		{Config{Address: "unix:///run/consul.sock"}, "http://localhost"},
+		{Config{Address: "ftp://h"}, "scheme must be http, https or unix"},
+		{Config{Address: "http://"}, "no host"},
+		{Config{Address: "http://me:hunter2@h:1"}, "use the auth options"},
+		{Config{TLS: TLS{CertFile: "x"}}, "both a certificate and a key"},
+		{Config{TLS: TLS{CAFile: "/does/not/exist"}}, "/does/not/exist"},
+		{Config{MaxConnections: 1}, "must be 2 or more"},
+		{Config{Plan: "magic"}, `plan "magic"`},
+	} {
+		s, err := New(c.config)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = s.client.base.url.String()
+		}
+		if got != c.want && (err == nil || !strings.Contains(got, c.want)) {
+			t.Errorf("%+v: %s, want %s", c.config, got, c.want)
+		}
+		if strings.Contains(got, "hunter2") {
+			t.Errorf("the error shows a password: %s", got)
+		}
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	c := Config{Token: "hunter2", Password: "hunter3"}
+	var b strings.Builder
+	slog.New(slog.NewTextHandler(&b, nil)).Info("config", "config", c, "token", c.Token)
+	if out := fmt.Sprintf("%v %+v %#v %s %q", c, c, c, c.Token, c.Token) + b.String(); strings.Contains(out, "hunter") {
+		t.Errorf("a secret shows in: %s", out)
+	}
+}
+
+func TestUnixSocketAndBasicAuth(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "me" || password != "pw" || r.Header.Get("X-Consul-Token") != "tok" ||
+			r.FormValue("ns") != "n" || r.FormValue("partition") != "p" || r.URL.Path != "/v1/catalog/services" {
+			t.Errorf("request %s %v", r.URL, r.Header)
+		}
+		w.Header().Set("X-Consul-Index", "5")
+		fmt.Fprint(w, `{"web":["b","a"]}`)
+	}))
+	server.Listener = l
+	server.Start()
+	defer server.Close()
+	s := open(t, Config{Address: "unix://" + path, Username: "me", Password: "pw", Token: "tok", Namespace: "n", Partition: "p"})
+	if got := answer[[]*watch.ServiceName](t, s, watch.Services{}); len(got) != 1 || got[0].Name != "web" || got[0].Tags[0] != "a" {
+		t.Errorf("services = %+v", got)
+	}
+}
+
+func TestTokensAndTLS(t *testing.T) {
+	server := consultest.Start(t, consultest.Options{TLS: true, ACL: true})
+	server.Put(t, "open/k", "v")
+	server.Put(t, "shut/k", "v")
+	token := server.NewToken(t, `key_prefix "open/" { policy = "read" }`)
+	good := Config{Address: "https://" + server.HTTPSAddr, Token: Secret(token), TLS: TLS{CAFile: server.CAFile}}
+	s := open(t, good)
+	if p := answer[*watch.KeyPair](t, s, watch.Key{Path: "open/k"}); p == nil || p.Value != "v" {
+		t.Errorf("open/k = %+v", p)
+	}
+	if p := answer[*watch.KeyPair](t, s, watch.Key{Path: "open/missing"}); p != nil {
+		t.Errorf("open/missing = %+v", p)
+	}
+	_, err := first(t, s, watch.Key{Path: "shut/k"})
+	if err == nil || !strings.Contains(err.Error(), "permission denied") || !strings.Contains(err.Error(), "shut/k") || strings.Contains(err.Error(), token) {
+		t.Errorf("a denied key: %v", err)
+	}
+	ca, err := os.ReadFile(server.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		tls  TLS
+		says string // "" when it works
+	}{
+		"authority as text": {TLS{CABytes: string(ca)}, ""},
+		"unknown authority": {TLS{}, "certificate"},
+		"not verified":      {TLS{SkipVerify: true}, ""},
+		"another name":      {TLS{CAFile: server.CAFile, ServerName: "other.example"}, "other.example"},
+		"server's name":     {TLS{CAFile: server.CAFile, ServerName: "server.dc1.consul"}, ""},
+		"own certificate":   {TLS{CAFile: server.CAFile, CertFile: server.CertFile, KeyFile: server.KeyFile}, ""},
+	} {
+		config := good
+		config.TLS = c.tls
+		_, err := first(t, open(t, config), watch.Key{Path: "open/k"})
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+
+	t.Run("token file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "token")
+		_, err := first(t, open(t, Config{Address: server.Addr, TokenFile: file}), watch.Key{Path: "open/k"})
+		if err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("a token file that is missing: %v", err)
+		}
+		write := func(token string) {
+			if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("00000000-0000-4000-8000-00000000dead")
+		s := open(t, Config{Address: server.Addr, TokenFile: file, Token: "ignored"})
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); !denied(err) {
+			t.Errorf("a wrong token: %v", err)
+		}
+		before, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(token)
+		// An editor may keep the time, and both tokens have one length: the refusal must be reason enough to look.
+		if err := os.Chtimes(file, time.Time{}, before.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
+			t.Errorf("the new token: %v", err)
+		}
+	})
+}

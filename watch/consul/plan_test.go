@@ -1,0 +1,370 @@
+package consul
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"lictor/internal/consultest"
+	"lictor/watch"
+)
+
+// A tap is a real Consul behind a proxy that notes what is asked of it.
+type tap struct {
+	*httptest.Server
+	mu      sync.Mutex
+	asked   []string // paths with their queries
+	waiting int      // blocking queries that are held open now
+	most    int      // of all requests at a moment
+	now     int
+}
+
+func newTap(t *testing.T, s *consultest.Server) *tap {
+	p := &tap{}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.Addr})
+	transport := &http.Transport{}
+	proxy.Transport = transport
+	proxy.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		waits := 0
+		if r.FormValue("index") != "" {
+			waits = 1
+		}
+		p.mu.Lock()
+		p.asked = append(p.asked, r.URL.Path+"?"+r.URL.RawQuery)
+		p.waiting += waits
+		p.now++
+		p.most = max(p.most, p.now)
+		p.mu.Unlock()
+		defer func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.waiting -= waits
+			p.now--
+		}()
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { p.CloseClientConnections(); p.Close(); transport.CloseIdleConnections() })
+	return p
+}
+
+// count tells how many requests so far contain a text.
+func (p *tap) count(text string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, a := range p.asked {
+		if strings.Contains(a, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *tap) held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting
+}
+
+// follow watches queries with a Watcher until the test ends.
+func follow(t *testing.T, s *Source, want watch.Set) *watch.Watcher {
+	t.Helper()
+	w := watch.New(s, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(func() { cancel(); w.Wait() })
+	w.Sync(ctx, want)
+	return w
+}
+
+// eventually waits until f says "", and fails with what it says when that takes too long.
+func eventually(t *testing.T, f func() string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		what := f()
+		if what == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// answered waits until all queries have answers.
+func answered(t *testing.T, w *watch.Watcher, want watch.Set) {
+	t.Helper()
+	eventually(t, func() string {
+		for q := range want {
+			if _, ok := w.Get(q); !ok {
+				return fmt.Sprintf("%s has no answer: %v", q, w.Err(q))
+			}
+		}
+		return ""
+	})
+}
+
+func valueIs(t *testing.T, w *watch.Watcher, key, want string) {
+	t.Helper()
+	eventually(t, func() string {
+		v, _ := w.Get(watch.Key{Path: key})
+		p, _ := v.(*watch.KeyPair)
+		if p == nil || p.Value != want {
+			return fmt.Sprintf("%s is %+v, want %s", key, p, want)
+		}
+		return ""
+	})
+}
+
+// put makes many keys in few requests.
+func put(t *testing.T, s *consultest.Server, format string, n int) (keys []string) {
+	t.Helper()
+	for from := 0; from < n; from += 64 {
+		var ops api.KVTxnOps
+		for i := from; i < min(n, from+64); i++ {
+			key := fmt.Sprintf(format, i)
+			keys = append(keys, key)
+			ops = append(ops, &api.KVTxnOp{Verb: api.KVSet, Key: key, Value: []byte("v")})
+		}
+		if _, _, _, err := s.Client.KV().Txn(ops, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return keys
+}
+
+func keySet(keys []string) watch.Set {
+	want := watch.Set{}
+	for _, k := range keys {
+		want.Add(watch.Key{Path: k})
+	}
+	return want
+}
+
+func TestManyKeysShareOneQuery(t *testing.T) {
+	server := shared.Server(t)
+	keys := put(t, server, "ring/%04d", 2000)
+	tap := newTap(t, server)
+	want := keySet(keys)
+	want.Add(watch.Key{Path: "ring/none"})
+	want.Add(watch.Prefix{Path: "ring/00"})
+	w := follow(t, open(t, Config{Address: tap.URL, Stale: true}), want)
+	answered(t, w, want)
+	eventually(t, func() string {
+		if n := tap.held(); n != 1 {
+			return fmt.Sprintf("%d queries are held open, want 1", n)
+		}
+		return ""
+	})
+	if n := len(tap.asked); n > 4 {
+		t.Errorf("%d requests for 2000 keys: %v", n, tap.asked)
+	}
+	server.Put(t, keys[7], "new")
+	valueIs(t, w, keys[7], "new")
+	server.Put(t, "ring/none", "here")
+	valueIs(t, w, "ring/none", "here")
+	server.Delete(t, "ring/none")
+	eventually(t, func() string {
+		if v, _ := w.Get(watch.Key{Path: "ring/none"}); v != (*watch.KeyPair)(nil) {
+			return fmt.Sprintf("ring/none is %v after it was deleted", v)
+		}
+		return ""
+	})
+	v, _ := w.Get(watch.Prefix{Path: "ring/00"})
+	if list := v.([]*watch.KeyPair); len(list) != 100 || list[7].Value != "new" || list[7].Key != "07" {
+		t.Errorf("prefix has %d keys, the eighth is %+v", len(list), list[7])
+	}
+}
+
+func TestHugePrefixIsNotReadForTwoKeys(t *testing.T) {
+	server := shared.Server(t)
+	put(t, server, "huge/%05d", 3000)
+	tap := newTap(t, server)
+	want := keySet([]string{"huge/00001", "huge/00002"})
+	w := follow(t, open(t, Config{Address: tap.URL, Stale: true, Plan: PlanShared}), want)
+	answered(t, w, want)
+	if n := tap.count("recurse"); n != 0 {
+		t.Errorf("the prefix was read %d times", n)
+	}
+	server.Put(t, "huge/00002", "new")
+	valueIs(t, w, "huge/00002", "new")
+}
+
+// TestPrefixThatGrows has a prefix that was fit to be shared until others filled it.
+func TestPrefixThatGrows(t *testing.T) {
+	server := shared.Server(t)
+	keys := put(t, server, "grows/%02d", 10)
+	tap := newTap(t, server)
+	w := follow(t, open(t, Config{Address: tap.URL, Stale: true, Plan: PlanShared}), keySet(keys))
+	answered(t, w, keySet(keys))
+	if tap.count("recurse") == 0 {
+		t.Error("the prefix was not shared at first")
+	}
+	put(t, server, "grows/other/%04d", 1000)
+	eventually(t, func() string {
+		if n := tap.held(); n != len(keys) {
+			return fmt.Sprintf("%d queries are held open, want one for each of %d keys", n, len(keys))
+		}
+		return ""
+	})
+	server.Put(t, keys[3], "new")
+	valueIs(t, w, keys[3], "new")
+}
+
+// TestDeniedKeys has keys below one prefix of which the token may read some: a denied one is an error, and not missing.
+func TestDeniedKeys(t *testing.T) {
+	server := consultest.Start(t, consultest.Options{ACL: true})
+	keys := put(t, server, "acl/open/%02d", 20)
+	server.Put(t, "acl/shut/k", "secret")
+	token := server.NewToken(t, `key_prefix "acl/open/" { policy = "read" }`)
+	want := keySet(append(keys, "acl/open/missing"))
+	w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Plan: PlanShared}), func() watch.Set {
+		all := watch.Set{}
+		all.AddAll(want)
+		all.Add(watch.Key{Path: "acl/shut/k"})
+		return all
+	}())
+	answered(t, w, want)
+	eventually(t, func() string {
+		if err := w.Err(watch.Key{Path: "acl/shut/k"}); err == nil || !strings.Contains(err.Error(), "permission denied") {
+			return fmt.Sprintf("the denied key's error is %v", err)
+		}
+		return ""
+	})
+	if v, ok := w.Get(watch.Key{Path: "acl/shut/k"}); ok {
+		t.Errorf("the denied key has the answer %v", v)
+	}
+	server.SetRules(t, token, `key_prefix "acl/" { policy = "read" }`)
+	valueIs(t, w, "acl/shut/k", "secret")
+}
+
+// TestBudget asks for far more than a small budget allows, of all kinds: all is answered and followed, and there are never
+// more connections.
+func TestBudget(t *testing.T) {
+	const budget = 10
+	server := shared.Server(t)
+	tap := newTap(t, server)
+	want := watch.Set{}
+	for i := range 40 {
+		key := fmt.Sprintf("budget/%d/%d/k", i%7, i)
+		server.Put(t, key, "v")
+		want.Add(watch.Key{Path: key})
+		want.Add(watch.Service{Name: fmt.Sprintf("budget-%d", i)})
+		want.Add(watch.Service{Name: fmt.Sprintf("budget-%d", i), Connect: true})
+		want.Add(watch.NodeServices{Name: fmt.Sprintf("budget-%d", i)})
+	}
+	want.Add(watch.Services{})
+	want.Add(watch.Nodes{})
+	r := registry{server}
+	r.Register(t, instanceOf("budget-3", 1))
+	w := follow(t, open(t, Config{Address: tap.URL, Stale: true, MaxConnections: budget}), want)
+	answered(t, w, want)
+	for i := range 5 {
+		key := fmt.Sprintf("budget/%d/%d/k", i, i)
+		server.Put(t, key, "new")
+		valueIs(t, w, key, "new")
+		in := instanceOf(fmt.Sprintf("budget-%d", i), 2)
+		r.Register(t, in)
+		t.Cleanup(func() { r.DeregisterNode(t, in.Node) })
+		eventually(t, func() string {
+			v, _ := w.Get(watch.Service{Name: in.Service})
+			if list := v.([]*watch.ServiceInstance); len(list) == 0 {
+				return in.Service + " has no instance"
+			}
+			return ""
+		})
+	}
+	r.DeregisterNode(t, "budget-3-node-1")
+	tap.mu.Lock()
+	defer tap.mu.Unlock()
+	if tap.most > budget {
+		t.Errorf("%d requests at a time, want at most %d", tap.most, budget)
+	}
+}
+
+// TestOnce holds nothing open, except for what is missing.
+func TestOnce(t *testing.T) {
+	server := shared.Server(t)
+	r := registry{server}
+	want := watch.Set{}
+	for i := range 30 {
+		in := instanceOf(fmt.Sprintf("once-%d", i), 1)
+		in.Node = "once-node"
+		r.Register(t, in)
+		want.Add(watch.Service{Name: in.Service})
+	}
+	t.Cleanup(func() { r.DeregisterNode(t, "once-node") })
+	keys := put(t, server, "once/%02d", 20)
+	want.AddAll(keySet(keys))
+	want.Add(watch.Services{})
+	tap := newTap(t, server)
+	w := follow(t, open(t, Config{Address: tap.URL, Stale: true, Once: true}), want)
+	answered(t, w, want)
+	if n := tap.count("index="); n != 0 {
+		t.Errorf("%d queries waited for a change: %v", n, tap.asked)
+	}
+	more := watch.Set{}
+	more.AddAll(want)
+	more.Add(watch.Key{Path: "once/awaited"})
+	more.Add(watch.Key{Path: "elsewhere/awaited"})
+	w.Sync(t.Context(), more)
+	answered(t, w, more)
+	server.Put(t, "once/awaited", "here")
+	server.Put(t, "elsewhere/awaited", "here")
+	valueIs(t, w, "once/awaited", "here")
+	valueIs(t, w, "elsewhere/awaited", "here")
+	server.Delete(t, "once/awaited")
+	server.Delete(t, "elsewhere/awaited")
+}
+
+// TestHTTP2 has many queries share few connections over TLS, counted from the kernel's table.
+func TestHTTP2(t *testing.T) {
+	server := consultest.Start(t, consultest.Options{TLS: true})
+	var keys []string
+	for i := range 600 {
+		keys = append(keys, fmt.Sprintf("h2/%d/%d", i%2, i))
+	}
+	server.Put(t, keys[0], "v")
+	s := open(t, Config{Address: server.HTTPSAddr, TLS: TLS{Enabled: true, CAFile: server.CAFile}, Plan: PlanSingle})
+	w := follow(t, s, keySet(keys))
+	answered(t, w, keySet(keys))
+	server.Put(t, keys[599], "new")
+	valueIs(t, w, keys[599], "new")
+	if n := connectionsTo(t, server.HTTPSAddr); n < 1 || n > 10 {
+		t.Errorf("%d connections for 600 queries, want 1 to 10", n)
+	}
+}
+
+// connectionsTo counts the established connections to a local port.
+func connectionsTo(t *testing.T, addr string) int {
+	t.Helper()
+	var port int
+	if _, err := fmt.Sscanf(addr[strings.LastIndexByte(addr, ':')+1:], "%d", &port); err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) > 3 && strings.HasSuffix(f[2], fmt.Sprintf(":%04X", port)) && f[3] == "01" {
+			n++
+		}
+	}
+	return n
+}
