@@ -27,7 +27,7 @@ func (f File) explain(err error) error {
 	case errors.Is(err, unix.EROFS):
 		hint = "; mount it writable, or choose another destination"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM) && errors.As(err, new(*fs.PathError)) && f.User == "" && f.Group == "":
-		hint = fmt.Sprintf("; user %d needs to enter and write to the folder (look at its mode, access list and SELinux label)", os.Geteuid())
+		hint = fmt.Sprintf("; user %d needs to enter and write to the folder (look at its mode, sticky bit, access list, lsattr and SELinux label)", os.Geteuid())
 	case errors.Is(err, unix.EXDEV):
 		hint = "; the folder and the file are on different file systems, set in_place = true"
 	case errors.Is(err, unix.EISDIR):
