@@ -5,16 +5,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lictor/renderer"
 )
 
-// beginChecks collects the checks of the jobs whose output is new, and lays out the folder that they may look at.
+// beginChecks collects the checks of a group of which something is staged, and lays out the folder that they may look at.
+// A check runs also where its own job's file stays as it is, since it may be about the whole group.
 func (r *Runner) beginChecks(g *Group) error {
-	g.checks = nil
+	if r.Dry || !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.staged != nil }) {
+		return nil
+	}
 	for _, j := range g.Jobs {
-		if j.Check == nil || j.staged == nil || r.Dry {
+		if j.Check == nil {
 			continue
 		}
 		if g.checked == "" {
@@ -27,7 +31,11 @@ func (r *Runner) beginChecks(g *Group) error {
 				return err
 			}
 		}
-		g.checks = append(g.checks, j.Check(j.staged.Path(), g.checked))
+		path := j.Path
+		if j.staged != nil {
+			path = j.staged.Path()
+		}
+		g.checks = append(g.checks, j.Check(path, g.checked))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"lictor/internal/command"
@@ -22,9 +23,7 @@ func (r *Runner) stage(ctx context.Context, g *Group) {
 		}
 		staged, err := j.Stage(j.output)
 		if err != nil {
-			r.discard(g)
-			r.failed(g, fmt.Errorf("%s: %w", j.Name, err))
-			g.retry = time.Now().Add(retryCommit)
+			r.putOff(g, fmt.Errorf("%s: %w", j.Name, err))
 			return
 		}
 		j.staged = staged
@@ -35,8 +34,7 @@ func (r *Runner) stage(ctx context.Context, g *Group) {
 		return
 	}
 	if err := r.beginChecks(g); err != nil {
-		r.discard(g)
-		r.failed(g, fmt.Errorf("%s: %w", g.Name, err))
+		r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		return
 	}
 	r.check(ctx, g)
@@ -66,6 +64,7 @@ func (r *Runner) discard(g *Group) {
 
 // commit puts what is staged at its destinations, and submits the commands.
 func (r *Runner) commit(g *Group) {
+	owed := !g.committed && g.Files != nil && g.Files.Owed()
 	err := r.commitFiles(g)
 	var changed []*Job
 	for _, j := range g.Jobs {
@@ -80,9 +79,7 @@ func (r *Runner) commit(g *Group) {
 		}
 	}
 	if err != nil {
-		r.discard(g)
-		r.failed(g, fmt.Errorf("%s: %w", g.Name, err))
-		g.retry = time.Now().Add(retryCommit)
+		r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		return
 	}
 	for _, j := range changed {
@@ -91,13 +88,8 @@ func (r *Runner) commit(g *Group) {
 		r.Log.Info("rendered", "template", j.Name)
 		g.commit = time.Now()
 	}
-	g.err = nil
-	for _, j := range g.Jobs {
-		if err := r.finish(j); err != nil {
-			r.failed(g, err)
-		}
-	}
-	if len(changed) == 0 && !g.committed && g.Files != nil && g.Files.Owed() {
+	r.finish(g)
+	if owed {
 		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)
 		changed = g.Jobs
 	}
@@ -126,6 +118,13 @@ func (r *Runner) commitFiles(g *Group) error {
 // retryCommit is after how long a commit that failed (a full disk, a missing permission) is tried again without a change.
 const retryCommit = 30 * time.Second
 
+// putOff drops what is staged after a failure that may pass, and has it tried again.
+func (r *Runner) putOff(g *Group, why error) {
+	r.discard(g)
+	r.failed(g, why)
+	g.retry = time.Now().Add(retryCommit)
+}
+
 // failed notes why a group could not be committed, and logs it when it is news.
 func (r *Runner) failed(g *Group, err error) {
 	if !r.Once && (g.err == nil || g.err.Error() != err.Error()) {
@@ -146,13 +145,17 @@ func (r *Runner) owe(g *Group, changed []*Job) {
 	for _, j := range changed {
 		if len(j.Command.Args) > 0 {
 			r.owed = append(r.owed, owed{g, j.Command})
-			g.reloads[j.Command.Key()] = 0
+			g.reloads[j.Command.Key()] = notSubmitted
 		}
 	}
 	if g.Files != nil && len(g.reloads) == 0 {
 		r.confirm(g) // nothing has to take the files over
 	}
 }
+
+// notSubmitted stands for the ticket of a command that is going to be submitted at the end of the round: it is larger than
+// any, since no run so far is the one that is owed.
+const notSubmitted = math.MaxInt
 
 // owed is a command that a group's commit asks for.
 type owed struct {
@@ -183,18 +186,30 @@ func (r *Runner) confirm(g *Group) {
 	}
 }
 
-// finish does what functions of the template want done, now that its output stands, and forgets the output.
-func (r *Runner) finish(j *Job) error {
-	effects := j.effects
-	j.output, j.effects = nil, nil
-	if r.Dry {
-		return nil
-	}
+// finish does what functions of the templates want done, now that their outputs stand, and forgets the outputs. What
+// fails is tried again, the rest is not done twice.
+func (r *Runner) finish(g *Group) {
 	var errs []error
-	for _, do := range effects {
-		if err := do(); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", j.Name, err))
+	for _, j := range g.Jobs {
+		var left []func() error
+		for _, do := range j.effects {
+			if r.Dry {
+				break
+			}
+			if err := do(); err != nil {
+				errs, left = append(errs, fmt.Errorf("%s: %w", j.Name, err)), append(left, do)
+			}
+		}
+		if j.effects = left; len(left) == 0 {
+			j.output = nil
 		}
 	}
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err != nil {
+		g.retry = time.Now().Add(retryCommit)
+		if !r.Once && (g.err == nil || g.err.Error() != err.Error()) {
+			r.Log.Error("rendered, but what the template does beside that failed", "group", g.Name, "error", err)
+		}
+	}
+	g.err = err
 }

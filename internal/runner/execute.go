@@ -22,13 +22,13 @@ func (r *Runner) sync(ctx context.Context) {
 
 // execute makes a pass of j.
 func (r *Runner) execute(g *Group, j *Job) {
-	j.due = false
+	j.due, j.heard = false, time.Time{}
 	j.passes++
 	result, err := j.Execute(r.Watcher.Get)
 	used := result.Used
 	if err != nil || !result.Complete() {
 		// What the last good pass read goes on being watched: the fix may come from there.
-		used.AddAll(j.used)
+		used.AddAll(j.good)
 	}
 	r.reads(g, j, used)
 	j.waiting, j.unmet = result.Missing, result.Unmet
@@ -44,7 +44,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 		}
 		j.err, j.ready = err, false
 	default:
-		j.err, j.ready = nil, true
+		j.err, j.ready, j.good = nil, true, used
 		j.output, j.effects = append([]byte{}, result.Output...), result.Effects
 		g.fresh = true
 		r.Log.Debug("template executed", "template", j.Name, "bytes", len(j.output), "queries", len(used), "passes", j.passes)
@@ -72,6 +72,10 @@ func (r *Runner) reads(g *Group, j *Job, used watch.Set) {
 	j.used = used
 }
 
+// lull is after how long without another answer a template that waits for several makes a pass with those that came: the
+// rest may have been asked for only because they were missing, and may never come.
+const lull = time.Second
+
 // changedQueries marks the jobs as due that a change of these queries concerns: those that read one of them, or for
 // which the last missing answer came.
 func (r *Runner) changedQueries(dirty watch.Set) {
@@ -81,6 +85,7 @@ func (r *Runner) changedQueries(dirty watch.Set) {
 			if _, waited := j.waiting[q]; waited {
 				delete(j.waiting, q)
 				j.due = j.due || len(j.waiting) == 0
+				j.heard = now
 				continue
 			}
 			j.due = true

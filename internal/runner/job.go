@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"slices"
 	"time"
 
 	"lictor/internal/command"
@@ -20,8 +21,9 @@ type Job struct {
 	// Stage prepares a finished output beside its destination, so that committing it is one small step. It returns nil
 	// when the destination has this content already.
 	Stage func(output []byte) (Staged, error)
-	// Check makes the command that must succeed before the staged output is committed, from the path of the staged file
-	// and that of a folder in which all staged files of the group lie as they are going to lie below the root. Nil is none.
+	// Check makes the command that must succeed before anything of the group is committed, from the path of the staged file
+	// (that of the destination, where it stays as it is) and that of a folder in which all files of the group lie as they
+	// are going to lie below the root. Nil is none.
 	Check func(staged, folder string) command.Command
 	// Command runs after a commit that changed the destination; without Args none does.
 	Command command.Command
@@ -32,16 +34,18 @@ type Job struct {
 	Fatal bool
 
 	// The rest is the runner's.
-	due     bool      // to be executed in the next round
-	used    watch.Set // what the last pass read; after an error, also what the last good one read
-	waiting watch.Set // of these, what still has no answer: the next pass waits for the last of them
-	unmet   map[watch.Query]string
-	ready   bool   // the last pass was complete and without error
-	output  []byte // of the last complete pass, not nil until it is committed
-	effects []func() error
-	passes  int    // how often the template ran
-	err     error  // the template's own error, nil when all is well
-	staged  Staged // while the group is being checked; nil when the destination has the content already
+	due     bool                   // to be executed in the next round: see isDue
+	used    watch.Set              // what the last pass read, and where it was not good, also what the last good one read
+	good    watch.Set              // what the last good pass read, which was complete and without error
+	waiting watch.Set              // of these, what still has no answer: the next pass waits for the last of them
+	unmet   map[watch.Query]string // what is answered, but not with what the template waits for, and why
+	heard   time.Time              // when the last of those that it waits for was answered; zero for none since its last pass
+	ready   bool                   // the last pass was complete and without error
+	output  []byte                 // of the last complete pass, not nil until it is committed
+	effects []func() error         // of the last complete pass, those that are still to be done
+	passes  int                    // how often the template ran
+	err     error                  // the template's own error, nil when all is well
+	staged  Staged                 // while the group is being checked; nil when the destination has the content already
 }
 
 // A Staged output stands beside its destination, whole and on disk. The renderer's is one.
@@ -67,18 +71,21 @@ type Group struct {
 	// Rollback brings the previous files back when a command fails, and runs the commands again.
 	Rollback bool
 
-	committed bool      // all its jobs are at their destinations, for the first time
-	fresh     bool      // a job has a new output since the last attempt to commit
-	first     time.Time // the first and last change that is not rendered yet; zero for none
-	last      time.Time
-	commit    time.Time // when it was committed last
-	retry     time.Time // when to try again what could not be committed; zero for never
-	err       error     // why it could not be committed, or was rolled back; nil when all is well
-	checks    []command.Command
-	checked   string         // the folder of staged files while they are checked, "" when they are not
-	reloads   map[string]int // commands that are owed, by id, with the ticket of their submission
-	running   map[string]int // of these, those that have not been run once
-	rendered  string         // what Files.Confirm is told when they have all succeeded
+	committed bool // all its jobs are at their destinations, for the first time
+	fresh     bool // a job has a new output since the last attempt to commit
+	// rolledBack says that the destinations are behind the data: with the next change all jobs are executed, or files of
+	// different data would come together.
+	rolledBack bool
+	first      time.Time // the first and last change that is not rendered yet; zero for none
+	last       time.Time
+	commit     time.Time // when it was committed last
+	retry      time.Time // when to try again what could not be committed; zero for never
+	err        error     // why it could not be committed, or was rolled back; nil when all is well
+	checks     []command.Command
+	checked    string         // the folder of staged files while they are checked, "" when they are not
+	reloads    map[string]int // commands that are owed, by id, with the ticket of their submission or notSubmitted
+	running    map[string]int // of these, those that have not been run once
+	rendered   string         // what Files.Confirm is told when they have all succeeded
 }
 
 // Wait is a quiescence time: a change is rendered once Min has passed without another one, but at the latest Max after
@@ -109,18 +116,26 @@ func (g *Group) settles() time.Time {
 	return at
 }
 
-// ready tells whether there is something to commit: a new output, and a finished one of every job.
+// isDue tells whether the job is to be executed at now: what it has read has changed, or all that it waits for has come, or
+// nothing more of that comes.
+func (j *Job) isDue(now time.Time) bool {
+	return j.due || !j.heard.IsZero() && !j.heard.Add(lull).After(now)
+}
+
+// news tells whether something of the group has changed, or is about to, since the last attempt to commit.
+func (g *Group) news(now time.Time) bool {
+	return g.fresh || slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.isDue(now) })
+}
+
+// ready tells whether there is something to commit, and nothing against it.
 func (g *Group) ready(now time.Time) bool {
+	return (g.fresh || !g.retry.IsZero() && !g.retry.After(now)) && g.mayCommit()
+}
+
+// mayCommit tells whether nothing is against a commit: every job has a finished output, and nothing is under way.
+func (g *Group) mayCommit() bool {
 	if g.Rollback && len(g.running) > 0 {
 		return false // whether what is there now is good shows in a moment, and a rollback must go back to something good
 	}
-	if g.checked != "" || !g.fresh && (g.retry.IsZero() || g.retry.After(now)) {
-		return false
-	}
-	for _, j := range g.Jobs {
-		if !j.ready {
-			return false
-		}
-	}
-	return true
+	return g.checked == "" && !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return !j.ready })
 }

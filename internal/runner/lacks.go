@@ -8,18 +8,26 @@ import (
 	"lictor/watch"
 )
 
-// lackLines says what the first render still waits for and why, one line for each job. It makes a pass of each, since what
-// came after the last one may not be what the template waits for.
+// lackLines says what keeps the first render from being complete, one line for each reason.
 func (r *Runner) lackLines() []string {
 	var lines []string
 	for _, g := range r.Groups {
+		if g.committed {
+			continue
+		}
 		for _, j := range g.Jobs {
-			if !g.committed && !j.ready {
-				r.execute(g, j)
-			}
-			if !g.committed && !j.ready && j.err == nil {
+			switch {
+			case j.err != nil:
+				lines = append(lines, j.err.Error())
+			case !j.ready:
 				lines = append(lines, fmt.Sprintf("%s: waiting for %s", j.Name, r.lacks(j)))
 			}
+		}
+		switch {
+		case g.checked != "":
+			lines = append(lines, g.Name+": its check has not ended")
+		case g.err != nil:
+			lines = append(lines, g.err.Error())
 		}
 	}
 	return lines

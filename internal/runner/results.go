@@ -63,6 +63,7 @@ func (r *Runner) rollBack(g *Group, why error) bool {
 	}
 	r.Log.Error("command failed, the previous files are back; those that it failed with are kept as NAME.rejected", "group", g.Name, "error", why)
 	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
+	g.rolledBack = true
 	clear(g.reloads)
 	r.changed.add(changes{files: true})
 	r.owe(g, g.Jobs)

@@ -114,12 +114,14 @@ func (r *Runner) round(ctx context.Context) {
 	now := time.Now()
 	executed := false
 	for _, g := range r.Groups {
-		if at := g.settles(); at.After(now) {
-			continue
+		if g.checked != "" || g.settles().After(now) {
+			continue // what is being checked is what has to be committed then
 		}
 		g.first, g.last = time.Time{}, time.Time{}
+		all := g.rolledBack && g.news(now)
+		g.rolledBack = g.rolledBack && !all
 		for _, j := range g.Jobs {
-			if j.due {
+			if all || j.isDue(now) {
 				r.execute(g, j)
 				executed = true
 			}

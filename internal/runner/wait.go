@@ -30,11 +30,14 @@ func (r *Runner) wait(ctx context.Context) (over bool, err error) {
 		r.checksEnded(ctx)
 	case <-r.Watcher.Changed():
 		dirty := r.Watcher.Take()
+		if r.Once && r.started {
+			return false, nil // the child runs with what there was
+		}
 		r.unkept = r.unkept || len(dirty) > 0
 		r.changedQueries(dirty)
 		return false, r.Watcher.GaveUp()
 	case <-timer.C:
-		return false, r.impatience(ctx)
+		return false, r.impatience()
 	}
 	return false, nil
 }
@@ -48,8 +51,17 @@ func (r *Runner) nextTime() time.Time {
 		}
 	}
 	for _, g := range r.Groups {
-		earlier(g.settles())
-		earlier(g.retry)
+		if g.checked == "" {
+			earlier(g.settles())
+			for _, j := range g.Jobs {
+				if !j.heard.IsZero() && g.first.IsZero() {
+					earlier(j.heard.Add(lull))
+				}
+			}
+		}
+		if g.mayCommit() {
+			earlier(g.retry)
+		}
 	}
 	if r.unkept && r.Keep != nil && r.started {
 		earlier(r.kept.Add(keepInterval))
@@ -82,7 +94,7 @@ func (r *Runner) keep(now time.Time) {
 const patience = 10 * time.Second
 
 // impatience logs what the first render waits for, and is the error of a run that has waited for too long.
-func (r *Runner) impatience(ctx context.Context) error {
+func (r *Runner) impatience() error {
 	now := time.Now()
 	over := r.Timeout > 0 && now.Sub(r.begun) >= r.Timeout
 	if r.committed() || !over && now.Sub(r.nagged) < patience {
@@ -90,7 +102,6 @@ func (r *Runner) impatience(ctx context.Context) error {
 	}
 	r.nagged = now
 	lines := r.lackLines()
-	r.sync(ctx)
 	if over {
 		return fmt.Errorf("gave up after %s: %s", r.Timeout, strings.Join(lines, "; "))
 	}
