@@ -27,7 +27,7 @@ var _ watch.Source = (*Source)(nil)
 
 // New makes a Source of data files, each layered over those before it: see [Load].
 func New(files ...string) *Source {
-	return &Source{paths: files, state: &state{next: make(chan struct{})}}
+	return &Source{paths: files, state: &state{told: watch.Set{}, next: make(chan struct{})}}
 }
 
 // A state is what the files were at one time.
@@ -35,7 +35,7 @@ type state struct {
 	sum  string        // of the files' contents
 	good *snapshot     // the last good data, nil before there was any
 	err  error         // what is wrong with the files now
-	told watch.Set     // the queries that were told of err; guarded by Source.mu
+	told watch.Set     // the queries that were told of err and are still wanted; guarded by Source.mu
 	next chan struct{} // closed when there is a newer state
 }
 
@@ -44,19 +44,20 @@ type state struct {
 func (s *Source) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	defer s.reload.join(ctx, s.follow)()
 	for {
-		now, tell := s.current(q)
-		if now.good != nil {
+		now, told := s.current(q)
+		if now.good != nil && !told {
 			if err := answer(now.good, q, report); err != nil {
 				return err
 			}
 		}
-		if tell {
-			// Called again with the files still broken, Watch waits for their next change instead of failing again, so
-			// that it is seen without a pause.
+		if now.err != nil && !told {
 			return watch.Permanent(now.err)
 		}
+		// Where q was told already, this is the Watcher's next attempt. To fail again would only make it pause longer, and
+		// to report the last good data would say that all is well: wait for the files to change.
 		select {
 		case <-ctx.Done():
+			s.forget(q)
 			return ctx.Err()
 		case <-now.next:
 		}
@@ -75,15 +76,22 @@ func answer(s *snapshot, q watch.Query, report watch.Report) error {
 	return nil
 }
 
-// current returns the state, and whether q is still to be told what is wrong with it.
-func (s *Source) current(q watch.Query) (now *state, tell bool) {
+// current returns the state, and whether q was told already what is wrong with it.
+func (s *Source) current(q watch.Query) (now *state, told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tell = s.state.err != nil && !s.state.told.Has(q)
-	if tell {
+	told = s.state.told.Has(q)
+	if s.state.err != nil {
 		s.state.told.Add(q)
 	}
-	return s.state, tell
+	return s.state, told
+}
+
+// forget makes the next call for q one that starts from nothing.
+func (s *Source) forget(q watch.Query) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.state.told, q)
 }
 
 // follow keeps the state fresh until ctx ends.

@@ -2,6 +2,8 @@ package file
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,6 +25,15 @@ func (s *safeBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)
+}
+
+func (s *safeBuffer) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if strings.Contains(s.b.String(), "sesame") {
+		panic("a value is in the log")
+	}
+	s.b.Reset()
 }
 
 func (s *safeBuffer) String() string {
@@ -60,15 +71,23 @@ func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 		if !watch.IsPermanent(err) || !strings.HasPrefix(err.Error(), path+":1: ") {
 			t.Errorf("%q: error %v, want a permanent one that begins with file:line", broken, err)
 		}
+		if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+			t.Errorf("%q was logged %d times, want once:\n%s", broken, n, log.String())
+		}
+		for end := time.Now().Add(400 * time.Millisecond); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if w.Err(a) == nil || w.Err(b) == nil || strings.Contains(log.String(), "answer again") {
+				t.Fatalf("%q: all is said to be well while the file is broken:\n%s", broken, log.String())
+			}
+		}
+		log.reset()
 		write(t, path, "kv: {a: one, b: sesame}")
 		begin := time.Now()
 		eventually(t, "no error", func() bool { return w.Err(a) == nil && w.Err(b) == nil })
 		if d := time.Since(begin); d > 3*time.Second {
 			t.Errorf("the mended file was seen after %s", d)
 		}
-		if n := strings.Count(log.String(), "query failed"); n == 0 {
-			t.Errorf("%q was not logged", broken)
-		}
+		eventually(t, "the log says so", func() bool { return strings.Contains(log.String(), "answer again") })
+		log.reset()
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -78,6 +97,33 @@ func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 	eventually(t, "the new value", func() bool { return value(a) == "two" && w.Err(a) == nil })
 	if strings.Contains(log.String(), "sesame") {
 		t.Error("a value is in the log")
+	}
+}
+
+// A query that is asked for the first time while the file is broken, or anew, is answered from the last good data.
+func TestNewQueryWhileBroken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.yaml")
+	write(t, path, "kv: {a: one, b: two}")
+	s := New(path)
+	start(t, s, watch.Key{Path: "b"}).until(t, "two")
+	write(t, path, "kv: [")
+	var seen []any
+	ask := func(ctx context.Context) error {
+		return s.Watch(ctx, watch.Key{Path: "a"}, func(a watch.Answer) bool { seen = append(seen, a.Value.(*watch.KeyPair).Value); return true })
+	}
+	eventually(t, "the file is seen to be broken", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.state.err != nil })
+	if err := ask(t.Context()); !watch.IsPermanent(err) || len(seen) != 1 || seen[0] != "one" {
+		t.Fatalf("the first call: %v, reports %v", err, seen)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := ask(ctx); !errors.Is(err, context.DeadlineExceeded) || len(seen) != 1 {
+		t.Fatalf("the second call, which waits: %v, reports %v", err, seen)
+	}
+	long, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := ask(long); !watch.IsPermanent(err) || len(seen) != 2 {
+		t.Fatalf("a call after the query was dropped: %v, reports %v", err, seen)
 	}
 }
 
