@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/hashicorp/consul/api"
 
 	"lictor/internal/consultest"
 )
@@ -156,44 +153,21 @@ func TestExecWhileConsulIsAway(t *testing.T) {
 	d.file("log", "start 1 \nTERM\nstart 2 \n")
 }
 
-// recordedConfigs is the folder of recorded configurations.
-func recordedConfigs(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("../../../shared/configs")
-	if err == nil {
-		_, err = os.Stat(dir)
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the recordings are not there: %v", err)
-		}
-		t.Skipf("the recordings are not there: %v", err)
-	}
-	return dir
-}
-
 // Each recorded configuration of envconsul gives the program the environment that its README tells.
 func TestEnvconsulConfigurations(t *testing.T) {
 	t.Parallel()
-	configs := recordedConfigs(t)
-	server := consultest.Start(t, consultest.Options{})
-	text, err := os.ReadFile(filepath.Join(configs, "seed.json"))
+	configs, err := filepath.Abs(configsFolder + "/envconsul")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var seed struct {
-		KV       map[string]string
-		Services []*api.CatalogRegistration
+	if _, err := os.Stat(configs); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("the recorded configurations are not here: %v", err)
 	}
-	if err := json.Unmarshal(text, &seed); err != nil {
-		t.Fatal(err)
-	}
-	for key, value := range seed.KV {
-		server.Put(t, key, value)
-	}
-	for _, service := range seed.Services {
-		server.Register(t, service)
-	}
+	server := consultest.Start(t, consultest.Options{})
+	seedConfigs(t, server)
 	for _, test := range []struct {
 		file, site string
 		want       []string
@@ -212,7 +186,7 @@ func TestEnvconsulConfigurations(t *testing.T) {
 		{"06-old-style.json", "", []string{"HTTP_PORT=8443", "LAST=1", "larch_site_dev_pool=2"}},
 	} {
 		t.Run(test.file+test.site, func(t *testing.T) {
-			cmd := exec.Command("envconsul", "-consul-addr="+server.Addr, "-config", filepath.Join(configs, "envconsul", test.file))
+			cmd := exec.Command("envconsul", "-consul-addr="+server.Addr, "-config", filepath.Join(configs, test.file))
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "JUNK=1"}
 			if test.site != "" {
 				cmd.Env = append(cmd.Env, "SITE="+test.site)
@@ -245,16 +219,10 @@ func TestEnvconsulConfigurations(t *testing.T) {
 // superviseAsRecorded runs the configuration of a long-running program: changes in quick succession are one restart, one
 // signal reloads, one ends, the others are passed on.
 func superviseAsRecorded(t *testing.T, server *consultest.Server, configs string) {
-	program, err := os.ReadFile(filepath.Join(configs, "sigchild"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "sigchild"), program, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	copyFile(t, configsFolder+"/sigchild", filepath.Join(dir, "sigchild"))
 	d := startWith(t, dir, []string{"CHILD_LOG=child.log"}, "envconsul", "-log-level=info", "-consul-addr="+server.Addr,
-		"-config", filepath.Join(configs, "envconsul", "05-supervise.hcl"))
+		"-config", filepath.Join(configs, "05-supervise.hcl"))
 	// events is what the program noted, without times and process numbers.
 	events := func() (all []string) {
 		for line := range strings.Lines(read(t, dir, "child.log")) {
