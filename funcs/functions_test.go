@@ -127,7 +127,8 @@ func TestErrors(t *testing.T) {
 func TestErrorsKeepSecrets(t *testing.T) {
 	for _, f := range []string{
 		`parseInt`, `parseUint`, `parseFloat`, `parseBool`, `parseJSON`, `base64Decode`, `base64URLDecode`, `add 1`, `loop`, `plugin "/bin/false"`,
-		`parseJSON`, `toJSON | loop`, `regexMatch "("`, `regexReplaceAll "(" "x"`,
+		`parseJSON`, `toJSON | loop`, `regexMatch "("`, `regexReplaceAll "(" "x"`, `printf "*%s" | parseYAML`, `printf "http://user:%s@[" | sprig_urlParse`,
+		`sprig_mustToDate "2006"`,
 	} {
 		_, err := render(t, funcs.Options{}, `{{ key "app/name" | `+f+` }}`)
 		if err == nil || strings.Contains(err.Error(), "orders") {

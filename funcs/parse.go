@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -100,13 +101,16 @@ func parseJSON(text string) (any, error) {
 	return v, nil
 }
 
+// quoted is a part of the text in an error of the YAML library.
+var quoted = regexp.MustCompile("'[^']*'|\"[^\"]*\"|`[^`]*`")
+
 func parseYAML(text string) (any, error) {
 	if text == "" {
 		return map[string]any{}, nil
 	}
 	var v any
 	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
-		return nil, fmt.Errorf("not YAML: %w", err)
+		return nil, fmt.Errorf("not YAML: %s", quoted.ReplaceAllString(err.Error(), "..."))
 	}
 	return v, nil
 }

@@ -1,12 +1,15 @@
 package funcs
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/Masterminds/sprig/v3"
 )
@@ -38,12 +41,13 @@ func sprigFunctions() []function {
 // maxText bounds what a function that repeats a text makes, in bytes.
 const maxText = 64 << 20
 
-// boundSprig replaces the functions of the library with which a mistake could fill the memory or never end, and those that
-// list a map in an order that is never twice the same.
+// boundSprig replaces the functions of the library with which a mistake could fill the memory or never end, those that
+// list a map in an order that is never twice the same, and those that repeat what they can't read.
 func boundSprig(library template.FuncMap) template.FuncMap {
 	boundNumbers(library)
 	boundTexts(library)
 	boundMaps(library)
+	quietMistakes(library)
 	return library
 }
 
@@ -95,6 +99,34 @@ func boundTexts(library template.FuncMap) {
 			return indent(spaces, text), nil
 		}
 	}
+}
+
+// quietMistakes has the errors not quote a text that may be a secret.
+func quietMistakes(library template.FuncMap) {
+	parse := library["urlParse"].(func(string) map[string]any)
+	library["urlParse"] = func(text string) (map[string]any, error) {
+		if _, err := url.Parse(text); err != nil {
+			return nil, errors.New("the text is no URL")
+		}
+		return parse(text), nil
+	}
+	toDate := library["mustToDate"].(func(string, string) (time.Time, error))
+	library["mustToDate"] = func(layout, text string) (time.Time, error) {
+		at, err := toDate(layout, text)
+		if err != nil {
+			err = fmt.Errorf("the text is no time as in %s", quote(layout))
+		}
+		return at, err
+	}
+	modify := library["mustDateModify"].(func(string, time.Time) (time.Time, error))
+	library["mustDateModify"] = func(by string, at time.Time) (time.Time, error) {
+		later, err := modify(by, at)
+		if err != nil {
+			err = errors.New("the text is no duration such as -1h30m")
+		}
+		return later, err
+	}
+	library["must_date_modify"] = library["mustDateModify"]
 }
 
 func boundMaps(library template.FuncMap) {
