@@ -9,8 +9,8 @@ import (
 // doubt says why an answer may not replace what is known, or "" when it may. This is the only place that decides so.
 //
 // An answer is suspect when the registry has no leader, when it is older than maxAge, and when it has become smaller
-// while access rules hide part of it or the registry's index went backwards. A consistent read settles the age and the
-// index, but not the rest: what our token may not see looks just like what is gone.
+// while access rules hide part of it, or may do so unsaid, or the registry's index went backwards. A consistent read settles
+// the age and the index and says what is hidden, but not the rest: what our token may not see looks just like what is gone.
 func doubt(old any, known bool, a Answer, maxAge time.Duration) string {
 	if a.NoLeader {
 		return "the registry has no leader"
@@ -23,6 +23,9 @@ func doubt(old any, known bool, a Answer, maxAge time.Duration) string {
 	}
 	if a.Filtered {
 		return "access rules hide part of the answer from our token, and it has become smaller"
+	}
+	if a.Unmarked && !a.Consistent {
+		return "the answer has become smaller, and would not say so if access rules had hidden part of it"
 	}
 	if a.WentBack && !a.Consistent {
 		return "the registry's index went backwards, and the answer has become smaller"
