@@ -92,7 +92,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil && (strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "fuzz") || utf8.ValidString(text) && !utf8.ValidString(err.Error())) {
 			t.Errorf("%q: bad error %q", text, err)
 		}
-		if took := time.Since(started); took > 5*time.Second {
+		if took := time.Since(started); took > time.Minute {
 			t.Errorf("%q took %s", text, took)
 		}
 	})

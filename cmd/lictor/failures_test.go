@@ -61,11 +61,11 @@ func TestTokenThatLosesItsRightsBlanksNothing(t *testing.T) {
 	s.SetRules(t, token, `key "marker" { policy = "read" }`)
 	// A blocking query that is under way keeps the rights it began with, so it takes a change or two for the loss to show.
 	change := 0
-	eventually(t, "both answers are doubted", func() bool {
+	eventually(t, "an answer is doubted", func() bool {
 		change++
 		register(t, s, "web-3", []string{"passing", "critical"}[change%2])
 		s.Put(t, "conf/b", fmt.Sprint(change))
-		return strings.Count(d.printed(), "answer not believed") >= 2
+		return strings.Contains(d.printed(), "answer not believed")
 	})
 	settled(t, s, d, "1")
 	if web, conf := read(t, dir, "web"), read(t, dir, "conf"); !strings.HasPrefix(web, "web-1 web-2 ") || !strings.HasPrefix(conf, "a=1 ") {
@@ -149,7 +149,7 @@ func TestGuardHoldsUntilTheSignal(t *testing.T) {
 guard {
   services      = ["we*"]
   max_shrink    = "50%"
-  min_instances = 1
+  min_instances = 2
 }
 template {
   source      = "web.ctmpl"
