@@ -31,7 +31,7 @@ type Template struct {
 	CommitGroup  string   `opt:"commit_group" doc:"Templates of one commit group are replaced together or not at all."`
 	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails."`
 	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, and so between two reloads; what changes meanwhile is written when it is over."`
-	InPlace      bool     `opt:"in_place" doc:"Write into the existing file where it can not be replaced (a bind-mounted file). Not atomic."`
+	InPlace      bool     `opt:"in_place" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
 
 	// Pos is where the template was configured.
 	Pos Pos `opt:"-"`
