@@ -230,6 +230,9 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 		return true
 	}
 	e.stale = false
+	if !e.known && w.Fallback != nil {
+		w.expectAnswers()
+	}
 	if e.known && reflect.DeepEqual(e.answer, a.Value) {
 		return true
 	}
@@ -263,7 +266,7 @@ func (w *Watcher) fail(q Query, e *entry, err error) (pause time.Duration) {
 	e.spent = e.spent || !e.stale && w.Retry.spent(err, e.failures)
 	level := slog.LevelDebug
 	text := err.Error()
-	if _, seen := w.warned[text]; !seen && len(w.warned) < 20 {
+	if _, seen := w.warned[text]; !seen && len(w.warned) < 20 && !e.spent { // what is spent is returned by GaveUp
 		w.warned[text] = struct{}{}
 		level = slog.LevelWarn
 	}

@@ -106,6 +106,9 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if err := errors.Join(invalid, a.addTemplates(ctx), a.addChild()); err != nil {
 		return nil, err
 	}
+	if len(a.runner.Groups) == 0 && a.child == nil && !cfg.Once {
+		a.log.Warn("there is no template and no program: nothing to do until the configuration is read again")
+	}
 	return a, nil
 }
 
@@ -124,11 +127,8 @@ func (a *assembly) ready() {
 func (a *assembly) retry() watch.Retry {
 	c := a.cfg.Consul.Retry
 	r := watch.Retry{Attempts: c.Attempts, Backoff: c.Backoff, MaxBackoff: c.MaxBackoff, PermanentIsFinal: a.cfg.Once}
-	switch {
-	case !c.Enabled:
+	if !c.Enabled {
 		r.Attempts = -1
-	case a.cfg.Once && !a.cfg.IsSet("consul.retry.attempts") && a.persona == config.Lictor:
-		r.Attempts = 5 // 8 seconds: who waits at a prompt wants to be told
 	}
 	return r
 }

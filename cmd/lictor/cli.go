@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lictor/internal/config"
+	"lictor/internal/spell"
 )
 
 // version is what -version prints. The build may set it.
@@ -130,12 +131,19 @@ func newVersionCmd(s streams) *cobra.Command {
 	}
 }
 
-// noArguments refuses arguments that are no flags, in the peer's words.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return &exitError{exitFlags, fmt.Errorf("extra args: %q: flags must come first, and nothing may follow them", args)}
+// noArguments refuses arguments that are no flags, in the peer's words, unless the first looks like a misspelt command.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	if near := spell.Closest(args[0], names); near != "" {
+		return &exitError{exitFlags, fmt.Errorf("unknown command %q: did you mean %q?", args[0], near)}
+	}
+	return &exitError{exitFlags, fmt.Errorf("extra args: %q: flags must come first, and nothing may follow them", args)}
 }
 
 // Exit codes. Those from 12 on are consul-template's, so that a unit file or script that knows them goes on working.
