@@ -149,8 +149,8 @@ func ReadAnswers(in io.Reader) (map[Query]any, error) {
 	return answers, nil
 }
 
-// fallbackAfter is how long a registry may say nothing at all before the fallback answers in its stead. When it says that
-// it can't answer, the fallback does so at once.
+// fallbackAfter is how long a registry may say nothing new at all before the fallback answers in its stead what is still not
+// known. When it says that it can't answer, the fallback does so at once.
 const fallbackAfter = 2 * time.Second
 
 // fallBack lets the fallback answer q, if it can and nothing else has. It runs under the lock.
@@ -167,7 +167,8 @@ func (w *Watcher) fallBack(q Query, e *entry) {
 	w.accept(q, e, answer)
 }
 
-// expectAnswers has the fallback answer what still has no answer after a while. It runs under the lock.
+// expectAnswers has the fallback answer what still has no answer after a while of silence, which begins anew. It runs under
+// the lock.
 func (w *Watcher) expectAnswers() {
 	if w.timer != nil {
 		w.timer.Reset(fallbackAfter)

@@ -110,3 +110,27 @@ func TestFallbackForARegistryThatSaysNothing(t *testing.T) {
 		}
 	})
 }
+
+// A registry that is only slow, as with thousands of queries at a start, goes on being waited for.
+func TestFallbackWaitsForASlowRegistry(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		queries := []watch.Query{a, b, watch.Key{Path: "c"}, watch.Key{Path: "d"}}
+		w.Fallback = map[watch.Query]any{}
+		for _, q := range queries {
+			w.Fallback[q] = pair("old")
+		}
+		w.Sync(ctx, set(queries...))
+		for _, q := range queries[:3] {
+			time.Sleep(1500 * time.Millisecond)
+			s.Set(q, pair("live"))
+		}
+		synctest.Wait()
+		if value(w, queries[2]) != "live" || value(w, queries[3]) != "unknown" || w.Stale() != 0 {
+			t.Errorf("%s, %s, %d stale", value(w, queries[2]), value(w, queries[3]), w.Stale())
+		}
+		time.Sleep(3 * time.Second)
+		if value(w, queries[3]) != "old" || w.Stale() != 1 {
+			t.Errorf("the last one is %s, %d stale, after a silence", value(w, queries[3]), w.Stale())
+		}
+	})
+}

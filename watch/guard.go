@@ -83,15 +83,25 @@ type held struct {
 	timer  *time.Timer // nil when it is held for ever
 }
 
-// guard holds an answer back, if a guard objects, and tells whether it does. It runs under the lock.
+// guard holds an answer back, if a guard objects, and tells whether it does. The first answer is compared with what the
+// fallback knows, which stands where a guard objects: a restart of ours is no reason to believe what was held back before
+// it. It runs under the lock.
 func (w *Watcher) guard(q Query, e *entry, answer any) bool {
+	good, known := e.answer, e.known
+	if !known {
+		good, known = w.Fallback[q]
+	}
 	for _, g := range w.Guards {
-		if !e.known || !g.covers(q) {
+		if !known || !g.covers(q) {
 			continue
 		}
-		why := g.objection(e.answer, answer)
+		why := g.objection(good, answer)
 		if why == "" {
 			continue
+		}
+		if !e.known {
+			e.stale = true
+			w.accept(q, e, good)
 		}
 		if e.held == nil {
 			e.held = &held{}
@@ -127,6 +137,7 @@ func (w *Watcher) letGo(e *entry, why string) {
 			w.log.Warn("GUARD: an answer is let go", "query", q.String(), "why", why)
 			answer := e.held.answer
 			e.drop()
+			e.stale = false
 			w.accept(q, e, answer)
 		}
 	}

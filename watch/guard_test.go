@@ -124,3 +124,23 @@ func TestGuardLetsGoAfterHoldAndOnRecovery(t *testing.T) {
 		}
 	})
 }
+
+// What was known when an earlier run ended is what the first answer of this one is compared with: a restart of ours in the
+// middle of a hold does not let the small answer through.
+func TestGuardRemembersByTheCache(t *testing.T) {
+	web := watch.Service{Name: "web"}
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Guards = []watch.Guard{{MaxShrink: 0.5, Hold: time.Minute}}
+		w.Fallback = map[watch.Query]any{web: instances(10, 0)}
+		s.Set(web, instances(1, 0))
+		w.Sync(ctx, set(web))
+		synctest.Wait()
+		if got := passing(w, web); got != 10 || w.Stale() != 1 {
+			t.Errorf("%d, %d stale, within the hold; want the 10 of the cache", got, w.Stale())
+		}
+		time.Sleep(2 * time.Minute)
+		if got := passing(w, web); got != 1 || w.Stale() != 0 {
+			t.Errorf("%d, %d stale, after the hold", got, w.Stale())
+		}
+	})
+}
