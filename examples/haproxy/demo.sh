@@ -114,6 +114,7 @@ template {
 exec {
   command       = ["haproxy", "-W", "-db", "-f", "$tmp/haproxy.cfg"]
   reload_signal = "SIGUSR2"
+  kill_signal   = "SIGUSR1" # ends when its connections have
 }
 HCL
 say "starting lictor, which renders $tmp/haproxy.cfg and starts HAProxy on port $port"
