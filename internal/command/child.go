@@ -21,7 +21,8 @@ import (
 // its group outlives the program gets SIGTERM, and SIGKILL after KillTimeout. Should we be killed, the kernel kills the
 // program.
 //
-// Set the fields before Start, which is called once; the other methods may be called from anywhere after it, and never block.
+// Set the fields before Start, which is called once. The other methods may be called from anywhere after it; Apply and
+// Signal return at once.
 type Child struct {
 	Command // what to run; Env is not used, Timeout and Grace neither
 
@@ -147,16 +148,19 @@ func (c *Child) runOnce(ctx context.Context, env []string) (status Status, repla
 	if command.Env == nil {
 		command.Env = []string{}
 	}
-	p, err := command.start(c.log, startOptions{stdin: c.Stdin, withUs: true, ourGroup: c.shares, suspended: c.tty.suspend})
+	c.mu.Lock() // so that a signal finds the program as soon as it runs
+	p, err := command.start(c.log, startOptions{
+		stdin: c.Stdin, withUs: true, ourGroup: c.shares, rest: syscall.SIGTERM, suspended: c.tty.suspend,
+	})
+	if err == nil {
+		c.current = p
+	}
+	c.mu.Unlock()
 	if err != nil {
 		return Status{Err: err}, false
 	}
-	p.leave(syscall.SIGTERM)
 	c.tty.handTo(p.pid)
 	c.log.Info("child started", "pid", p.pid)
-	c.mu.Lock()
-	c.current = p
-	c.mu.Unlock()
 
 	replace = c.attend(ctx, p, env)
 	<-p.done

@@ -275,7 +275,7 @@ func TestSuspendedChildIsStopped(t *testing.T) {
 		c.mu.Lock()
 		p := c.current
 		c.mu.Unlock()
-		p.mu.Lock()
+		p.mu.Lock() // it has started, so there is one
 		defer p.mu.Unlock()
 		return p.halted
 	})

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process is a started program, in most cases one that leads a process group of its own. One goroutine belongs to it, from its start until done
-// is closed; whoever started it waits for that.
+// A process is a started program, in most cases one that leads a process group of its own. One goroutine belongs to it, from
+// its start until done is closed; whoever started it waits for that.
 type process struct {
 	pid    int
 	leads  bool          // a group of its own; else it is in ours
@@ -27,16 +27,18 @@ type process struct {
 
 	suspended func(*process) // called when a signal suspended it (Ctrl-Z), or nil
 
+	rest syscall.Signal // what the others of its group get once it has ended; 0 leaves them alone
+
 	mu     sync.Mutex
-	alive  bool           // not yet reaped, so that its number can't belong to another
-	halted bool           // a signal has suspended it at some time
-	rest   syscall.Signal // what the others of its group get once it has ended; 0 leaves them alone
+	alive  bool // not yet reaped, so that its number can't belong to another
+	halted bool // a signal has suspended it at some time
 }
 
 type startOptions struct {
 	stdin     *os.File
 	withUs    bool           // the kernel ends it when we end, however we do
 	ourGroup  bool           // it stays in our process group, so that only it itself can be signalled
+	rest      syscall.Signal // see process.rest
 	suspended func(*process) // see process.suspended
 }
 
@@ -64,7 +66,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 	if o.withUs {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	p := &process{leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, suspended: o.suspended}
+	p := &process{leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
 	started := make(chan error)
 	go p.follow(cmd, started, logs)
 	if err := <-started; err != nil {
@@ -127,13 +129,6 @@ func (p *process) awaitEnd() {
 	}
 }
 
-// leave says what the others of the group get when the program itself has ended.
-func (p *process) leave(sig syscall.Signal) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rest = sig
-}
-
 // signal sends sig to the program, or to its whole group.
 func (p *process) signal(sig syscall.Signal, group bool) {
 	p.mu.Lock()
@@ -173,16 +168,14 @@ func (p *process) sweep(deadline time.Time) {
 	if !p.leads {
 		return
 	}
-	timer, tick := time.NewTimer(time.Until(deadline)), time.NewTicker(5*time.Millisecond)
-	defer timer.Stop()
-	defer tick.Stop()
+	pause := 5 * time.Millisecond
 	for groupLives(p.pid) {
-		select {
-		case <-tick.C:
-		case <-timer.C:
+		if !time.Now().Before(deadline) {
 			_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 			return
 		}
+		time.Sleep(min(pause, time.Until(deadline))) // bounded by the deadline, and ctx may have ended already
+		pause = min(2*pause, 100*time.Millisecond)   // looking costs a walk through /proc
 	}
 }
 

@@ -18,6 +18,7 @@ var bans = []struct{ pkg, imports, why string }{
 	{"lictor/internal/engine", `^lictor/(funcs|renderer|internal/(runner|config|command))|^lictor/watch/`, "the engine knows no function and no source: functions are bound from outside"},
 	{"lictor/internal/runner", `^lictor/(funcs|internal/config)|^lictor/watch/|/cobra$|/consul/api$`, "the event loop works on jobs, however they were configured and whatever answers them"},
 	{"lictor/internal/command", `^lictor/(watch|funcs|renderer|internal/(runner|config|engine))`, "running processes has nothing to do with what is rendered"},
+	{"lictor/internal/environ", `^lictor/(funcs|renderer|internal/(runner|config))|^lictor/watch/|/consul/api$`, "an environment is made of answers, however it was configured and whatever answers"},
 	{"lictor/internal/config", `^lictor/(watch|funcs|renderer|internal/(runner|engine|command))`, "configuration is plain values; cmd/lictor makes things of them"},
 	{"lictor/funcs", `^lictor/(renderer|internal/(engine|runner|config|command))|^lictor/watch/`, "functions read answers; who runs them and who answers is not theirs to know"},
 	{"lictor/watch/consul", `^lictor/(funcs|renderer|internal/|watch/file)`, "a source is a leaf"},
