@@ -36,7 +36,6 @@ type assembly struct {
 	plan        *plan                    // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
-	pidFile                  string
 	closers                  []io.Closer
 }
 
@@ -56,7 +55,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if err := checkPlan(&cfg); err != nil {
 		return nil, err
 	}
-	a := &assembly{cfg: cfg, persona: p, streams: s, pidFile: cfg.PidFile}
+	a := &assembly{cfg: cfg, persona: p, streams: s}
 	if cfg.Dry {
 		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode}
 	}

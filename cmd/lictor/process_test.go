@@ -56,6 +56,7 @@ func TestReloadOfConfiguration(t *testing.T) {
 		{"template {\n", "lictor.hcl:"},
 		{"templat { }\n", `did you mean \"template\"`},
 		{config("two") + "template {\n  source = \"nowhere\"\n  destination = \"x\"\n}\n", "open nowhere: no such file"},
+		{strings.Replace(config("two"), "\"pid\"", "\"no/such/pid\"", 1), "process file: open no/such/pid"},
 	} {
 		write(t, dir, "lictor.hcl", broken.text)
 		d.signal(syscall.SIGHUP)
@@ -68,9 +69,16 @@ func TestReloadOfConfiguration(t *testing.T) {
 		t.Error("a refused configuration was rendered")
 	}
 
+	pid, err := os.Stat(filepath.Join(dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	write(t, dir, "lictor.hcl", config("three"))
 	d.signal(syscall.SIGHUP)
 	d.file("three", "k=2\n")
+	if after, err := os.Stat(filepath.Join(dir, "pid")); err != nil || !os.SameFile(pid, after) || after.ModTime() != pid.ModTime() {
+		t.Errorf("a reload has written the process file anew: there was a moment without it (%v)", err)
+	}
 	write(t, dir, "data.yaml", "kv: {k: 3}\n")
 	d.file("three", "k=3\n")
 	if got := read(t, dir, "one"); got != "k=2\n" {

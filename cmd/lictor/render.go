@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -52,6 +51,12 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	}
 	signals, stop := catchSignals()
 	defer stop()
+	var pid pidFile
+	defer pid.remove()
+	if err := pid.moveTo(current.cfg.PidFile); err != nil {
+		current.close()
+		return err
+	}
 	for {
 		var next *assembly
 		interrupted := false
@@ -65,14 +70,8 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 				return true
 			case reloadConfig:
 				current.log.Info("reloading the configuration", "signal", sig.String())
-				next, err = assemble(ctx, p, s, load)
-				if err != nil {
-					for _, e := range joined(err) {
-						current.log.Error("the new configuration is refused, the old one goes on", "error", e)
-					}
-					return false
-				}
-				return true
+				next = current.reload(ctx, load, &pid)
+				return next != nil
 			case releaseGuards:
 				current.log.Warn("guards released", "answers", current.runner.Watcher.Release())
 			case passOn:
@@ -89,15 +88,24 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	}
 }
 
-// run writes the process file, runs the runner, and cleans up.
+// reload puts together what load says now. When that is not sound it logs why, and returns nil.
+func (a *assembly) reload(ctx context.Context, load func() (config.Config, []string, error), pid *pidFile) *assembly {
+	next, err := assemble(ctx, a.persona, a.streams, load)
+	if err == nil {
+		if err = pid.moveTo(next.cfg.PidFile); err == nil {
+			return next
+		}
+		next.close()
+	}
+	for _, e := range joined(err) {
+		a.log.Error("the new configuration is refused, the old one goes on", "error", e)
+	}
+	return nil
+}
+
+// run runs the runner, and cleans up.
 func (a *assembly) run(ctx context.Context) error {
 	defer a.close()
-	if a.pidFile != "" {
-		if err := os.WriteFile(a.pidFile, fmt.Append(nil, os.Getpid()), 0o644); err != nil {
-			return fmt.Errorf("process file: %w", err)
-		}
-		defer os.Remove(a.pidFile)
-	}
 	if err := a.openGroups(); err != nil {
 		return err
 	}
