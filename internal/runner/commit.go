@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"lictor/internal/command"
@@ -163,8 +164,18 @@ type owed struct {
 	command command.Command
 }
 
-// submit hands the commands that the round's commits ask for to the queue, each once, in the order of the configuration.
+// startHold is how long the commands of the first commits wait for each other: until all is committed, so that one which
+// several templates share runs once and sees them all, but not for long, since a template may wait for its data for ever.
+const startHold = time.Second
+
+// submit hands the commands that commits ask for to the queue, each once, in the order of the configuration.
 func (r *Runner) submit(ctx context.Context) {
+	if len(r.owed) == 0 || !r.committed() && time.Since(r.begun) < startHold {
+		return
+	}
+	slices.SortStableFunc(r.owed, func(a, b owed) int {
+		return slices.Index(r.Groups, a.group) - slices.Index(r.Groups, b.group)
+	})
 	tickets := map[string]int{}
 	for _, o := range r.owed {
 		id := o.command.Key()

@@ -276,3 +276,30 @@ func TestMinIntervalBoundsReloads(t *testing.T) {
 		}
 	})
 }
+
+func TestSharedCommandRunsOnceAtTheStart(t *testing.T) {
+	w := newWorkshop(t)
+	w.Once = true
+	w.file(t, "one", `{{key "a"}}`, "", `cat one two three >> log`)
+	w.file(t, "two", `{{key "b"}}`, "", `cat one two three >> log`)
+	w.file(t, "three", `{{key "c"}}`, "", `cat one two three >> log`)
+	w.key("a", "1")
+	err := w.during(t, func() {
+		w.is(t, "one", "1")
+		w.key("b", "2")
+		w.is(t, "two", "2")
+		w.key("c", "3")
+		w.is(t, "log", "123")
+	})
+	if err != nil || w.read("log") != "123" {
+		t.Errorf("%v, log %q", err, w.read("log"))
+	}
+}
+
+func TestCommandDoesNotWaitForATemplateThatWaits(t *testing.T) {
+	w := newWorkshop(t)
+	w.file(t, "one", `{{key "a"}}`, "", `echo one >> log`)
+	w.file(t, "two", `{{key "b"}}`, "", `echo two >> log`)
+	w.key("a", "1")
+	w.during(t, func() { w.is(t, "log", "one\n") })
+}

@@ -181,7 +181,7 @@ func (r *Runner) committed() bool {
 
 // done tells whether a run with Once is over: every group is committed or has failed, and no command is under way.
 func (r *Runner) done() bool {
-	if !r.Once || !r.quiet() || r.Child != nil && r.started {
+	if !r.Once || !r.quiet() || len(r.owed) > 0 || r.Child != nil && r.started {
 		return false
 	}
 	for _, g := range r.Groups {

@@ -66,6 +66,9 @@ func (r *Runner) nextTime() time.Time {
 	if r.unkept && r.Keep != nil && r.started {
 		earlier(r.kept.Add(keepInterval))
 	}
+	if len(r.owed) > 0 {
+		earlier(r.begun.Add(startHold))
+	}
 	if !r.committed() {
 		earlier(r.nagged.Add(patience))
 		if r.Timeout > 0 {
