@@ -11,7 +11,7 @@ type Retry struct {
 	// Attempts is how many times a query is tried again after failures in a row before [Watcher.GaveUp] reports it;
 	// 0 means for ever, below 0 not at all.
 	Attempts   int
-	Backoff    time.Duration
+	Backoff    time.Duration // 0 means that of DefaultRetry: to ask on and on without a pause helps nobody
 	MaxBackoff time.Duration // 0 means no limit
 	// PermanentIsFinal makes [Watcher.GaveUp] report a query at its first [Permanent] error.
 	PermanentIsFinal bool
@@ -38,6 +38,9 @@ func (r Retry) pause(failures int) time.Duration {
 		longest = time.Hour
 	}
 	d := r.Backoff
+	if d <= 0 {
+		d = DefaultRetry.Backoff
+	}
 	for range failures - 1 {
 		if d >= longest {
 			break
