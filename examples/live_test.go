@@ -264,6 +264,11 @@ func TestRequestsFollowConsul(t *testing.T) {
 		t.Logf("%s: requests followed after %s", step.what, time.Since(begin).Round(time.Millisecond))
 	}
 
+	// HAProxy loses a signal to end too while it still handles a reload.
+	within(t, 10*time.Second, "HAProxy has done all reloads", func() bool {
+		b, err := os.ReadFile(l.log.Name())
+		return err == nil && strings.Count(string(b), "Former worker") >= strings.Count(string(b), "telling the child")
+	})
 	if err := l.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
