@@ -32,7 +32,6 @@ type Case struct {
 	want         string    // a file that holds the wanted output; "" where the case holds it
 	now          time.Time // what the template takes for the time; zero for the real one
 
-	text    []byte // of the whole file
 	archive *txtar.Archive
 }
 
@@ -51,7 +50,7 @@ func read(name, path string) (*Case, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Case{Name: name, Path: path, text: text, archive: txtar.Parse(text)}
+	c := &Case{Name: name, Path: path, archive: txtar.Parse(text)}
 	for i, line := range strings.Split(string(c.archive.Comment), "\n") {
 		if err := c.setting(line); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
@@ -141,8 +140,8 @@ func (c *Case) beside(path string) string {
 // sections checks the names of the sections, and reads those that are settings in another form.
 func (c *Case) sections() error {
 	seen := map[string]bool{}
-	for _, f := range c.archive.Files {
-		at := fmt.Sprintf("%s:%d: ", c.Path, c.offset(f.Name))
+	for i, f := range c.archive.Files {
+		at := fmt.Sprintf("%s:%d: ", c.Path, c.offset(i))
 		if seen[f.Name] {
 			return fmt.Errorf("%ssection %q is there twice", at, f.Name)
 		}
@@ -172,29 +171,31 @@ func isData(name string) bool {
 	return name == "data" || slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name))
 }
 
+// section is the section of a name, nil where there is none.
 func (c *Case) section(name string) *txtar.File {
-	for i := range c.archive.Files {
-		if c.archive.Files[i].Name == name {
-			return &c.archive.Files[i]
-		}
+	if i := c.index(name); i >= 0 {
+		return &c.archive.Files[i]
 	}
 	return nil
 }
 
-// lineOf is the number of the line that is marker, 1 where there is none.
-func lineOf(text []byte, marker string) int {
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if string(bytes.TrimSpace(line)) == marker {
-			return i + 1
-		}
+func (c *Case) index(name string) int {
+	return slices.IndexFunc(c.archive.Files, func(f txtar.File) bool { return f.Name == name })
+}
+
+// offset is how many lines of the case come before the text of its section i: the last of them is its marker.
+func (c *Case) offset(i int) int {
+	n := bytes.Count(c.archive.Comment, []byte("\n")) + 1
+	for _, f := range c.archive.Files[:i] {
+		n += bytes.Count(f.Data, []byte("\n")) + 1
 	}
-	return 1
+	return n
 }
 
 // templateText is the template, what errors call it, and in which line of that it begins, counted from 0.
 func (c *Case) templateText() (name, text string, offset int, err error) {
-	if f := c.section(sectionTemplate); f != nil {
-		return filepath.Base(c.Path), string(f.Data), c.offset(sectionTemplate), nil
+	if i := c.index(sectionTemplate); i >= 0 {
+		return filepath.Base(c.Path), string(c.archive.Files[i].Data), c.offset(i), nil
 	}
 	b, err := os.ReadFile(c.template)
 	if err != nil {
@@ -210,9 +211,6 @@ func (c *Case) relative(path string) string {
 	}
 	return path
 }
-
-// offset is how many lines of the case come before a section's text.
-func (c *Case) offset(section string) int { return lineOf(c.text, "-- "+section+" --") }
 
 // loadData layers the data: files, then sections, then assignments.
 func (c *Case) loadData() (*file.Data, error) {
@@ -233,12 +231,12 @@ func (c *Case) loadData() (*file.Data, error) {
 			return nil, err
 		}
 	}
-	for _, f := range c.archive.Files {
+	for i, f := range c.archive.Files {
 		if !isData(f.Name) {
 			continue
 		}
 		// The lines before it make the lines of errors those of the case.
-		text := append(bytes.Repeat([]byte("\n"), c.offset(f.Name)), f.Data...)
+		text := append(bytes.Repeat([]byte("\n"), c.offset(i)), f.Data...)
 		if err := d.Merge(filepath.Base(c.Path), text); err != nil {
 			return nil, err
 		}

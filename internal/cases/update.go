@@ -33,8 +33,8 @@ func (c *Case) update(output []byte, err error) (changed bool, _ error) {
 		return false, nil
 	}
 	marked := withMark(output)
-	if len(txtar.Parse(marked).Files) > 0 {
-		return false, errors.New(`the output has lines like "-- name --", which a case can't hold: name a file for it with "want: FILE"`)
+	if len(txtar.Parse(marked).Files) > 0 || bytes.HasSuffix(output, []byte(noNewline)) {
+		return false, errors.New(`the output has lines like "-- name --" or the mark for a missing newline, which a case can't hold: name a file for it with "want: FILE"`)
 	}
 	return c.put(sectionWant, marked)
 }

@@ -1,0 +1,97 @@
+package oneshot_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lictor/funcs"
+	"lictor/internal/engine"
+	"lictor/internal/oneshot"
+	"lictor/watch"
+	"lictor/watch/watchtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func parse(t *testing.T, text string) *engine.Template {
+	t.Helper()
+	tmpl, err := engine.Parse("t.ctmpl", text, engine.Options{}, func(p *engine.Pass) template.FuncMap {
+		return funcs.Map(t.Context(), p, funcs.Options{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tmpl
+}
+
+// render renders text from a source that says what script has it say.
+func render(t *testing.T, text string, retry watch.Retry, script func(*watchtest.Source)) (oneshot.Rendering, error) {
+	t.Helper()
+	source := &watchtest.Source{}
+	script(source)
+	w := watch.New(source, slog.New(slog.DiscardHandler))
+	w.Retry = retry
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("gave up after 1s"))
+	defer w.Wait()
+	defer cancel()
+	return oneshot.Render(ctx, w, parse(t, text))
+}
+
+func TestRenderGoesAsDeepAsTheData(t *testing.T) {
+	done, err := render(t, `{{ range services }}{{ .Name }}:{{ range service .Name }}{{ key .ID }}{{ end }} {{ end }}`, watch.DefaultRetry, func(s *watchtest.Source) {
+		s.Set(watch.Services{}, []*watch.ServiceName{{Name: "a"}, {Name: "b"}})
+		s.Set(watch.Service{Name: "a"}, []*watch.ServiceInstance{{ID: "a1", Status: "passing"}, {ID: "a2", Status: "critical"}})
+		s.Set(watch.Service{Name: "b"}, []*watch.ServiceInstance{{ID: "b1", Status: "passing"}})
+		s.Set(watch.Key{Path: "a1"}, &watch.KeyPair{Path: "a1", Value: "1"})
+		s.Set(watch.Key{Path: "b1"}, &watch.KeyPair{Path: "b1", Value: "2"})
+	})
+	if err != nil || string(done.Output) != "a:1 b:2 " {
+		t.Errorf("%v: %q", err, done.Output)
+	}
+	if len(done.Answers) != 5 || done.Passes != 4 {
+		t.Errorf("%d answers in %d passes, not 5 in 4", len(done.Answers), done.Passes)
+	}
+}
+
+func TestRenderDoesNotWaitForWhatIsNotThere(t *testing.T) {
+	begun := time.Now()
+	_, err := render(t, `{{ key "b" }}{{ key "a" }}{{ key "c" }}`, watch.DefaultRetry, func(s *watchtest.Source) {
+		s.Set(watch.Key{Path: "a"}, (*watch.KeyPair)(nil))
+		s.Set(watch.Key{Path: "b"}, (*watch.KeyPair)(nil))
+		s.Set(watch.Key{Path: "c"}, &watch.KeyPair{Path: "c"})
+	})
+	if want := "t.ctmpl: key(a): there is no such key\nt.ctmpl: key(b): there is no such key"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if time.Since(begun) > 900*time.Millisecond {
+		t.Error("it has waited")
+	}
+}
+
+func TestRenderSaysWhyThereIsNoAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		retry  watch.Retry
+		script func(*watchtest.Source)
+		want   string
+	}{
+		"given up": {watch.Retry{Attempts: -1}, func(s *watchtest.Source) { s.Fail(watch.Key{Path: "a"}, errors.New("connection refused")) },
+			"t.ctmpl: key(a): connection refused"},
+		"too late": {watch.Retry{Backoff: time.Hour}, func(s *watchtest.Source) { s.Fail(watch.Key{Path: "a"}, errors.New("connection refused")) },
+			"t.ctmpl: key(a): connection refused (gave up after 1s)"},
+		"silence": {watch.DefaultRetry, func(*watchtest.Source) {}, "t.ctmpl: key(a): no answer: gave up after 1s"},
+		"certain": {watch.DefaultRetry, func(s *watchtest.Source) { s.Set(watch.Key{Path: "a"}, watch.Failure{Err: errors.New("no way")}) },
+			`t.ctmpl:1:3: at <key "a">: error calling key: key(a): no way`},
+	} {
+		_, err := render(t, `{{ key "a" }}`, c.retry, c.script)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %s", name, err, c.want)
+		}
+	}
+}
