@@ -151,6 +151,11 @@ func (b *Builder) add(found []variable, name, value, from string) ([]variable, e
 	switch {
 	case name == "":
 		return found, nil
+	case name[0] == '=':
+		if b.first("nameless " + from) {
+			b.log.Warn("left out: its variable would have no name", "from", from)
+		}
+		return found, nil
 	case strings.ContainsRune(name, 0):
 		return nil, fmt.Errorf("%s: its name has a NUL byte, which an environment can not hold", from)
 	case strings.ContainsRune(value, 0):

@@ -160,7 +160,7 @@ func TestWarnings(t *testing.T) {
 	}
 	known := registry{
 		watch.Prefix{Path: "a/"}: pairs("a/Mode", "value1", "a/mode", "value2", "a/own", "value3"),
-		watch.Prefix{Path: "b/"}: pairs("b/x", "value4", "b/two words", "value5", "b/mode", "value6"),
+		watch.Prefix{Path: "b/"}: pairs("b/=no", "value", "b/x", "value4", "b/two words", "value5", "b/mode", "value6"),
 		watch.CatalogService{Name: "web"}: []*watch.CatalogInstance{
 			{ServiceName: "web", ServiceID: "value7"}, {ServiceName: "web", ServiceID: "value8"}},
 	}
@@ -172,13 +172,13 @@ func TestWarnings(t *testing.T) {
 	got := log.String()
 	for _, want := range []string{
 		`variable=MODE first="key a/Mode" last="key a/mode"`, `variable=MODE first="key a/mode" last="key b/mode"`,
-		`variable=X first="key b/x" last="service \"web\""`, "TWO WORDS", "count=5",
+		`variable=X first="key b/x" last="service \"web\""`, "TWO WORDS", "count=5", `from="key b/=no"`,
 	} {
 		if strings.Count(got, want) != 1 {
 			t.Errorf("the log has %q %d times", want, strings.Count(got, want))
 		}
 	}
-	if lines := strings.Count(got, "\n"); lines != 4 || strings.Contains(got, "value") {
+	if lines := strings.Count(got, "\n"); lines != 5 || strings.Contains(got, "value") {
 		t.Errorf("%d lines:\n%s", lines, got)
 	}
 }
