@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 
 	"lictor/renderer"
 	"lictor/watch"
@@ -40,4 +42,21 @@ func (a *assembly) useCache() error {
 		return staged.Commit()
 	}
 	return nil
+}
+
+// handOver has what is known now stand in when the registry does not answer after a reload, unless that is about another
+// registry. Without it a reload during an outage would stop the program, and start it when the outage is over.
+func (a *assembly) handOver(next *assembly) {
+	was, is := a.cfg, next.cfg
+	if !reflect.DeepEqual(was.Consul, is.Consul) || !slices.Equal(was.Data, is.Data) || !slices.Equal(was.Set, is.Set) {
+		return
+	}
+	var answers bytes.Buffer
+	err := a.runner.Watcher.WriteAnswers(&answers)
+	if err == nil {
+		next.runner.Watcher.Fallback, err = watch.ReadAnswers(&answers)
+	}
+	if err != nil {
+		a.log.Warn("the reload starts without the data that is known now", "error", err)
+	}
 }

@@ -131,43 +131,52 @@ func TestStopLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestConsulOutage: the registry is away at the start, comes, goes and comes back.
+// TestConsulOutage: the registry is away at the start, comes, goes, is away during a reload, and comes back.
 func TestConsulOutage(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t, consultest.Options{Persist: true})
 	server.Put(t, "outage/mode", "http")
 	server.Register(t, instance("outage-web", 1))
 	server.Stop()
-	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("outage")})
-	d := start(t, dir, "lictor", "-consul", server.Addr, "-consul-retry-max-backoff", "300ms", "-template", "in.ctmpl:out")
+	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("outage"), "child.sh": eventsScript})
+	config := func(dest string) string {
+		return "template {\n  source = \"in.ctmpl\"\n  destination = \"" + dest + "\"\n}\n"
+	}
+	write(t, dir, "conf.d/a.hcl", config("out"))
+	d := start(t, dir, "lictor", "-consul", server.Addr, "-consul-retry-max-backoff", "300ms", "-config", "conf.d", "-exec", "exec sh child.sh",
+		"-exec-reload-signal", "SIGUSR2")
 	d.waitPrinted("connection refused", 1)
-	if read(t, dir, "out") != "" {
+	if read(t, dir, "out")+read(t, dir, "events") != "" {
 		t.Fatal("it has rendered without data")
 	}
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.file("out", "mode http\nserver outage-web-1 10.0.0.1:8001\n")
+	const before, after = "mode http\nserver outage-web-1 10.0.0.1:8001\n", "mode tcp\nserver outage-web-1 10.0.0.1:8001\n"
+	d.file("out", before)
+	d.file("events", "start\n")
 
 	failures := strings.Count(d.printed(), "connection refused")
 	server.Kill()
 	d.waitPrinted("connection refused", failures+1)
-	if got := read(t, dir, "out"); got != "mode http\nserver outage-web-1 10.0.0.1:8001\n" {
+	write(t, dir, "conf.d/b.hcl", config("new"))
+	d.signal(syscall.SIGHUP)
+	d.file("new", before)
+	d.file("events", "start\nINT\nstart\n")
+	if got := read(t, dir, "out"); got != before {
 		t.Errorf("while the registry is away the file has %q", got)
-	}
-	if !d.alive() {
-		t.Fatal("it has ended with the registry")
 	}
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	server.Put(t, "outage/mode", "tcp")
-	d.file("out", "mode tcp\nserver outage-web-1 10.0.0.1:8001\n")
+	d.file("out", after)
+	d.file("new", after)
 	d.signal(syscall.SIGTERM)
 	if code := d.exit(patience); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if lines := strings.Count(d.printed(), "\n"); lines > 40 {
+	if lines := strings.Count(d.printed(), "\n"); lines > 60 {
 		t.Errorf("two outages are %d lines of log", lines)
 	}
 }

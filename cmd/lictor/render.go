@@ -93,6 +93,7 @@ func (a *assembly) reload(ctx context.Context, load func() (config.Config, []str
 	next, err := assemble(ctx, a.persona, a.streams, load)
 	if err == nil {
 		if err = pid.moveTo(next.cfg.PidFile); err == nil {
+			a.handOver(next)
 			return next
 		}
 		next.close()
