@@ -171,15 +171,18 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// report prints err, one line for each of the errors that it joins, and returns the exit code. It is the one place where
-// an error that ends the program is printed.
+// report prints err, one line for each of the errors that it joins, and returns the exit code: that of the first which has
+// one. It is the one place where an error that ends the program is printed.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return exitOK
 	}
 	code := exitRuntime
 	if e, ok := errors.AsType[*exitError](err); ok {
-		code, err = e.code, e.err
+		code = e.code
+		if err == error(e) {
+			err = e.err // which may be none
+		}
 	} else if strings.HasPrefix(err.Error(), "unknown command") {
 		code = exitFlags // cobra has no type for it
 	}
