@@ -27,9 +27,9 @@ func meshFunctions() []function {
 		}, func(b binding) any { return b.partitions }},
 		{Doc{
 			Name: "peerings", Signature: `peerings ["?partition=NAME"]`,
-			Summary: "The cluster peerings (.Name .State .Meta .PeerServerName .PeerServerAddresses .StreamStatus ...), by name. " +
+			Summary: "The cluster peerings (.Name .PeeringState .Meta .PeerServerName .PeerServerAddresses .StreamStatus ...), by name. " +
 				"Consul 1.14 and later.",
-			Example: `{{ range peerings }}{{ .Name }} is {{ .State }}{{ end }}`, Output: `east is ACTIVE`,
+			Example: `{{ range peerings }}{{ .Name }} is {{ .PeeringState }}{{ end }}`, Output: `east is ACTIVE`,
 		}, func(b binding) any { return b.peerings }},
 		{Doc{
 			Name: "exportedServices", Signature: `exportedServices ["PARTITION"]`,

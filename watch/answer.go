@@ -181,16 +181,20 @@ type Peering struct {
 	ID, Name            string
 	Partition           string
 	Meta                map[string]string
+	PeeringState        string // such as ACTIVE or PENDING
 	PeerID              string
 	PeerCAPems          []string
 	PeerServerName      string
 	PeerServerAddresses []string
-	State               string
 	StreamStatus        StreamStatus
+	Remote              PeeringRemote
 }
 
 // StreamStatus is what goes over a peering.
 type StreamStatus struct{ ImportedServices, ExportedServices []string }
+
+// PeeringRemote is where the other cluster is, as it says itself.
+type PeeringRemote struct{ Partition, Datacenter string }
 
 // An ExportedService is a service that a partition exports, and to whom.
 type ExportedService struct {

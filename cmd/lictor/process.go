@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"lictor/internal/command"
@@ -30,6 +31,19 @@ func (a *assembly) environ(base []string, env config.Env) []string {
 		return out
 	}
 	return command.Environ(append(out, a.consulEnviron()...), false, nil, nil, nil)
+}
+
+// lookupEnv answers `env` in templates: as in consul-template, what reaches the registry that we use comes before our own
+// environment.
+func (a *assembly) lookupEnv(name string) (value string, ok bool) {
+	if len(a.cfg.Data) == 0 {
+		for _, entry := range a.consulEnviron() {
+			if value, ok := strings.CutPrefix(entry, name+"="); ok {
+				return value, true
+			}
+		}
+	}
+	return os.LookupEnv(name)
 }
 
 func (a *assembly) consulEnviron() []string {

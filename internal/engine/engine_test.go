@@ -72,7 +72,7 @@ func TestExecute(t *testing.T) {
 		{name: "an error over zero values is not believed", text: `{{index (split (key "a")) 0}}`, missing: "key(a)"},
 		{name: "the same with data", text: `{{index (split (key "a")) 0}}`, known: facts{"a": "x y"}, want: "x"},
 		{name: "a real error", text: "one\n{{index (split (key \"a\")) 5}}", known: facts{"a": "x"},
-			want: "t.ctmpl:2:2: at <index (split (key \"a\")) 5>: error calling index: index out of range: 5"},
+			want: "t.ctmpl:2:3: at <index (split (key \"a\")) 5>: error calling index: index out of range: 5"},
 		{name: "awaited", text: `{{key "a"}}`, known: facts{"a": "none"}, unmet: "key(a): there is no such key"},
 		{name: "an error beside something awaited is not believed", text: `{{key "a"}}{{fail}}`, known: facts{"a": "none"},
 			unmet: "key(a): there is no such key"},
@@ -82,7 +82,7 @@ func TestExecute(t *testing.T) {
 		{name: "local values start anew with each pass", text: `{{inc count}}{{inc count}}`, want: "12"},
 		{name: "executeTemplate", text: `{{define "x"}}<{{.}}>{{end}}{{executeTemplate "x" 1}}`, want: "<1>"},
 		{name: "values stay out of errors", text: `{{range key "a"}}{{end}}`, known: facts{"a": "secret"},
-			want: "t.ctmpl:1:12: at <\"a\">: range can't iterate over this value"},
+			want: "t.ctmpl:1:13: at <\"a\">: range can't iterate over this value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tmpl := mustParse(t, c.text, Options{})

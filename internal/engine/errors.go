@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"unicode/utf8"
@@ -79,10 +80,22 @@ func executeError(name string, err error) error {
 	msg = strings.TrimPrefix(msg, "template: ")
 	msg = strings.ReplaceAll(msg, fmt.Sprintf("executing %q at ", name), "at ")
 	msg = strings.ReplaceAll(msg, "\n", " ")
-	if !strings.HasPrefix(msg, name) {
+	if rest, ok := strings.CutPrefix(msg, name+":"); ok {
+		msg = name + ":" + countFromOne(rest)
+	} else if !strings.HasPrefix(msg, name) {
 		msg = name + ": " + msg
 	}
 	return &executionError{msg: msg, err: err}
+}
+
+// countFromOne turns the column of "LINE:COLUMN: what", which text/template counts from 0, into one as editors count.
+func countFromOne(msg string) string {
+	m := position.FindStringSubmatch(msg)
+	if m == nil || m[2] == "" {
+		return msg
+	}
+	column, _ := strconv.Atoi(m[2])
+	return fmt.Sprintf("%s:%d: %s", m[1], column+1, m[3])
 }
 
 const nestedError = "error calling executeTemplate: template: "

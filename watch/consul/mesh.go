@@ -53,10 +53,15 @@ func decodePartitions(r io.Reader) (any, error) {
 }
 
 func decodePeerings(r io.Reader) (any, error) {
-	answer, err := list(r, func(p *watch.Peering) *watch.Peering {
+	type peering struct {
+		watch.Peering
+		State string // which templates know as PeeringState
+	}
+	answer, err := list(r, func(p *peering) *watch.Peering {
+		p.PeeringState = p.State
 		slices.Sort(p.StreamStatus.ImportedServices)
 		slices.Sort(p.StreamStatus.ExportedServices)
-		return p
+		return &p.Peering
 	})
 	slices.SortFunc(answer, func(a, b *watch.Peering) int { return strings.Compare(a.Name, b.Name) })
 	return answer, err

@@ -77,7 +77,7 @@ func (p *parser) peering(i int, n *yaml.Node) *watch.Peering {
 		"id": p.text(&g.ID, "id"), "name": p.text(&g.Name, "name"), "partition": p.text(&g.Partition, "partition"),
 		"meta": p.textMap(&g.Meta, "meta"), "peer_id": p.text(&g.PeerID, "peer_id"),
 		"peer_ca_pems": p.texts(&g.PeerCAPems, "peer_ca_pems"), "peer_server_name": p.text(&g.PeerServerName, "peer_server_name"),
-		"peer_server_addresses": p.texts(&g.PeerServerAddresses, "peer_server_addresses"), "state": p.text(&g.State, "state"),
+		"peer_server_addresses": p.texts(&g.PeerServerAddresses, "peer_server_addresses"), "state": p.text(&g.PeeringState, "state"),
 		"imported_services": p.texts(&g.StreamStatus.ImportedServices, "imported_services"),
 		"exported_services": p.texts(&g.StreamStatus.ExportedServices, "exported_services"),
 	})

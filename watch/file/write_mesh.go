@@ -46,7 +46,7 @@ func writeMesh(m mapping, d *Data) {
 		r.list("peer_ca_pems", p.PeerCAPems)
 		r.text("peer_server_name", p.PeerServerName)
 		r.list("peer_server_addresses", p.PeerServerAddresses)
-		r.text("state", p.State)
+		r.text("state", p.PeeringState)
 		r.list("imported_services", p.StreamStatus.ImportedServices)
 		r.list("exported_services", p.StreamStatus.ExportedServices)
 	})

@@ -41,7 +41,7 @@ func everything() *Data {
 			ValidAfter: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), ValidBefore: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), CreateIndex: 1, ModifyIndex: 2}},
 		Partitions: []*watch.Partition{{Name: "p", Description: "d"}},
 		Peerings: []*watch.Peering{{ID: "i", Name: "n", Partition: "p", Meta: map[string]string{"a": "b"}, PeerID: "q", PeerCAPems: []string{"x\ny"}, PeerServerName: "s",
-			PeerServerAddresses: []string{"1.2.3.4:5"}, State: "ACTIVE", StreamStatus: watch.StreamStatus{ImportedServices: []string{"a"}, ExportedServices: []string{"b", "c"}}}},
+			PeerServerAddresses: []string{"1.2.3.4:5"}, PeeringState: "ACTIVE", StreamStatus: watch.StreamStatus{ImportedServices: []string{"a"}, ExportedServices: []string{"b", "c"}}}},
 		Exported: []*watch.ExportedService{{Service: "web", Consumers: watch.ExportedServiceConsumers{Partitions: []string{"p"}, Peers: []string{"q"}, SamenessGroups: []string{"s"}}}},
 		Imported: []*watch.ImportedService{{Service: "web", SourcePartition: "p", SourcePeer: "q"}, {}},
 	}
