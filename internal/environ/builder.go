@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"lictor/internal/command"
 	"lictor/internal/engine"
@@ -86,7 +87,11 @@ func (b *Builder) Execute(known watch.Lookup) (engine.Result, error) {
 	if failed != nil {
 		return r, failed
 	}
-	r.Output = Encode(b.assemble(found))
+	entries := b.assemble(found)
+	if err := checkSize(entries); err != nil {
+		return r, err
+	}
+	r.Output = Encode(entries)
 	return r, nil
 }
 
@@ -139,6 +144,26 @@ func (b *Builder) fromService(s service, instances []*watch.CatalogInstance) (fo
 		}
 	}
 	return found, nil
+}
+
+// checkSize tells whether a program can be started with an environment. The kernel takes a quarter of the stack's limit, at
+// most 6 MiB, for all variables and arguments together, each with its NUL and a pointer.
+func checkSize(entries []string) error {
+	const forArguments = 32 << 10
+	limit := uint64(6 << 20)
+	var stack syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_STACK, &stack); err == nil {
+		limit = max(min(limit, stack.Cur/4), 128<<10)
+	}
+	total := uint64(forArguments)
+	for _, entry := range entries {
+		total += uint64(len(entry)) + 1 + 8
+	}
+	if total > limit {
+		return fmt.Errorf("the environment is too long: %d variables need %d bytes, the system takes %d (a larger stack limit, ulimit -s, raises that)",
+			len(entries), total-forArguments, limit-forArguments)
+	}
+	return nil
 }
 
 // maxEntry is what the kernel takes as one entry of an environment, its closing NUL left out.

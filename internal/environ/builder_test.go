@@ -3,6 +3,7 @@ package environ
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -88,6 +89,27 @@ func TestLimitIsTheKernels(t *testing.T) {
 	}
 	if err := runWith(t, fits+"x"); err == nil {
 		t.Errorf("%d bytes fit as well", len(fits)+1)
+	}
+}
+
+// What we let pass as a whole is what a program can be started with, and not far from what it can't.
+func TestWholeLimitIsTheKernels(t *testing.T) {
+	var entries []string
+	for checkSize(entries) == nil {
+		entries = append(entries, fmt.Sprintf("v%06d=%s", len(entries), strings.Repeat("x", 10_000)))
+	}
+	if err := checkSize(entries); !strings.HasPrefix(err.Error(), "the environment is too long: ") {
+		t.Error(err)
+	}
+	fits := entries[:len(entries)-1]
+	if err := runWith(t, fits...); err != nil {
+		t.Errorf("%d entries: %v", len(fits), err)
+	}
+	for range 10 {
+		entries = append(entries, fmt.Sprintf("v%06d=%s", len(entries), strings.Repeat("x", 10_000)))
+	}
+	if err := runWith(t, entries...); err == nil {
+		t.Errorf("%d entries fit as well", len(entries))
 	}
 }
 

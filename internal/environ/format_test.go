@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// runWith starts a program with one variable.
-func runWith(t *testing.T, entry string) error {
+// runWith starts a program with an environment.
+func runWith(t *testing.T, entries ...string) error {
 	t.Helper()
 	cmd := exec.Command("/bin/true")
-	cmd.Env = []string{entry}
+	cmd.Env = entries
 	return cmd.Run()
 }
 
