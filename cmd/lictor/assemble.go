@@ -205,7 +205,7 @@ func (a *assembly) parse(ctx context.Context, t config.Template) (*engine.Templa
 func (a *assembly) parseText(ctx context.Context, t config.Template, name, text string) (*engine.Template, error) {
 	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
 		func(p *engine.Pass) template.FuncMap {
-			return funcs.Map(ctx, p, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out})
+			return funcs.Map(ctx, p, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: a.lookupEnv})
 		})
 }
 
