@@ -65,6 +65,20 @@ func (p *cachedPair) unpack() *KeyPair {
 	return &pair
 }
 
+// Answers are everything that is known, but for failures, for the Fallback of a Watcher that takes this one's place. It may be
+// called from anywhere, also after Wait.
+func (w *Watcher) Answers() map[Query]any {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := map[Query]any{}
+	for q, e := range w.entries {
+		if _, failure := e.answer.(Failure); e.known && !failure {
+			known[q] = e.answer
+		}
+	}
+	return known
+}
+
 // WriteAnswers writes everything that is known, for a later [ReadAnswers]; what came from the fallback is still the last
 // that is known, and is written again. What it writes holds secrets: KV values among them.
 func (w *Watcher) WriteAnswers(out io.Writer) error {
@@ -73,17 +87,12 @@ func (w *Watcher) WriteAnswers(out io.Writer) error {
 		kinds[types.query] = kind
 	}
 	file := cacheFile{Version: cacheVersion}
-	w.mu.Lock()
-	known := map[Query]any{}
-	for q, e := range w.entries {
-		if _, failure := e.answer.(Failure); e.known && !failure && kinds[reflect.TypeOf(q)] != "" {
-			known[q] = e.answer
-		}
-	}
-	w.mu.Unlock()
+	known := w.Answers()
 	all := Set{}
 	for q := range known {
-		all.Add(q)
+		if kinds[reflect.TypeOf(q)] != "" {
+			all.Add(q)
+		}
 	}
 	for _, q := range all.Sorted() {
 		answer := known[q]
@@ -162,7 +171,7 @@ func (w *Watcher) fallBack(q Query, e *entry) {
 	e.stale = true
 	if !w.fellBack {
 		w.fellBack = true
-		w.log.Warn("the registry does not answer: the last known data stands in until it does", "query", q.String())
+		w.log.Warn("the registry gives no answer to believe: the last known data stands in until it does", "query", q.String())
 	}
 	w.accept(q, e, answer)
 }

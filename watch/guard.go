@@ -87,10 +87,7 @@ type held struct {
 // fallback knows, which stands where a guard objects: a restart of ours is no reason to believe what was held back before
 // it. It runs under the lock.
 func (w *Watcher) guard(q Query, e *entry, answer any) bool {
-	good, known := e.answer, e.known
-	if !known {
-		good, known = w.Fallback[q]
-	}
+	good, known := w.good(q, e)
 	for _, g := range w.Guards {
 		if !known || !g.covers(q) {
 			continue

@@ -77,3 +77,21 @@ func TestTrust(t *testing.T) {
 		})
 	}
 }
+
+// What an earlier run knew is what the first answer of this one is doubted by.
+func TestTrustRemembersByTheFallback(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Fallback = map[watch.Query]any{a: names("x", "y")}
+		s.Answer(a, watch.Answer{Value: names(), Evidence: watch.Evidence{Filtered: true}})
+		w.Sync(ctx, set(a))
+		synctest.Wait()
+		if got, _ := w.Get(a); len(got.([]string)) != 2 || w.Stale() != 1 || w.Err(a) == nil || !w.Take().Has(a) {
+			t.Errorf("%v, %d stale, %v", got, w.Stale(), w.Err(a))
+		}
+		s.Set(a, names("x"))
+		synctest.Wait()
+		if got, _ := w.Get(a); len(got.([]string)) != 1 || w.Stale() != 0 || w.Err(a) != nil {
+			t.Errorf("%v, %d stale, %v", got, w.Stale(), w.Err(a))
+		}
+	})
+}

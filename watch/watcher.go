@@ -22,7 +22,8 @@ type Watcher struct {
 	MaxAge time.Duration
 	// Guards hold back answers that shrink too much; the first that covers a query and objects counts.
 	Guards []Guard
-	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read. It may be nil.
+	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read, or the [Watcher.Answers]
+	// of an earlier one. What the registry says first is doubted and guarded by it. It may be nil.
 	Fallback map[Query]any
 
 	source Source
@@ -217,10 +218,12 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 		return true // dropped meanwhile: nobody reads it
 	}
 	e.failures = 0
-	if why := doubt(e.answer, e.known, a, w.MaxAge); why != "" {
+	good, known := w.good(q, e)
+	if why := doubt(good, known, a, w.MaxAge); why != "" {
 		if a.Consistent && (e.err == nil || e.err.Error() != why) {
 			e.err = errors.New(why)
 			w.log.Warn("answer not believed, the last good one stands", "query", q.String(), "why", why)
+			w.fallBack(q, e)
 		}
 		return false
 	}
@@ -238,6 +241,15 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 	}
 	w.accept(q, e, a.Value)
 	return true
+}
+
+// good is the last good answer: the one that is known, and before there is any that of the fallback. It runs under the lock.
+func (w *Watcher) good(q Query, e *entry) (answer any, ok bool) {
+	if e.known {
+		return e.answer, true
+	}
+	answer, ok = w.Fallback[q]
+	return answer, ok
 }
 
 // accept makes answer the one that is known. It runs under the lock.

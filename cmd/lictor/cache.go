@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -51,12 +52,10 @@ func (a *assembly) handOver(next *assembly) {
 	if !reflect.DeepEqual(was.Consul, is.Consul) || !slices.Equal(was.Data, is.Data) || !slices.Equal(was.Set, is.Set) {
 		return
 	}
-	var answers bytes.Buffer
-	err := a.runner.Watcher.WriteAnswers(&answers)
-	if err == nil {
-		next.runner.Watcher.Fallback, err = watch.ReadAnswers(&answers)
+	fallback := maps.Clone(next.runner.Watcher.Fallback)
+	if fallback == nil {
+		fallback = map[watch.Query]any{}
 	}
-	if err != nil {
-		a.log.Warn("the reload starts without the data that is known now", "error", err)
-	}
+	maps.Copy(fallback, a.runner.Watcher.Answers())
+	next.runner.Watcher.Fallback = fallback
 }

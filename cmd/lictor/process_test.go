@@ -96,6 +96,24 @@ func TestReloadOfConfiguration(t *testing.T) {
 	}
 }
 
+// A reload of the configuration while the registry can't answer goes on with what was known.
+func TestReloadKeepsTheAnswers(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	config := "data = [\"data.yaml\"]\n"
+	one, two := "template {\n  source = \"k.ctmpl\"\n  destination = \"one\"\n}\n", "template {\n  source = \"k.ctmpl\"\n  destination = \"two\"\n}\n"
+	write(t, dir, "lictor.hcl", config+one)
+	d := start(t, dir, "lictor", "-config", "lictor.hcl")
+	d.file("one", "k=1\n")
+	write(t, dir, "data.yaml", "kv: [\n")
+	d.waitPrinted("data.yaml:", 1)
+	write(t, dir, "lictor.hcl", config+one+two)
+	d.signal(syscall.SIGHUP)
+	d.file("two", "k=1\n")
+	write(t, dir, "data.yaml", "kv: {k: 2}\n")
+	d.file("two", "k=2\n")
+}
+
 func TestReloadKeepsStandardInput(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, keyFiles())
