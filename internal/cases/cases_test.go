@@ -118,10 +118,11 @@ func TestMistakes(t *testing.T) {
 		"delimiters: <<\n" + good:   `c.txtar:1: delimiters: want the left and the right one`,
 		"data: none.yaml\n" + good:  `data file: stat `,
 		"set: a\n" + good:           `can't set "a"`,
-		good + "-- want --\nx\n":    `c.txtar:7: section "want" is there twice`,
-		good + "-- error --\nx\n":   `c.txtar:1: a case wants an output or an error, not both`,
-		good + "-- env --\nA\n":     `c.txtar:7: env: want NAME=VALUE, found "A"`,
-		good + "-- more.json --\n[": `c.txtar:8`,
+		"#\n-- template --\n\n{{ nope }}\n-- want --\n": `c.txtar:4:4: function "nope" not defined`,
+		good + "-- want --\nx\n":                        `c.txtar:7: section "want" is there twice`,
+		good + "-- error --\nx\n":                       `c.txtar:1: a case wants an output or an error, not both`,
+		good + "-- env --\nA\n":                         `c.txtar:7: env: want NAME=VALUE, found "A"`,
+		good + "-- more.json --\n[":                     `c.txtar:8`,
 	} {
 		dir := folder(t, map[string]string{"c.txtar": text})
 		r := (&Runner{}).Run(t.Context(), find(t, "", dir))[0]

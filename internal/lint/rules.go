@@ -102,13 +102,20 @@ func missingNewline(t *tree, found func(Position, string, ...any)) {
 	if root == nil || len(strings.TrimSpace(t.Text)) == 0 {
 		return
 	}
-	if at, ok := t.endsOpen(root); ok {
+	e := ending{t, map[string]bool{}}
+	if at, open := e.list(root); open {
 		found(t.position(at), "the output may end here without a newline")
 	}
 }
 
-// endsOpen tells where the output of a list may end without a newline. A list without output is no reason for one.
-func (t *tree) endsOpen(l *parse.ListNode) (at parse.Pos, open bool) {
+// An ending looks for where an output may end without a newline.
+type ending struct {
+	*tree
+	entered map[string]bool // the defined templates that were looked at, since one may call itself
+}
+
+// list tells where the output of a list may end without a newline. A list without output is no reason for one.
+func (e ending) list(l *parse.ListNode) (at parse.Pos, open bool) {
 	if l == nil {
 		return 0, false
 	}
@@ -121,15 +128,16 @@ func (t *tree) endsOpen(l *parse.ListNode) (at parse.Pos, open bool) {
 				return n.Pos, true
 			}
 		case *parse.IfNode:
-			return t.branchEndsOpen(&n.BranchNode, l)
+			return e.branch(&n.BranchNode, l)
 		case *parse.RangeNode:
-			return t.branchEndsOpen(&n.BranchNode, l)
+			return e.branch(&n.BranchNode, l)
 		case *parse.WithNode:
-			return t.branchEndsOpen(&n.BranchNode, l)
+			return e.branch(&n.BranchNode, l)
 		case *parse.TemplateNode:
-			for _, root := range t.roots {
-				if root.Name == n.Name {
-					return t.endsOpen(root.Root)
+			for _, root := range e.roots {
+				if root.Name == n.Name && !e.entered[n.Name] {
+					e.entered[n.Name] = true
+					return e.list(root.Root)
 				}
 			}
 			return n.Pos, false
@@ -138,16 +146,16 @@ func (t *tree) endsOpen(l *parse.ListNode) (at parse.Pos, open bool) {
 	return 0, false
 }
 
-// branchEndsOpen looks at the branches of the last node of a list, and at what comes before it where there is no else.
-func (t *tree) branchEndsOpen(b *parse.BranchNode, l *parse.ListNode) (parse.Pos, bool) {
-	if at, open := t.endsOpen(b.List); open {
+// branch looks at the branches of the last node of a list, and at what comes before it where there is no else.
+func (e ending) branch(b *parse.BranchNode, l *parse.ListNode) (parse.Pos, bool) {
+	if at, open := e.list(b.List); open {
 		return at, true
 	}
 	if b.ElseList != nil {
-		return t.endsOpen(b.ElseList)
+		return e.list(b.ElseList)
 	}
 	i := slices.IndexFunc(l.Nodes, func(n parse.Node) bool { return n.Position() == b.Pos })
-	return t.endsOpen(&parse.ListNode{Nodes: l.Nodes[:max(i, 0)]})
+	return e.list(&parse.ListNode{Nodes: l.Nodes[:max(i, 0)]})
 }
 
 func tabsInYAML(t *tree, found func(Position, string, ...any)) {
