@@ -21,6 +21,10 @@ var bans = []struct{ pkg, imports, why string }{
 	{"lictor/internal/environ", `^lictor/(funcs|renderer|internal/(runner|config))|^lictor/watch/|/consul/api$`, "an environment is made of answers, however it was configured and whatever answers"},
 	{"lictor/internal/config", `^lictor/(watch|funcs|renderer|internal/(runner|engine|command))`, "configuration is plain values; cmd/lictor makes things of them"},
 	{"lictor/funcs", `^lictor/(renderer|internal/(engine|runner|config|command))|^lictor/watch/`, "functions read answers; who runs them and who answers is not theirs to know"},
+	{"lictor/internal/oneshot", `^lictor/(funcs|renderer|internal/(runner|config|command))|^lictor/watch/`, "it renders with whatever functions and source it is given"},
+	{"lictor/internal/record", `^lictor/(funcs|renderer|internal/(runner|engine|config|command))|^lictor/watch/consul`, "it turns answers into data, wherever they came from"},
+	{"lictor/internal/cases", `^lictor/(internal/(runner|config)|watch/consul)`, "a test must not be able to ask a registry"},
+	{"lictor/internal/lint", `^lictor/(renderer|internal/(runner|config|command)|watch/)`, "it reads texts, and runs nothing"},
 	{"lictor/watch/consul", `^lictor/(funcs|renderer|internal/|watch/file)`, "a source is a leaf"},
 	{"lictor/watch/file", `^lictor/(funcs|renderer|internal/(runner|engine|config|command)|watch/consul)|/consul/api$`, "a source is a leaf, and this one must work with no registry at all"},
 }
