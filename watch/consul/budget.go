@@ -27,14 +27,6 @@ func (b *budget) widen(slots int) {
 	b.notify()
 }
 
-// shrink takes a quarter of the slots away, since the agent accepts fewer connections than we thought.
-func (b *budget) shrink() (slots int) {
-	slots = b.slots.limit() * 3 / 4
-	b.slots.resize(slots)
-	b.notify()
-	return slots
-}
-
 func (b *budget) notify() {
 	select {
 	case b.changed <- struct{}{}:
@@ -131,29 +123,21 @@ func (p *pause) wait(ctx context.Context) error {
 	}
 }
 
-// tooMany takes note of a 429: requests pause as long as Consul asks for, and we hold fewer open from now on.
+// tooMany takes note of a 429: requests pause as long as Consul asks for.
 func (c *client) tooMany(resp *http.Response) {
-	d := time.Second
+	d := 100 * time.Millisecond
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s >= 0 {
 		d = min(time.Duration(s)*time.Second, 30*time.Second)
 	}
 	c.pause.mu.Lock()
+	defer c.pause.mu.Unlock()
 	now := time.Now()
-	first := now.After(c.pause.until) // many requests are turned away for the one reason
-	if first {
-		c.pause.until = now.Add(d)
+	if until := now.Add(d); until.After(c.pause.until) {
+		c.pause.until = until
 	}
-	say := now.Sub(c.pause.said) > 10*time.Minute
-	if say {
+	if now.Sub(c.pause.said) > 10*time.Minute {
 		c.pause.said = now
-	}
-	c.pause.mu.Unlock()
-	if !first {
-		return
-	}
-	slots := c.budget.shrink()
-	if say {
-		c.log.Warn("consul turns connections away (429): holding fewer open; its limits.http_max_conns_per_client counts all programs of this host",
-			"agent", c.base.String(), "queries held open", slots)
+		c.log.Warn("consul turns connections away (429): what it does not let us hold open is read in turn; its limits.http_max_conns_per_client counts all programs of this host",
+			"agent", c.base.String())
 	}
 }

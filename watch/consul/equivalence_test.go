@@ -228,7 +228,7 @@ func TestEquivalence(t *testing.T) {
 			defer cancel()
 			want := c.queries()
 			direct := open(t, Config{Address: server.Addr})
-			defer direct.client.http.CloseIdleConnections()
+			defer direct.client.http.closeIdle()
 			for done := 0; done < steps(t); {
 				var made []string
 				for range 1 + c.rand.IntN(60) {

@@ -28,10 +28,17 @@ type fleet struct {
 	scope   watch.Scope
 	digests digester
 
+	// still is held by readers, and for writing by what reports many answers at once: nobody may report a newer answer
+	// of the same query meanwhile.
+	still sync.RWMutex
+
 	mu      sync.Mutex
 	members map[string]*wanted // by service name
-	nodes   map[string]*host   // by name; those that exist
+	loading bool
+	late    []string         // nodes that changed during a load
+	nodes   map[string]*host // by name; those that exist
 	slots   int
+	most    int           // slots that Consul lets us have; 0 for any number
 	queue   []string      // the names of services to be read, each once
 	woken   chan struct{} // closed and made anew when there may be something to read
 	joined  chan struct{} // gets a value when members joined
@@ -109,10 +116,22 @@ func (f *fleet) change(add, drop []watch.Query) {
 func (f *fleet) allot(slots int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.most > 0 {
+		slots = min(slots, f.most)
+	}
 	if slots != f.slots {
 		f.slots = slots
 		signal(f.moved)
 	}
+}
+
+// turnedAway takes note that Consul did not let us hold a node open: there are too many for that.
+func (f *fleet) turnedAway() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.most = max(1, min(f.slots, len(f.nodes))/2)
+	f.slots = f.most
+	signal(f.moved)
 }
 
 // signal puts a value into a channel of capacity 1, unless there is one.
@@ -234,8 +253,11 @@ func (f *fleet) markOwner(o owner) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.loading {
+		f.late = append(f.late, o.node)
+	}
 	for name, w := range f.members {
-		if slices.Contains(w.nodes, o.node) {
+		if w.reading || slices.Contains(w.nodes, o.node) { // what is read now may turn out to be on the node
 			f.markLocked(name)
 		}
 	}
@@ -253,7 +275,9 @@ func (f *fleet) serve(ctx context.Context) {
 			}
 			continue
 		}
+		f.still.RLock()
 		pause := f.readService(ctx, name, w)
+		f.still.RUnlock()
 		f.mu.Lock()
 		w.reading = false
 		again := w.again
@@ -327,7 +351,7 @@ func (f *fleet) readQuery(ctx context.Context, w *wanted, a *asked) (changed boo
 	f.mu.Lock()
 	before, known := a.content, a.text && a.known
 	f.mu.Unlock()
-	answer, content, same, err := f.p.compare(ctx, e, leader, f.digests, before, known)
+	answer, content, same, err := f.p.compare(ctx, e, consistent, f.digests, before, known)
 	if err != nil {
 		f.mu.Lock()
 		a.text = false // so that the next answer is reported, even if it is the same
@@ -367,6 +391,8 @@ func (f *fleet) note(w *wanted, a *asked, answer any, content digest, text bool)
 
 // retell reports all answers again, after failures that all members were told of.
 func (f *fleet) retell() {
+	f.still.Lock()
+	defer f.still.Unlock()
 	f.mu.Lock()
 	var all []asked
 	for _, w := range f.members {

@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/url"
 	"slices"
@@ -55,6 +56,8 @@ func (c *crowd) weigh(e watch.Evidence) {
 
 // load answers all members that have no answer yet, from the services of each node and the list of all checks.
 func (f *fleet) load(ctx context.Context) error {
+	f.still.Lock()
+	defer f.still.Unlock()
 	begin := time.Now()
 	c := &crowd{wanted: map[string]bool{}, ofNode: map[string][]*watch.HealthCheck{}, ofService: map[[2]string][]*watch.HealthCheck{}}
 	var plain []*asked
@@ -68,10 +71,15 @@ func (f *fleet) load(ctx context.Context) error {
 		}
 	}
 	nodes := len(f.nodes)
+	f.loading = true
 	f.mu.Unlock()
+	defer f.loaded()
 	index, err := f.readChecks(ctx, f.p.readMode(), c, f.markOwner)
 	if err != nil {
 		return err
+	}
+	if index <= 1 {
+		return errors.New("the server has not read its log yet")
 	}
 	if err := f.sweep(ctx, f.p.readMode(), c); err != nil {
 		return err
@@ -122,6 +130,17 @@ func (f *fleet) load(ctx context.Context) error {
 	}
 	f.p.log.Debug("consul services loaded", "services", len(plain), "nodes", nodes, "took", time.Since(begin).Round(time.Millisecond))
 	return nil
+}
+
+// loaded marks what changed while the load did not know yet which services it concerns.
+func (f *fleet) loaded() {
+	f.mu.Lock()
+	late := f.late
+	f.loading, f.late = false, nil
+	f.mu.Unlock()
+	for _, node := range late {
+		f.markOwner(owner{node: node})
+	}
 }
 
 // assemble makes the answers that direct reads would give.

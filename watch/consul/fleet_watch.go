@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -183,7 +184,11 @@ func (f *fleet) way() (names []string, held bool) {
 // holdNode marks the services that change on a node.
 func (f *fleet) holdNode(ctx context.Context, name string) {
 	f.persist(ctx, "services of a node", func(ctx context.Context) error {
-		return f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { return f.takeNode(name, r.Value.([]byte), nil) })
+		err := f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { return f.takeNode(name, r.Value.([]byte), nil) })
+		if hasStatus(err, http.StatusTooManyRequests) {
+			f.turnedAway()
+		}
+		return err
 	})
 }
 
@@ -215,7 +220,7 @@ func (f *fleet) holdHot(ctx context.Context) {
 		cancel context.CancelFunc
 		last   time.Time // when it was seen to change
 	}
-	const cool = 30 * time.Second
+	cool := 2 * f.p.client.wait // Consul counts the connection of a query that was given up until its wait is over
 	hot := map[string]*service{}
 	var wg sync.WaitGroup
 	defer wg.Wait()

@@ -72,6 +72,11 @@ type planner struct {
 	pending watch.Set                // what a survey looks at now
 	surveys chan func()              // what a survey found, to be called by Follow
 	outgrew chan place               // rings that hold too much for their members
+	away    chan watch.Query         // queries that Consul does not let us hold open
+	polled  watch.Set                // the same, from then on
+
+	streams               streams // from any goroutine
+	needCanary, hasCanary bool
 }
 
 type running struct {
@@ -88,7 +93,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report
 	p := &planner{
 		Source: s, report: report, failed: failed, places: map[watch.Query]place{}, crews: map[place]running{},
 		rings: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{},
-		surveys: make(chan func()), outgrew: make(chan place, 16),
+		surveys: make(chan func()), outgrew: make(chan place, 16), away: make(chan watch.Query), polled: watch.Set{},
 	}
 	want := watch.Set{}
 	for {
@@ -98,6 +103,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report
 			for q := range c.Drop {
 				delete(want, q)
 				delete(p.alone, q)
+				delete(p.polled, q)
 			}
 			want.AddAll(c.Add)
 		case found := <-p.surveys:
@@ -105,6 +111,8 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report
 		case at := <-p.outgrew:
 			prefixes := p.rings[at.scope]
 			p.rings[at.scope] = slices.DeleteFunc(prefixes, func(s string) bool { return s == at.prefix })
+		case q := <-p.away:
+			p.polled.Add(q)
 		case <-s.client.budget.changed:
 		case <-ctx.Done():
 			p.wg.Wait()
@@ -169,6 +177,10 @@ func (p *planner) arrange(ctx context.Context, want watch.Set) {
 		}
 	}
 	var fresh []func()
+	if p.needCanary && !p.hasCanary {
+		p.hasCanary = true
+		fresh = append(fresh, func() { p.canary(ctx) })
+	}
 	for at, queries := range add {
 		r, ok := p.crews[at]
 		if !ok {
@@ -217,12 +229,18 @@ func (p *planner) assign(want watch.Set, slots int) map[watch.Query]place {
 	spare := slots
 	var each []place
 	for at := range sizes {
+		if at.kind == inSingle && streamed(at.query) && !p.once {
+			p.needCanary = true
+		}
 		switch at.kind {
 		case inFleet:
 			spare -= fewSlots
 		case inRing, inSingle:
 			each = append(each, at)
 		}
+	}
+	if p.needCanary {
+		spare--
 	}
 	if p.once || p.force == PlanSingle || len(each) <= spare {
 		return plan
@@ -303,12 +321,12 @@ func (p *planner) group(queries, slots int) bool {
 	if p.once {
 		return queries > 16 // the fewest requests are the fastest
 	}
-	return queries > slots || p.grouped && queries > slots/2
+	return queries > slots-1 || p.grouped && queries > slots/2 // one slot may go to the canary
 }
 
 // together tells where q is answered, apart from the size of the budget.
 func (p *planner) together(q watch.Query) place {
-	if p.force == PlanPoll {
+	if p.force == PlanPoll || p.polled.Has(q) {
 		return place{kind: inRota}
 	}
 	if p.grouped {
@@ -350,6 +368,9 @@ func ofFleet(s watch.Scope) bool { return s.Peer == "" && s.SamenessGroup == "" 
 // share gives fleets the slots that the others leave.
 func (p *planner) share(slots int) {
 	fleets := 0
+	if p.hasCanary {
+		slots--
+	}
 	for at := range p.crews {
 		switch at.kind {
 		case inSingle, inRing:
@@ -407,21 +428,6 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
-}
-
-// A single holds one query open.
-type single struct {
-	p *planner
-	q watch.Query
-}
-
-func (c *single) change(add, drop []watch.Query) {}
-func (c *single) allot(int)                      {}
-
-func (c *single) run(ctx context.Context) {
-	c.p.attempt(ctx, func(ctx context.Context) error {
-		return c.p.hold(ctx, c.q, func(a watch.Answer) bool { return c.p.report(c.q, a) })
-	}, func() []watch.Query { return []watch.Query{c.q} })
 }
 
 // offer reports an answer, and reads again, consistently, when it is not believed.

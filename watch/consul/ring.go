@@ -133,10 +133,19 @@ func (b ringBook) again() <-chan time.Time {
 func (r *ring) read(ctx context.Context, bunches chan<- bunch) {
 	afresh := false
 	r.p.attempt(ctx, func(ctx context.Context) error {
+		first := true
 		err := r.p.follow(ctx, r.endpoint(), func(res result) error {
 			b := res.Value.(*bunch)
 			b.Evidence, b.afresh = res.Evidence, afresh
-			afresh = false
+			b.WentBack = b.WentBack || first // what the index was before a failure is not known here
+			if first && res.index <= 1 {     // the server has not read its log yet
+				sure, err := r.load(ctx, consistent)
+				if err != nil {
+					return err
+				}
+				sure.afresh, b = afresh, sure
+			}
+			first, afresh = false, false
 			select {
 			case bunches <- *b:
 			case <-ctx.Done():

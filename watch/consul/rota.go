@@ -119,6 +119,7 @@ func (r *rota) take(ctx context.Context, q watch.Query, t *turn, digests digeste
 		return 0, err
 	}
 	if !same {
+		a.WentBack = a.WentBack || !t.read // what the index was before a failure is not known here
 		if err := r.p.offer(ctx, q, a); err != nil {
 			t.read = false
 			return 0, err

@@ -58,12 +58,18 @@ func New(c Config) (*Source, error) {
 		namespace: c.Namespace, partition: c.Partition,
 		budget: newBudget(connections), limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
 	}
-	first := connections
-	if b.url.Scheme == "https" {
-		first = min(connections, streamConnections)
-		cl.fallback = func() *http.Client { return &http.Client{Transport: c.transport(b, conf, connections)} }
+	separate := func() pools {
+		return pools{
+			reads: &http.Client{Transport: c.transport(b, conf, cl.budget.reads.limit())},
+			holds: &http.Client{Transport: c.transport(b, conf, connections-cl.budget.reads.limit())},
+		}
 	}
-	cl.http = &http.Client{Transport: c.transport(b, conf, first)}
+	if b.url.Scheme == "https" {
+		one := &http.Client{Transport: c.transport(b, conf, min(connections, streamConnections))}
+		cl.http, cl.fallback = pools{one, one}, separate
+	} else {
+		cl.http = separate()
+	}
 	return &Source{client: cl, stale: c.Stale, once: c.Once, force: c.Plan, log: log}, nil
 }
 
@@ -81,7 +87,7 @@ func (s *Source) leave() {
 	if s.active == 0 {
 		s.client.mu.Lock()
 		defer s.client.mu.Unlock()
-		s.client.http.CloseIdleConnections()
+		s.client.http.closeIdle()
 	}
 }
 
@@ -112,7 +118,9 @@ func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) e
 		if err != nil {
 			return err
 		}
-		report(sure.Answer)
+		if report(sure.Answer) {
+			return s.done(ctx, sure.Value)
+		}
 		return nil
 	})
 }
@@ -140,9 +148,9 @@ func awaited(answer any) bool {
 
 // follow reads an endpoint again and again and hands on each answer that may be new, until ctx ends or something fails.
 func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error) error {
-	var last uint64 // the index of the last answer, 0 to ask afresh
-	var seen uint64 // the last index that was not asked afresh
-	quick := 0      // answers in a row that came at once although nothing was new
+	var last uint64 // the index to wait beyond, 0 to ask afresh
+	var seen uint64 // the index of the last answer
+	early := 0      // answers in a row that came before the wait was over although nothing was new
 	for {
 		begin := time.Now()
 		r, err := s.read(ctx, e, s.readMode(), last)
@@ -157,28 +165,25 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 				return err
 			}
 		}
-		seen = r.index
 		pause := time.Duration(0)
 		switch {
 		case e.every > 0:
-			pause = e.every - rand.N(e.every/10)
-			r.index = 0
-		case last > 0 && r.index == last && time.Since(begin) < s.client.wait/4:
-			quick++ // something between us and Consul answers for it, or does not let us wait
-			pause = min(time.Duration(quick)*100*time.Millisecond, 5*time.Second)
-		default:
-			quick = 0
-		}
-		last = r.index
-		if r.WentBack && e.every == 0 {
+			last, pause = 0, e.every-rand.N(e.every/10)
+		case last > 0 && r.index == last && time.Since(begin) < s.client.wait*9/10:
+			// A server that is being restored ends its blocking queries like this, with the answer from before. Or
+			// something between us and Consul does not let us wait.
+			early++
+			last, pause = 0, min(time.Duration(early*early)*10*time.Millisecond, 5*time.Second)
+		case r.WentBack:
 			last = 0
-		}
-		if pause > 0 {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
+		default:
+			if r.index != seen {
+				early = 0
 			}
+			last = r.index
 		}
+		seen = r.index
+		sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -1,0 +1,310 @@
+package consul
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"lictor/internal/consultest"
+	"lictor/watch"
+)
+
+// same waits until w answers all queries as direct reads do.
+func same(t *testing.T, server *consultest.Server, w *watch.Watcher, want watch.Set) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	direct := open(t, Config{Address: server.Addr})
+	defer direct.client.http.closeIdle()
+	eventually(t, func() string {
+		diff, err := difference(t.Context(), direct, w, want)
+		if err != nil {
+			return err.Error()
+		}
+		return diff
+	})
+	return time.Since(begin)
+}
+
+// TestRestarts ends an agent under changes and starts it again, with its data and without.
+func TestRestarts(t *testing.T) {
+	for _, plan := range []string{PlanSingle, PlanNodes, PlanSweep, PlanPoll} {
+		for _, persist := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, data kept %v", plan, persist), func(t *testing.T) {
+				t.Parallel()
+				server := consultest.Start(t, consultest.Options{Persist: persist})
+				c := &churn{tb: t, s: server, rand: rand.New(rand.NewPCG(1, 1)), services: 12, nodes: 4, keys: 12, present: map[[2]int]bool{}}
+				for range 40 {
+					c.step()
+				}
+				want := c.queries()
+				w := follow(t, open(t, Config{Address: server.Addr, Stale: true, Plan: plan}), want)
+				same(t, server, w, want)
+				server.Kill()
+				eventually(t, func() string { // the failure is known, so that someone can be told
+					for q := range want {
+						if w.Err(q) != nil {
+							return ""
+						}
+					}
+					return "no query has an error although the agent is gone"
+				})
+				if _, ok := w.Get(watch.Services{}); !ok {
+					t.Error("an answer was forgotten when the agent went away")
+				}
+				if err := server.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if !persist {
+					clear(c.present)
+				}
+				for range 20 {
+					c.step()
+				}
+				same(t, server, w, want)
+				eventually(t, func() string {
+					for q := range want {
+						if err := w.Err(q); err != nil {
+							return fmt.Sprintf("%s still has the error %v", q, err)
+						}
+					}
+					return ""
+				})
+			})
+		}
+	}
+}
+
+// TestRestoredServer takes a server back to an older state: its index goes backwards, and that must be noticed at once and
+// not after the wait of the blocking queries.
+func TestRestoredServer(t *testing.T) {
+	for _, plan := range []string{PlanSingle, PlanNodes, PlanSweep} {
+		t.Run(plan, func(t *testing.T) {
+			t.Parallel()
+			server := consultest.Start(t, consultest.Options{})
+			c := &churn{tb: t, s: server, rand: rand.New(rand.NewPCG(2, 2)), services: 12, nodes: 4, keys: 12, present: map[[2]int]bool{}}
+			for range 60 {
+				c.step()
+			}
+			snapshot, _, err := server.Client.Snapshot().Save(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved, err := io.ReadAll(snapshot)
+			snapshot.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			present := maps.Clone(c.present)
+			for range 60 {
+				c.step()
+			}
+			want := c.queries()
+			w := follow(t, open(t, Config{Address: server.Addr, Stale: true, Plan: plan}), want)
+			same(t, server, w, want)
+			if err := server.Client.Snapshot().Restore(nil, bytes.NewReader(saved)); err != nil {
+				t.Fatal(err)
+			}
+			c.present = present
+			t.Logf("noticed within %s", same(t, server, w, want).Round(time.Millisecond))
+			for range 20 {
+				c.step()
+			}
+			same(t, server, w, want)
+		})
+	}
+}
+
+// TestTooManyConnections has an agent that accepts fewer connections than our budget: we hold fewer open, say so once,
+// and miss nothing.
+func TestTooManyConnections(t *testing.T) {
+	t.Parallel()
+	server := consultest.Start(t, consultest.Options{HCL: "limits { http_max_conns_per_client = 25 }\n"})
+	want := watch.Set{}
+	for i := range 50 {
+		key := fmt.Sprintf("limit-%d/k", i)
+		server.Put(t, key, "v")
+		want.Add(watch.Key{Path: key})
+	}
+	// We take all connections that there are, so the test keeps one for itself.
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	kept, err := api.NewClient(&api.Config{Address: server.Addr, Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(key, value string) {
+		t.Helper()
+		if _, err := kept.KV().Put(&api.KVPair{Key: key, Value: []byte(value)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("first", "x")
+	log := &lockedBuffer{}
+	s := open(t, Config{Address: server.Addr, Stale: true, Log: slog.New(slog.NewTextHandler(log, nil))})
+	w := follow(t, s, want)
+	answered(t, w, want)
+	for i := range 50 {
+		key := fmt.Sprintf("limit-%d/k", i)
+		put(key, "new")
+	}
+	for i := range 50 {
+		valueIs(t, w, fmt.Sprintf("limit-%d/k", i), "new")
+	}
+	if n := strings.Count(log.String(), "429"); n != 1 {
+		t.Errorf("429 was logged %d times, want once:\n%s", n, log)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// TestSilentPeer has an agent that is connected and says nothing any more.
+func TestSilentPeer(t *testing.T) {
+	t.Parallel()
+	server := consultest.Start(t, consultest.Options{})
+	server.Put(t, "k", "v")
+	q := watch.Key{Path: "k"}
+	const wait = time.Second
+	w := follow(t, open(t, Config{Address: server.Addr, Wait: wait}), watch.Set{q: {}})
+	valueIs(t, w, "k", "v")
+	if err := server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	eventually(t, func() string {
+		if err := w.Err(q); err == nil || !strings.Contains(err.Error(), "no answer within") {
+			return fmt.Sprintf("the error is %v", err)
+		}
+		return ""
+	})
+	if d, most := time.Since(begin), wait+wait/16+12*time.Second; d > most {
+		t.Errorf("noticed after %s, want at most %s", d, most)
+	}
+	if err := server.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	server.Put(t, "k", "new")
+	valueIs(t, w, "k", "new")
+}
+
+// TestBadAnswers has servers that answer badly. None makes us believe, crash or spin.
+func TestBadAnswers(t *testing.T) {
+	t.Parallel()
+	for what, body := range map[string]string{
+		"cut off":           `[{"Key":"k","Value":"dg==`,
+		"cut off in a list": `[{"Key":"k","Value":"dg=="},`,
+		"not JSON":          `<html>welcome to the portal</html>`,
+		"another type":      `{"Key":"k"}`,
+		"a wrong field":     `[{"Key":5}]`,
+		"bad base64":        `[{"Key":"k","Value":"!!!"}]`,
+		"nothing":           ``,
+		"deep":              strings.Repeat("[", 100000),
+	} {
+		t.Run(what, func(t *testing.T) {
+			requests := 0
+			var mu sync.Mutex
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				requests++
+				mu.Unlock()
+				w.Header().Set("X-Consul-Index", "9")
+				fmt.Fprint(w, body)
+			}))
+			defer server.Close()
+			for _, q := range []watch.Query{watch.Key{Path: "k"}, watch.Prefix{Path: "k"}} {
+				for _, plan := range []string{PlanSingle, PlanShared} {
+					s := open(t, Config{Address: server.URL, Plan: plan})
+					ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+					w := watch.New(s, slog.New(slog.DiscardHandler))
+					w.Sync(ctx, watch.Set{q: {}})
+					<-ctx.Done()
+					if v, ok := w.Get(q); ok {
+						t.Errorf("%s under %s has the answer %v", q, plan, v)
+					}
+					if err := w.Err(q); err == nil || strings.Contains(err.Error(), "portal") || strings.Contains(err.Error(), "dg==") {
+						t.Errorf("%s under %s: err = %v", q, plan, err)
+					}
+					cancel()
+					w.Wait()
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if requests > 40 {
+				t.Errorf("%d requests in 1.2 s", requests)
+			}
+		})
+	}
+}
+
+// TestServerThatDoesNotWait has something before Consul that answers blocking queries at once.
+func TestServerThatDoesNotWait(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		requests++
+		mu.Unlock()
+		w.Header().Set("X-Consul-Index", "9")
+		fmt.Fprint(w, `[{"Key":"k","Value":"dg=="}]`)
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	reports := 0
+	_ = open(t, Config{Address: server.URL}).Watch(ctx, watch.Key{Path: "k"}, func(watch.Answer) bool { reports++; return true })
+	mu.Lock()
+	defer mu.Unlock()
+	if requests < 2 || requests > 30 {
+		t.Errorf("%d reports and %d requests in 2 s, want a handful", reports, requests)
+	}
+}
+
+// TestRateOfRequests holds back a burst.
+func TestRateOfRequests(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Consul-Index", "9")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer server.Close()
+	s := open(t, Config{Address: server.URL, MaxRate: 20, Plan: PlanPoll})
+	want := watch.Set{}
+	for i := range 25 {
+		want.Add(watch.Key{Path: fmt.Sprint(i)})
+	}
+	begin := time.Now()
+	w := follow(t, s, want)
+	answered(t, w, want)
+	if d := time.Since(begin); d < 600*time.Millisecond { // ten at once, and fifteen at 20 a second
+		t.Errorf("25 requests took %s at 20 a second", d)
+	}
+}
