@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // These tests look at the running program from outside. Their registry is a data file, which the daemon follows.
@@ -112,6 +114,34 @@ func TestReloadKeepsTheAnswers(t *testing.T) {
 	d.file("two", "k=1\n")
 	write(t, dir, "data.yaml", "kv: {k: 2}\n")
 	d.file("two", "k=2\n")
+}
+
+// A reload that is asked for before we are ready, as here before the template has come from standard input, ends nothing.
+func TestReloadWhileStarting(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	in, template, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	d := startFrom(t, dir, in, nil, "lictor", "-data", "data.yaml", "-template", "-:out")
+	if _, err := template.WriteString(keyText[:3]); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it reads the template", func() bool {
+		unread, err := unix.IoctlGetInt(int(in.Fd()), unix.TIOCINQ)
+		return err == nil && unread == 0
+	})
+	d.signal(syscall.SIGHUP)
+	if _, err := template.WriteString(keyText[3:]); err != nil {
+		t.Fatal(err)
+	}
+	template.Close()
+	d.file("out", "k=1\n")
+	d.waitPrinted("reloading the configuration", 1)
+	write(t, dir, "data.yaml", "kv: {k: 2}\n")
+	d.file("out", "k=2\n")
 }
 
 func TestReloadKeepsStandardInput(t *testing.T) {

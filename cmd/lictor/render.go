@@ -41,6 +41,8 @@ one dash or two, and their value after "=" or a blank.`,
 // supervise runs what load says until it is done or a signal ends it. On the reload signal it builds the next runner, and
 // only when that is sound ends the one that runs: a broken configuration is reported, and the old one goes on.
 func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) error {
+	signals, stop := catchSignals()
+	defer stop()
 	current, err := assemble(ctx, p, s, load)
 	if err != nil {
 		return err
@@ -49,8 +51,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 		current.close()
 		return nil
 	}
-	signals, stop := catchSignals()
-	defer stop()
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
 	defer pid.remove()
 	if err := pid.moveTo(current.cfg.PidFile); err != nil {
@@ -141,15 +142,16 @@ func outcome(once bool, p config.Persona, err error, interrupted bool) error {
 	return err
 }
 
-// catchSignals delivers the signals that [assembly.meaning] has a use for, until stop is called. It leaves out SIGURG, of
-// which Go's scheduler makes so many that others would get lost, and those whose usual effect is wanted: SIGTSTP suspends
+// catchSignals delivers the signals that [assembly.meaning] has a use for, until stop is called; those that end us are for
+// the caller to add. A reload that is asked for while we start is done afterwards. It leaves out SIGURG, of which Go's scheduler makes so many that others would get lost, and those whose usual effect is wanted: SIGTSTP suspends
 // us, and SIGABRT ends us with the stacks of all goroutines. Some it takes in without a use: a log that nobody reads any
 // more must not end us with SIGPIPE, nor a terminal stop us.
 func catchSignals() (signals chan os.Signal, stop func()) {
 	signals, unused := make(chan os.Signal, 64), make(chan os.Signal, 1)
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		switch sig {
-		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, syscall.SIGTSTP, syscall.SIGABRT:
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, syscall.SIGTSTP, syscall.SIGABRT,
+			syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT:
 		case syscall.SIGPIPE, syscall.SIGTTIN, syscall.SIGTTOU:
 			signal.Notify(unused, sig)
 		default:
