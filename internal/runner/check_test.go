@@ -282,3 +282,14 @@ func TestEndDuringACheck(t *testing.T) {
 }
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
+
+// A template that fails for good ends the run before others are committed: their commands would not be run.
+func TestFatalErrorCommitsNothingMore(t *testing.T) {
+	w := newWorkshop(t)
+	w.file(t, "good", `{{key "a"}}`, "", "")
+	w.add(t, "bad", `{{number (key "a")}}`).Fatal = true
+	w.key("a", "x")
+	if err := w.Run(t.Context()); err == nil || w.read("good") != "(none)" {
+		t.Errorf("%v, and wrote %q", err, w.read("good"))
+	}
+}

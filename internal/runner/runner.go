@@ -93,8 +93,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}
 	for {
-		r.round(ctx)
-		if err := r.fatal(); err != nil {
+		if err := r.round(ctx); err != nil {
 			return err
 		}
 		r.submit(ctx)
@@ -109,8 +108,9 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	}
 }
 
-// round does all that can be done without waiting.
-func (r *Runner) round(ctx context.Context) {
+// round does all that can be done without waiting. When a template fails that ends the run, nothing more is committed, since
+// nobody would be told of it.
+func (r *Runner) round(ctx context.Context) error {
 	now := time.Now()
 	executed := false
 	for _, g := range r.Groups {
@@ -130,11 +130,15 @@ func (r *Runner) round(ctx context.Context) {
 	if executed {
 		r.sync(ctx)
 	}
+	if err := r.fatal(); err != nil {
+		return err
+	}
 	for _, g := range r.Groups {
 		if g.ready(now) {
 			r.stage(ctx, g)
 		}
 	}
+	return nil
 }
 
 // changes says what has changed for the child.
