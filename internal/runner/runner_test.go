@@ -273,7 +273,7 @@ func TestFatalErrorEndsTheRun(t *testing.T) {
 		b := newBench()
 		b.add(t, "out", `{{number (key "n")}}`).Fatal = true
 		b.key("n", "x")
-		if err := b.during(t, synctest.Wait); err == nil || !strings.Contains(err.Error(), "out:1:2") {
+		if err := b.during(t, synctest.Wait); err == nil || !strings.Contains(err.Error(), "out:1:3") {
 			t.Errorf("got %v", err)
 		}
 	})
