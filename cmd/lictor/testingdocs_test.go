@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/hashicorp/consul/api"
+
+	"lictor/internal/cases"
+	"lictor/internal/lint"
 )
 
 // A step of a page: a block of commands, and what they print where the page shows it.
@@ -64,6 +67,21 @@ func TestTestingTemplatesIsTrue(t *testing.T) {
 			t.Errorf("docs/testing-templates.md:%d prints\n%sand not\n%s", s.line, got, s.want)
 		case !s.shown && got != "":
 			t.Errorf("docs/testing-templates.md:%d prints %q, which the page does not show", s.line, got)
+		}
+	}
+}
+
+// The page lists what there is.
+func TestTestingTemplatesIsComplete(t *testing.T) {
+	page := read(t, "../../docs", "testing-templates.md")
+	for _, r := range lint.Rules() {
+		if !strings.Contains(page, "| "+r.Code+" | ") {
+			t.Errorf("docs/testing-templates.md does not list %s (%s)", r.Code, r.Name)
+		}
+	}
+	for _, s := range cases.Settings() {
+		if !strings.Contains(page, "| `"+s+": ") {
+			t.Errorf("docs/testing-templates.md does not list the setting %q", s)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,7 +69,10 @@ func read(name, path string) (*Case, error) {
 	return c, nil
 }
 
-var settings = []string{"template", "data", "set", "env", "check", "delimiters", "error_on_missing_key", "want", "now"}
+// Settings lists what can be set above the first section of a case.
+func Settings() []string {
+	return []string{"template", "data", "set", "env", "check", "delimiters", "error_on_missing_key", "want", "now"}
+}
 
 // setting reads a line above the first section: "name: value", a comment, or nothing.
 func (c *Case) setting(line string) error {
@@ -102,7 +106,10 @@ func (c *Case) setting(line string) error {
 		}
 		c.left, c.right = left, strings.TrimSpace(right)
 	case "error_on_missing_key":
-		c.errorOnNoKey = value == "true"
+		var err error
+		if c.errorOnNoKey, err = strconv.ParseBool(value); err != nil {
+			return fmt.Errorf("error_on_missing_key: want true or false, found %q", value)
+		}
 	case "want":
 		c.want = c.beside(value)
 	case "now":
@@ -111,8 +118,8 @@ func (c *Case) setting(line string) error {
 			return fmt.Errorf("now: want a time such as 2026-01-31T12:00:00Z, found %q", value)
 		}
 	default:
-		hint := "there are " + strings.Join(settings, ", ")
-		if near := spell.Closest(name, settings); near != "" {
+		hint := "there are " + strings.Join(Settings(), ", ")
+		if near := spell.Closest(name, Settings()); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		return fmt.Errorf("unknown setting %q: %s", name, hint)
