@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"lictor/internal/command"
 	"lictor/internal/config"
@@ -78,6 +79,9 @@ const (
 	stagedFolderMark, stagedFolderVariable = "{{.StagedDir}}", "LICTOR_STAGED_DIR"
 )
 
+// checkGrace is how long a check that is stopped may take to end: it has nothing to lose.
+const checkGrace = 500 * time.Millisecond
+
 // check makes the check command of a template; nil when there is none.
 func (a *assembly) check(t config.Template) func(staged, folder string) command.Command {
 	if t.Check.IsZero() {
@@ -88,7 +92,7 @@ func (a *assembly) check(t config.Template) func(staged, folder string) command.
 		if t.Check.Shell {
 			marks[1], marks[3] = shellQuote(staged), shellQuote(folder)
 		}
-		c := command.Command{Shell: t.Check.Shell, Timeout: t.CheckTimeout, Env: append(a.environ(os.Environ(), t.Exec.Env),
+		c := command.Command{Shell: t.Check.Shell, Timeout: t.CheckTimeout, Grace: checkGrace, Env: append(a.environ(os.Environ(), t.Exec.Env),
 			stagedVariable+"="+staged, stagedFolderVariable+"="+folder)}
 		for _, arg := range t.Check.Args {
 			c.Args = append(c.Args, strings.NewReplacer(marks...).Replace(arg))
@@ -97,8 +101,16 @@ func (a *assembly) check(t config.Template) func(staged, folder string) command.
 	}
 }
 
-// shellQuote writes s as one word for a shell.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// shellQuote writes s as one word for a shell: as it is where that does, so that it may also stand within quotes.
+func shellQuote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(plain, r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// plain are the characters that mean nothing to a shell, within a path.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:,"
 
 // checkMarks finds {{...}} in a check that stands for nothing, which would be handed to the program as it is.
 func checkMarks(t config.Template) error {
