@@ -87,7 +87,7 @@ func TestRenderSaysWhyThereIsNoAnswer(t *testing.T) {
 			"t.ctmpl: key(a): connection refused (gave up after 1s)"},
 		"silence": {watch.DefaultRetry, func(*watchtest.Source) {}, "t.ctmpl: key(a): no answer: gave up after 1s"},
 		"certain": {watch.DefaultRetry, func(s *watchtest.Source) { s.Set(watch.Key{Path: "a"}, watch.Failure{Err: errors.New("no way")}) },
-			`t.ctmpl:1:3: at <key "a">: error calling key: key(a): no way`},
+			`t.ctmpl:1:4: at <key "a">: error calling key: key(a): no way`},
 	} {
 		_, err := render(t, `{{ key "a" }}`, c.retry, c.script)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
