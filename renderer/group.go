@@ -31,9 +31,10 @@ func (g *Group) Owed() bool { return g.state.Rendered != g.state.Applied }
 // brings back an earlier content.
 func (g *Group) Rendered() string { return g.state.Rendered }
 
-// CanRollback tells whether there is something that Rollback would bring back.
+// CanRollback tells whether there is something that Rollback would bring back: where there was no file at all, it would only take
+// away what there is now, and the service may just not have been started yet.
 func (g *Group) CanRollback() bool {
-	return slices.ContainsFunc(g.state.Members, func(m *member) bool { return m.Previous != nothing })
+	return slices.ContainsFunc(g.state.Members, func(m *member) bool { return m.Previous == aFile })
 }
 
 // Rejected tells whether these are, file by file, contents that were rolled back. Committing them again would only end

@@ -293,3 +293,18 @@ func TestFatalErrorCommitsNothingMore(t *testing.T) {
 		t.Errorf("%v, and wrote %q", err, w.read("good"))
 	}
 }
+
+// Where nothing was there before, there is nothing to go back to: the service may only not have been started yet.
+func TestFirstFileIsNotRolledBack(t *testing.T) {
+	w := newWorkshop(t)
+	w.file(t, "out", `{{key "v"}}`, "", `echo try >> log; test -e started`).Rollback = true
+	w.key("v", "1")
+	w.during(t, func() {
+		w.is(t, "log", "try\n")
+		w.write(t, "started")
+		eventually(t, func() string { return fmt.Sprint(w.Queue.Busy()) }, "false")
+	})
+	if got := w.read("out"); got != "1" || exists(w.path("out.rejected")) {
+		t.Errorf("the file has %q", got)
+	}
+}
