@@ -3,6 +3,8 @@ package watch_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -93,5 +95,29 @@ func TestTrustRemembersByTheFallback(t *testing.T) {
 		if got, _ := w.Get(a); len(got.([]string)) != 1 || w.Stale() != 0 || w.Err(a) != nil {
 			t.Errorf("%v, %d stale, %v", got, w.Stale(), w.Err(a))
 		}
+	})
+}
+
+// leaderless is a registry without a leader: a server tells what it happens to hold, and can't be asked for more.
+type leaderless struct{}
+
+func (leaderless) Watch(_ context.Context, _ watch.Query, report watch.Report) error {
+	report(watch.Answer{Value: names("x"), Evidence: watch.Evidence{NoLeader: true}})
+	return errors.New("no cluster leader")
+}
+
+// An answer that is not believed does not make up for the attempts that fail.
+func TestAttemptsWithoutALeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := watch.New(leaderless{}, slog.New(slog.DiscardHandler))
+		w.Retry.Attempts = 5
+		w.Sync(ctx, set(a))
+		time.Sleep(time.Minute)
+		if err := w.GaveUp(); err == nil {
+			t.Error("it never gives up")
+		}
+		cancel()
+		w.Wait()
 	})
 }

@@ -217,7 +217,6 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 	if w.entries[q] != e {
 		return true // dropped meanwhile: nobody reads it
 	}
-	e.failures = 0
 	good, known := w.good(q, e)
 	if why := doubt(good, known, a, w.MaxAge); why != "" {
 		if a.Consistent && (e.err == nil || e.err.Error() != why) {
@@ -227,7 +226,7 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 		}
 		return false
 	}
-	e.err, e.spent = nil, false
+	e.err, e.failures, e.spent = nil, 0, false
 	w.recovered(e)
 	if w.guard(q, e, a.Value) {
 		return true
