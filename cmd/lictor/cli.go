@@ -56,6 +56,7 @@ func newRootCmd(s streams) *cobra.Command {
 		newEnvCmd(s),
 		newFunctionsCmd(s),
 		newConfigCmd(s),
+		newDemoCmd(s),
 		newVersionCmd(s),
 	)
 	root.AddCommand(authorCommands(s)...)

@@ -30,6 +30,11 @@ func withFiles(registry watch.Source) watch.Source {
 
 func (a *assembly) newRegistry() (watch.Source, error) {
 	if len(a.cfg.Data) > 0 || len(a.cfg.Set) > 0 {
+		if a.cfg.Once { // nobody is going to mend a broken file while we wait
+			if _, err := file.Load(a.cfg.Set, a.cfg.Data...); err != nil {
+				return nil, err
+			}
+		}
 		data := file.New(a.cfg.Data...)
 		data.Assignments = a.cfg.Set
 		return data, nil
