@@ -84,6 +84,21 @@ func TestTokenThatLosesItsRightsBlanksNothing(t *testing.T) {
 	d.file("conf", "a=1 b=2 c=3 ")
 }
 
+// Many tokens may see only some services: what goes away among those is gone, although all their answers are cut.
+func TestTokenThatSeesAPartSeesItShrink(t *testing.T) {
+	t.Parallel()
+	s := consultest.Start(t, consultest.Options{ACL: true})
+	token := s.NewToken(t, `node_prefix "" { policy = "read" } service_prefix "web" { policy = "read" }`)
+	for _, name := range []string{"web-a", "web-b", "hidden"} {
+		s.Register(t, &api.CatalogRegistration{Node: "n", Address: "10.0.0.1", Service: &api.AgentService{ID: name, Service: name}})
+	}
+	dir := folder(t, map[string]string{"all.ctmpl": `{{range services}}{{.Name}} {{end}}`})
+	d := startWith(t, dir, []string{"CONSUL_HTTP_TOKEN=" + token}, "lictor", "-consul", s.Addr, "-template", "all.ctmpl:all")
+	d.file("all", "web-a web-b ")
+	s.Deregister(t, &api.CatalogDeregistration{Node: "n", ServiceID: "web-b"})
+	d.file("all", "web-a ")
+}
+
 func TestTrustedEmptyAnswerRenders(t *testing.T) {
 	t.Parallel()
 	s := consultest.Start(t, consultest.Options{})
@@ -299,4 +314,57 @@ func get(url string) string {
 	defer r.Body.Close()
 	b, _ := io.ReadAll(r.Body)
 	return string(b)
+}
+
+// HAProxy's own check can't see that a port is taken: only the reload finds out, and the previous files come back.
+func TestReloadThatHAProxyRefusesIsRolledBack(t *testing.T) {
+	t.Parallel()
+	needs(t, "haproxy")
+	s := consultest.Start(t, consultest.Options{})
+	port := freePort(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
+	s.Put(t, "maxconn", "100")
+	s.Put(t, "port", port)
+	dir := t.TempDir()
+	write(t, dir, "haproxy.ctmpl", strings.NewReplacer("DIR", dir, "PORT", `{{key "port"}}`).Replace(haproxyTemplate))
+	write(t, dir, "lictor.hcl", strings.ReplaceAll(`
+template {
+  source       = "haproxy.ctmpl"
+  destination  = "haproxy.cfg"
+  commit_group = "haproxy"
+  check        = "haproxy -c -q -f {{.Staged}}"
+  command      = "haproxy -D -p DIR/haproxy.pid -f DIR/haproxy.cfg -sf $(cat DIR/haproxy.pid 2>/dev/null)"
+  rollback     = true
+}
+template {
+  contents     = "port {{key \"port\"}}\n"
+  destination  = "note"
+  commit_group = "haproxy"
+}`, "DIR", dir))
+	d := start(t, dir, "lictor", "-consul", s.Addr, "-config", "lictor.hcl")
+	t.Cleanup(func() {
+		for _, pid := range strings.Fields(read(t, dir, "haproxy.pid")) {
+			_ = exec.Command("kill", "-KILL", pid).Run()
+		}
+	})
+	serves := func(want string) {
+		t.Helper()
+		eventually(t, "HAProxy answers "+want, func() bool { return get("http://127.0.0.1:"+port) == want })
+	}
+	serves("limit 100")
+	s.Put(t, "port", takenPort)
+	d.waitPrinted("the previous files are back", 1)
+	serves("limit 100")
+	d.file("note", "port "+port+"\n") // the other file of the group is back as well
+	if rejected := read(t, dir, "haproxy.cfg.rejected"); !strings.Contains(rejected, takenPort) {
+		t.Errorf("what was rejected is not kept: %q", rejected)
+	}
+	s.Put(t, "port", port)
+	s.Put(t, "maxconn", "300")
+	serves("limit 300")
 }
