@@ -100,6 +100,7 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 	if tls {
 		addr, args = server.HTTPSAddr, []string{"-consul-ssl", "-consul-ssl-ca-cert", server.CAFile}
 	}
+	theirs := cpu(server.PID())
 	p, err := start(ctx, o, dir, addr, serviceTemplate, args...)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 	if err != nil {
 		return nil, err
 	}
-	figures := []figure{{name: "first render", value: first}}
+	figures := []figure{{name: "first render", value: first}, {name: "processor for that", text: usedSoFar(p, server, theirs)}}
 	if err := pause(ctx, 3*time.Second); err != nil {
 		return nil, err
 	}
@@ -134,7 +135,8 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 		}
 		figures = append(figures, figure{name: kind.name, text: spread(took)})
 	}
-	used, theirs := cpu(p.cmd.Process.Pid), cpu(server.PID())
+	used := cpu(p.cmd.Process.Pid)
+	theirs = cpu(server.PID())
 	if err := pause(ctx, idle); err != nil {
 		return nil, err
 	}
@@ -152,6 +154,11 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 func share(used, theirs time.Duration, p *process, server *consultest.Server, d time.Duration) string {
 	percent := func(used time.Duration) float64 { return 100 * float64(used) / float64(d) }
 	return fmt.Sprintf("%.1f %% of a core, Consul %.1f %%", percent(cpu(p.cmd.Process.Pid)-used), percent(cpu(server.PID())-theirs))
+}
+
+// usedSoFar is the processor time of the process, and of Consul since it had used theirs.
+func usedSoFar(p *process, server *consultest.Server, theirs time.Duration) string {
+	return fmt.Sprintf("%s, Consul %s", cpu(p.cmd.Process.Pid), cpu(server.PID())-theirs)
 }
 
 // portChange gives an instance a port that nothing else has.
@@ -237,6 +244,7 @@ func keys(ctx context.Context, o options, dir string, n int) ([]figure, error) {
 	for i := range n {
 		fmt.Fprintf(&text, "{{ key %q }}\n", keyName(i))
 	}
+	theirs := cpu(server.PID())
 	p, err := start(ctx, o, dir, server.Addr, text.String())
 	if err != nil {
 		return nil, err
@@ -246,6 +254,7 @@ func keys(ctx context.Context, o options, dir string, n int) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
+	used := usedSoFar(p, server, theirs)
 	if err := pause(ctx, time.Second); err != nil {
 		return nil, err
 	}
@@ -266,6 +275,7 @@ func keys(ctx context.Context, o options, dir string, n int) ([]figure, error) {
 	peak, rss := p.end()
 	return []figure{
 		{name: "first render", value: first},
+		{name: "processor for that", text: used},
 		{name: "key -> file", text: spread(took)},
 		{name: "connections, memory", text: fmt.Sprintf("%d, peak %d, RSS %s", held, peak, rss)},
 	}, nil

@@ -1,0 +1,227 @@
+package consul
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/url"
+	"sync"
+
+	"lictor/watch"
+)
+
+func (f *fleet) checksEndpoint(state string) endpoint {
+	return endpoint{path: "health/state/" + state, query: scopeQuery(f.scope)}
+}
+
+// ownCheck decodes whose a check is.
+func ownCheck(element []byte) (owner, error) {
+	var c struct{ Node, ServiceName string }
+	err := json.Unmarshal(element, &c)
+	if c.ServiceName != "" {
+		return owner{service: c.ServiceName}, err
+	}
+	return owner{node: c.Node}, err
+}
+
+// readChecks reads the list of all checks and tells whose have changed since it was last read. It collects the checks of
+// a crowd's instances.
+func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owner)) (index uint64, err error) {
+	book := &f.checks
+	book.mu.Lock()
+	defer book.mu.Unlock()
+	e := f.checksEndpoint("any")
+	e.decode = func(r io.Reader) (any, error) {
+		if c != nil {
+			return ledger(nil).read(r, f.digests, c.ownCheck)
+		}
+		return book.ledger.read(r, f.digests, ownCheck)
+	}
+	r, err := f.p.read(ctx, e, m, 0)
+	if err != nil {
+		return 0, err
+	}
+	if c != nil {
+		c.weigh(r.Evidence)
+	}
+	next := r.Value.(ledger)
+	if book.index != 0 || c == nil {
+		book.ledger.changed(next, tell)
+	}
+	book.ledger, book.index = next, r.index
+	return r.index, nil
+}
+
+// ownCheck is ownCheck, and collects the check.
+func (c *crowd) ownCheck(element []byte) (owner, error) {
+	check := &watch.HealthCheck{}
+	if err := json.Unmarshal(element, check); err != nil {
+		return owner{}, err
+	}
+	tidy(check)
+	if check.ServiceName == "" {
+		c.ofNode[check.Node] = append(c.ofNode[check.Node], check)
+		return owner{node: check.Node}, nil
+	}
+	if c.wanted[check.ServiceName] {
+		at := [2]string{check.Node, check.ServiceID}
+		c.ofService[at] = append(c.ofService[at], check)
+	}
+	return owner{service: check.ServiceName}, nil
+}
+
+// noChecks asks for no check at all: what is wanted is the index of the list.
+func (f *fleet) noChecks() endpoint {
+	e := f.checksEndpoint("any")
+	e.query.Set("filter", `CheckID == ""`)
+	e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
+	return e
+}
+
+// readNodes reads the list of nodes, for a fleet that does not hold it open.
+func (f *fleet) readNodes(ctx context.Context) error {
+	r, err := f.p.read(ctx, f.nodesEndpoint(nil), f.p.readMode(), 0)
+	if err == nil {
+		f.setNodes(r.Value.(ledger))
+	}
+	return err
+}
+
+func (f *fleet) nodesEndpoint(before ledger) endpoint {
+	return endpoint{path: "catalog/nodes", query: scopeQuery(f.scope), decode: func(r io.Reader) (any, error) {
+		return before.read(r, f.digests, func(element []byte) (owner, error) {
+			var n struct{ Node string }
+			err := json.Unmarshal(element, &n)
+			return owner{node: n.Node}, err
+		})
+	}}
+}
+
+// setNodes takes in which nodes there are.
+func (f *fleet) setNodes(l ledger) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next := make(map[string]*host, len(l))
+	for _, o := range l {
+		h := f.nodes[o.node]
+		if h == nil {
+			h = &host{}
+		}
+		next[o.node] = h
+	}
+	f.nodes = next
+	signal(f.moved)
+}
+
+// sweep reads the services of all nodes and marks those that have changed, or collects them.
+func (f *fleet) sweep(ctx context.Context, m mode, c *crowd) error {
+	f.mu.Lock()
+	nodes := make([]string, 0, len(f.nodes))
+	for name := range f.nodes {
+		nodes = append(nodes, name)
+	}
+	f.mu.Unlock()
+	work := make(chan string)
+	var wg sync.WaitGroup
+	var once sync.Once
+	var failure error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for range fleetReaders {
+		wg.Go(func() {
+			for name := range work {
+				if err := f.readNode(ctx, name, m, c); err != nil {
+					once.Do(func() { failure = err; cancel() })
+				}
+			}
+		})
+	}
+send:
+	for _, name := range nodes {
+		select {
+		case work <- name:
+		case <-ctx.Done():
+			break send
+		}
+	}
+	close(work)
+	wg.Wait()
+	if failure == nil {
+		failure = context.Cause(ctx)
+	}
+	return failure
+}
+
+// nodeEndpoint reads the services of a node as text.
+func (f *fleet) nodeEndpoint(name string) endpoint {
+	return endpoint{path: "catalog/node-services/" + url.PathEscape(name), query: scopeQuery(f.scope), none: []byte(nil),
+		decode: func(r io.Reader) (any, error) { return io.ReadAll(r) }}
+}
+
+// readNode reads the services of a node and marks those that have changed, and collects those that a crowd wants.
+func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) error {
+	r, err := f.p.read(ctx, f.nodeEndpoint(name), m, 0)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		c.weigh(r.Evidence)
+	}
+	return f.takeNode(name, r.Value.([]byte), c)
+}
+
+// takeNode takes in the text of a node's services.
+func (f *fleet) takeNode(name string, text []byte, c *crowd) error {
+	f.mu.Lock()
+	h := f.nodes[name]
+	f.mu.Unlock()
+	if h == nil { // it has gone meanwhile: its services were marked then
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	content := f.digests.of(text)
+	if h.seen && content == h.content && c == nil {
+		return nil
+	}
+	var raw *struct {
+		Node     rawNode
+		Services []json.RawMessage
+	}
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &raw); err != nil {
+			return unexpected(err)
+		}
+	}
+	next := ledger{}
+	if raw != nil {
+		for _, element := range raw.Services {
+			d := f.digests.of(element)
+			o, ok := h.services[d]
+			if !ok || c != nil {
+				s := &rawService{}
+				if err := json.Unmarshal(element, s); err != nil {
+					return err
+				}
+				o = owner{service: s.Service}
+				c.add(&raw.Node, s)
+			}
+			next[d] = o
+		}
+	}
+	if h.seen || c == nil {
+		h.services.changed(next, f.markOwner)
+	}
+	h.services, h.content, h.seen = next, content, true
+	return nil
+}
+
+// add collects an instance if it is wanted.
+func (c *crowd) add(n *rawNode, s *rawService) {
+	if c == nil || !c.wanted[s.Service] {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.instances = append(c.instances, &located{n, s})
+}

@@ -1,0 +1,194 @@
+package consul
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"lictor/watch"
+)
+
+// mark says that a service may have changed. Services that are no members are ignored.
+func (f *fleet) mark(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.markLocked(name)
+}
+
+func (f *fleet) markLocked(name string) {
+	w := f.members[name]
+	switch {
+	case w == nil || w.queued:
+	case w.reading:
+		w.again = true
+	default:
+		w.queued = true
+		f.queue = append(f.queue, name)
+		close(f.woken)
+		f.woken = make(chan struct{})
+	}
+}
+
+// markOwner marks the service that a changed element belongs to, or all services of its node.
+func (f *fleet) markOwner(o owner) {
+	if o.service != "" {
+		f.mark(o.service)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.loading {
+		f.late = append(f.late, o.node)
+	}
+	for name, w := range f.members {
+		if w.reading || slices.Contains(w.nodes, o.node) { // what is read now may turn out to be on the node
+			f.markLocked(name)
+		}
+	}
+}
+
+// serve reads services that were marked, until ctx ends.
+func (f *fleet) serve(ctx context.Context) {
+	for ctx.Err() == nil {
+		name, w, woken, wait := f.next()
+		if w == nil {
+			select {
+			case <-woken:
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		f.still.RLock()
+		pause := f.readService(ctx, name, w)
+		f.still.RUnlock()
+		f.mu.Lock()
+		w.reading = false
+		again := w.again
+		w.again = false
+		if pause > 0 {
+			w.due, again = time.Now().Add(pause), true
+		} else {
+			w.due = time.Time{}
+		}
+		if again && f.members[name] == w {
+			f.markLocked(name)
+		}
+		f.mu.Unlock()
+	}
+}
+
+// next takes a service out of the queue, or tells how long to wait for one.
+func (f *fleet) next() (name string, w *wanted, woken <-chan struct{}, wait time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	wait = time.Minute
+	for i, name := range f.queue {
+		w := f.members[name]
+		if w == nil || !w.queued { // it has left meanwhile
+			continue
+		}
+		if d := w.due.Sub(now); d > 0 {
+			wait = min(wait, d)
+			continue
+		}
+		if i == 0 {
+			f.queue = f.queue[1:]
+		} else {
+			f.queue = slices.Delete(f.queue, i, i+1)
+		}
+		w.queued, w.reading = false, true
+		return name, w, f.woken, 0
+	}
+	f.queue = slices.DeleteFunc(f.queue, func(name string) bool { w := f.members[name]; return w == nil || !w.queued })
+	return "", nil, f.woken, wait
+}
+
+// readService reads the answers to all queries on a service. It tells when to try again what failed.
+func (f *fleet) readService(ctx context.Context, name string, w *wanted) (pause time.Duration) {
+	f.mu.Lock()
+	queries := w.queries // never changed in place
+	f.mu.Unlock()
+	for _, a := range queries {
+		changed, err := f.readQuery(ctx, w, a)
+		if ctx.Err() != nil {
+			return 0
+		}
+		if err != nil {
+			pause = max(pause, f.p.failed(a.query, err), time.Millisecond)
+		} else if changed {
+			select {
+			case f.heated <- name:
+			default:
+			}
+		}
+	}
+	return pause
+}
+
+func (f *fleet) readQuery(ctx context.Context, w *wanted, a *asked) (changed bool, err error) {
+	e, err := f.p.endpoint(ctx, a.query)
+	if err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	before, known := a.content, a.text && a.known
+	f.mu.Unlock()
+	answer, content, same, err := f.p.compare(ctx, e, consistent, f.digests, before, known)
+	if err != nil {
+		f.mu.Lock()
+		a.text = false // so that the next answer is reported, even if it is the same
+		f.mu.Unlock()
+		return false, err
+	}
+	if same {
+		return false, nil
+	}
+	f.note(w, a, answer.Value, content, true)
+	return known, f.p.offer(ctx, a.query, answer)
+}
+
+// note keeps what a query was answered with.
+func (f *fleet) note(w *wanted, a *asked, answer any, content digest, text bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a.answer, a.known, a.content, a.text = answer, true, content, text
+	nodes := map[string]struct{}{}
+	switch list := answer.(type) {
+	case []*watch.ServiceInstance:
+		for _, i := range list {
+			nodes[i.Node] = struct{}{}
+		}
+	case []*watch.CatalogInstance:
+		for _, i := range list {
+			nodes[i.Node] = struct{}{}
+		}
+	}
+	if len(w.queries) > 1 { // another query may see nodes that this one's filter hides
+		for _, n := range w.nodes {
+			nodes[n] = struct{}{}
+		}
+	}
+	w.nodes = slices.Collect(maps.Keys(nodes))
+}
+
+// retell reports all answers again, after failures that all members were told of.
+func (f *fleet) retell() {
+	f.still.Lock()
+	defer f.still.Unlock()
+	f.mu.Lock()
+	var all []asked
+	for _, w := range f.members {
+		for _, a := range w.queries {
+			if a.known {
+				all = append(all, *a)
+			}
+		}
+	}
+	f.mu.Unlock()
+	for _, a := range all {
+		f.p.report(a.query, watch.Answer{Value: a.answer})
+	}
+}
