@@ -11,7 +11,9 @@ import (
 // An answer is suspect when the registry has no leader, when it is older than maxAge, and when it has become smaller
 // while access rules hide part of it, or may do so unsaid, or the registry's index went backwards. A consistent read settles
 // the age and the index and says what is hidden, but not the rest: what our token may not see looks just like what is gone.
-func doubt(old any, known bool, a Answer, maxAge time.Duration) string {
+// But where the old answer was not whole either, since our token has never seen more than a part, a part that has become
+// smaller is nothing strange until nothing is left of it.
+func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 	if a.NoLeader {
 		return "the registry has no leader"
 	}
@@ -21,7 +23,7 @@ func doubt(old any, known bool, a Answer, maxAge time.Duration) string {
 	if !known || size(a.Value) >= size(old) {
 		return ""
 	}
-	if a.Filtered {
+	if a.Filtered && (whole || size(a.Value) == 0) {
 		return "access rules hide part of the answer from our token, and it has become smaller"
 	}
 	if a.Unmarked && !a.Consistent {

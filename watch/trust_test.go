@@ -83,7 +83,7 @@ func TestTrust(t *testing.T) {
 // What an earlier run knew is what the first answer of this one is doubted by.
 func TestTrustRemembersByTheFallback(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-		w.Fallback = map[watch.Query]any{a: names("x", "y")}
+		w.Fallback = map[watch.Query]any{a: names("x", "y")} // whether that was all is not known
 		s.Answer(a, watch.Answer{Value: names(), Evidence: watch.Evidence{Filtered: true}})
 		w.Sync(ctx, set(a))
 		synctest.Wait()
@@ -119,5 +119,26 @@ func TestAttemptsWithoutALeader(t *testing.T) {
 		}
 		cancel()
 		w.Wait()
+	})
+}
+
+// A token that never sees more than a part sees the part shrink; only when nothing is left, it may have lost its rights.
+func TestTrustOfATokenThatSeesAPart(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Sync(ctx, set(a))
+		for _, step := range []struct {
+			answer   []string
+			filtered bool
+			want     int // how many are known then
+		}{
+			{names("x", "y", "z"), true, 3}, {names("x", "y"), true, 2}, {names(), true, 2}, // part of it always
+			{names("x", "y", "z"), false, 3}, {names("x", "y"), true, 3}, {names("y"), true, 3}, // and now the whole at first
+		} {
+			s.Answer(a, watch.Answer{Value: step.answer, Evidence: watch.Evidence{Filtered: step.filtered}})
+			synctest.Wait()
+			if got, _ := w.Get(a); len(got.([]string)) != step.want {
+				t.Errorf("after %v: %v", step, got)
+			}
+		}
 	})
 }

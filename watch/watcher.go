@@ -48,6 +48,7 @@ type entry struct {
 	cancel   context.CancelFunc // nil where a planner answers
 	answer   any
 	known    bool
+	whole    bool  // access rules are known to have hidden nothing of the last answer that said so
 	err      error // why the last attempt failed, or why the last answer was not believed; nil when all is well
 	failures int   // in a row
 	spent    bool  // all attempts are used up
@@ -218,7 +219,7 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 		return true // dropped meanwhile: nobody reads it
 	}
 	good, known := w.good(q, e)
-	if why := doubt(good, known, a, w.MaxAge); why != "" {
+	if why := doubt(good, known, e.whole, a, w.MaxAge); why != "" {
 		if a.Consistent && (e.err == nil || e.err.Error() != why) {
 			e.err = errors.New(why)
 			w.log.Warn("answer not believed, the last good one stands", "query", q.String(), "why", why)
@@ -227,6 +228,9 @@ func (w *Watcher) report(q Query, e *entry, a Answer) bool {
 		return false
 	}
 	e.err, e.failures, e.spent = nil, 0, false
+	if !a.Unmarked {
+		e.whole = !a.Filtered
+	}
 	w.recovered(e)
 	if w.guard(q, e, a.Value) {
 		return true
