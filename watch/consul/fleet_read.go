@@ -189,6 +189,6 @@ func (f *fleet) retell() {
 	}
 	f.mu.Unlock()
 	for _, a := range all {
-		f.p.report(a.query, watch.Answer{Value: a.answer})
+		f.p.report(a.query, watch.Answer{Value: a.answer, Evidence: watch.Evidence{Unmarked: true}})
 	}
 }
