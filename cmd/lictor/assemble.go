@@ -57,7 +57,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	}
 	a := &assembly{cfg: cfg, persona: p, streams: s}
 	if cfg.Dry {
-		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode}
+		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode, ordered: cfg.Once}
 	}
 	defer func() {
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -19,7 +20,9 @@ type plan struct {
 	diff     bool // show changes as diffs, not whole files
 	asJSON   bool // show nothing but the plan, at the end
 	exitCode bool
+	ordered  bool // show the changes in the order of the configuration, for a run that ends
 	changes  []*change
+	shown    int // how many of them, when ordered
 }
 
 // A change is what would happen to one template's destination.
@@ -29,6 +32,8 @@ type change struct {
 	Changed     bool   `json:"changed"`
 	Command     string `json:"command,omitempty"` // would run, if it is changed
 	Diff        string `json:"diff,omitempty"`    // with -diff
+
+	text []byte // what is to be shown of it; nil until that is known
 }
 
 // checkPlan refuses flags that only speak of a dry run, and makes one end that somebody waits for the result of.
@@ -89,10 +94,36 @@ func (p *preview) Commit() error {
 	case p.plan.asJSON:
 		return nil
 	case p.plan.diff:
-		_, err := io.WriteString(p.plan.out, colourDiff(p.plan.out, c.Diff))
+		return p.plan.show(c, []byte(colourDiff(p.plan.out, c.Diff)))
+	}
+	var text bytes.Buffer
+	if err := renderer.DryRun(&text, c.Destination, p.current, p.content); err != nil {
 		return err
 	}
-	return renderer.DryRun(p.plan.out, c.Destination, p.current, p.content)
+	return p.plan.show(c, append([]byte{}, text.Bytes()...))
+}
+
+// show prints what there is to see of a change: at once, or when all those before it were shown.
+func (p *plan) show(c *change, text []byte) error {
+	if !p.ordered {
+		_, err := p.out.Write(text)
+		return err
+	}
+	c.text = text
+	for p.shown < len(p.changes) && p.changes[p.shown].text != nil {
+		if _, err := p.out.Write(p.changes[p.shown].text); err != nil {
+			return err
+		}
+		p.shown++
+	}
+	return nil
+}
+
+// showRest prints what was held up by a template that did not get so far.
+func (p *plan) showRest() {
+	for _, c := range p.changes[p.shown:] {
+		p.out.Write(c.text) //nolint:errcheck // there is an error to be told already
+	}
 }
 
 func diffOf(c *change, current, content []byte) string {
@@ -112,7 +143,11 @@ func diffOf(c *change, current, content []byte) string {
 
 // result is what a run with this plan ends with, from the error that it ended with.
 func (p *plan) result(err error) error {
-	if err != nil || p == nil {
+	if p == nil {
+		return err
+	}
+	p.showRest()
+	if err != nil {
 		return err
 	}
 	changed := slices.ContainsFunc(p.changes, func(c *change) bool { return c.Changed })
