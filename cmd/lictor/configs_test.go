@@ -383,16 +383,16 @@ func configSupervise(c *configCase) {
 		c.Errorf("the child's environment: %s", log)
 	}
 	c.put("pool", "17")
-	pids := after("a change is a SIGHUP", "start", "got SIGHUP")
+	after("a change is a SIGHUP", "start", "got SIGHUP")
 	r.file("pool.txt", "17\n")
 	r.signal(syscall.SIGHUP)
-	pids = after("SIGHUP is passed on", "start", "got SIGHUP", "got SIGHUP")
+	after("SIGHUP is passed on", "start", "got SIGHUP", "got SIGHUP")
 	info, err := os.Stat(filepath.Join(c.dir, "pool.txt"))
 	if err != nil {
 		c.Fatal(err)
 	}
 	r.signal(syscall.SIGUSR1)
-	pids = after("SIGUSR1 reloads", "start", "got SIGHUP", "got SIGHUP", "got SIGINT", "exit", "start")
+	pids := after("SIGUSR1 reloads", "start", "got SIGHUP", "got SIGHUP", "got SIGINT", "exit", "start")
 	if pids[0] != pids[4] || pids[4] == pids[5] {
 		c.Errorf("the processes were %v", pids)
 	}
