@@ -84,6 +84,7 @@ func near(v url.Values, node string) url.Values {
 type result struct {
 	watch.Answer
 	index uint64
+	took  time.Duration // to take the answer in, without the time that Consul waited
 }
 
 // read asks an endpoint once. An index above 0 waits for a change.
@@ -92,8 +93,11 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 		m = leader
 	}
 	var value any
+	var took time.Duration
 	reply, err := s.client.get(ctx, call{e.path, e.query, m, index}, func(r io.Reader) (err error) {
+		begin := time.Now()
 		value, err = e.decode(r)
+		took = time.Since(begin)
 		return err
 	})
 	if err != nil {
@@ -110,7 +114,7 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 			return result{}, err
 		}
 	}
-	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index}, nil
+	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index, took}, nil
 }
 
 // readMode is the mode of ordinary reads.

@@ -290,37 +290,3 @@ func (f *fleet) readAll(ctx context.Context) error {
 		sleep(ctx, 20*time.Millisecond)
 	}
 }
-
-// A pace keeps work to a share of the time. After a rest some work may be done at once.
-type pace struct {
-	share  float64
-	most   time.Duration // of work that may be done at once
-	credit time.Duration
-	at     time.Time // when credit was right
-}
-
-func newPace(share float64, most time.Duration) *pace {
-	return &pace{share: share, most: most, credit: most, at: time.Now()}
-}
-
-// do waits until work may be done, and does it.
-func (p *pace) do(ctx context.Context, work func() error) error {
-	p.earn()
-	if p.credit < 0 {
-		sleep(ctx, time.Duration(float64(-p.credit)/p.share))
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	begin := time.Now()
-	err := work()
-	p.earn()
-	p.credit -= time.Since(begin)
-	return err
-}
-
-func (p *pace) earn() {
-	now := time.Now()
-	p.credit = min(p.most, p.credit+time.Duration(float64(now.Sub(p.at))*p.share))
-	p.at = now
-}

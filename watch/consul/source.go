@@ -146,11 +146,14 @@ func awaited(answer any) bool {
 	return false
 }
 
-// follow reads an endpoint again and again and hands on each answer that may be new, until ctx ends or something fails.
+// follow reads an endpoint again and again and hands on each answer that may be new, until ctx ends or something fails. It
+// takes answers in for no more than a fifth of the time: a long list of which something changes all the time is read less
+// often.
 func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error) error {
 	var last uint64 // the index to wait beyond, 0 to ask afresh
 	var seen uint64 // the index of the last answer
 	early := 0      // answers in a row that came before the wait was over although nothing was new
+	pace := newPace(0.2, time.Second)
 	for {
 		begin := time.Now()
 		r, err := s.read(ctx, e, s.readMode(), last)
@@ -165,15 +168,15 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 				return err
 			}
 		}
-		pause := time.Duration(0)
+		pause := pace.spend(r.took)
 		switch {
 		case e.every > 0:
-			last, pause = 0, e.every-rand.N(e.every/10)
+			last, pause = 0, max(pause, e.every-rand.N(e.every/10))
 		case last > 0 && r.index == last && time.Since(begin) < s.client.wait*9/10:
 			// A server that is being restored ends its blocking queries like this, with the answer from before. Or
 			// something between us and Consul does not let us wait.
 			early++
-			last, pause = 0, min(time.Duration(early*early)*10*time.Millisecond, 5*time.Second)
+			last, pause = 0, max(pause, min(time.Duration(early*early)*10*time.Millisecond, 5*time.Second))
 		case r.WentBack:
 			last = 0
 		default:
