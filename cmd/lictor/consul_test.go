@@ -120,8 +120,8 @@ func TestStopLeavesNothing(t *testing.T) {
 			if code != 0 {
 				t.Errorf("%v: exit code %d\n%s", sig, code, &log)
 			}
-		case <-time.After(time.Second):
-			t.Fatalf("%v: it has not ended within a second", sig)
+		case <-time.After(soon):
+			t.Fatalf("%v: it has not ended within %s", sig, soon)
 		}
 		in.Close()
 		goleak.VerifyNone(t, before)

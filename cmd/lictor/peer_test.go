@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // What was seen of consul-template as a daemon (../shared/spec/consul-template-cli.md) and takes changing data to see.
@@ -69,7 +68,7 @@ func TestPeerDaemonEnds(t *testing.T) {
 		d := start(t, dir, "consul-template", "-consul-addr", server.Addr, "-template", "in.ctmpl:out", "-pid-file=pid", tc.flag)
 		d.file("pid", strconv.Itoa(d.cmd.Process.Pid))
 		d.signal(tc.sig)
-		if code := d.exit(time.Second); code != 12 {
+		if code := d.exit(soon); code != 12 {
 			t.Errorf("%v with %s: exit code %d, want 12", tc.sig, tc.flag, code)
 		}
 	}

@@ -133,6 +133,10 @@ func (d *running) file(name, content string) {
 // patience is how long a test waits for what should happen at once: long enough for the slowest machine.
 const patience = 20 * time.Second
 
+// soon is how long a test waits for what takes less than a second on a machine that is not busy. It is less than the grace
+// periods, so that an end that waits for one of those is seen.
+const soon = 3 * time.Second
+
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
