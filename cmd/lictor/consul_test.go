@@ -50,7 +50,7 @@ func TestDaemonFollowsConsul(t *testing.T) {
 		server.Deregister(t, &api.CatalogDeregistration{Node: "follow-web-node-2"})
 		d.file("copy", "mode http\nserver follow-web-1 10.0.0.1:8001\n")
 		d.signal(sig)
-		if code := d.exit(patience); code != 0 {
+		if code := d.exit(soon); code != 0 {
 			t.Errorf("%v: exit code %d", sig, code)
 		}
 		server.Put(t, "follow/mode", "tcp")
