@@ -1,0 +1,143 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lictor/internal/command"
+	"lictor/internal/engine"
+	"lictor/watch"
+)
+
+// Files that were rolled back because of another one are rendered again with the next change: a group's files never
+// come of different data.
+func TestRolledBackFilesComeAgain(t *testing.T) {
+	w := newWorkshop(t)
+	w.Queue.Retry = command.Retry{Backoff: time.Minute}
+	w.file(t, "one", `{{key "a"}}`, "", `echo $(cat one) $(cat two) >> log; ! grep -q bad one`)
+	w.file(t, "two", `{{key "a"}}-{{key "b"}}`, "", `echo $(cat one) $(cat two) >> log; ! grep -q bad one`)
+	w.pair(t).Rollback = true
+	w.key("a", "good")
+	w.key("b", "1")
+	w.during(t, func() {
+		w.is(t, "log", "good good-1\n")
+		w.key("a", "bad")
+		w.is(t, "log", "good good-1\nbad bad-1\ngood good-1\n")
+		w.key("b", "2")
+		w.is(t, "log", "good good-1\nbad bad-1\ngood good-1\nbad bad-2\ngood good-1\n")
+		w.key("a", "fine")
+		w.is(t, "log", "good good-1\nbad bad-1\ngood good-1\nbad bad-2\ngood good-1\nfine fine-2\n")
+	})
+}
+
+// A reload that an earlier run owes is not forgotten over the one of another file of the group.
+func TestReloadOwedForAnotherFile(t *testing.T) {
+	w := newWorkshop(t)
+	dir := w.dir
+	once := func(b string) error {
+		w := newWorkshop(t)
+		w.dir = dir
+		w.Once = true
+		w.Queue.Retry = command.Retry{}
+		w.file(t, "one", `{{key "a"}}`, "", `echo one >> log; test -e works`)
+		w.file(t, "two", `{{key "b"}}`, "", `echo two >> log`)
+		w.pair(t)
+		w.key("a", "1")
+		w.key("b", b)
+		return w.Run(t.Context())
+	}
+	if err := once("1"); err == nil {
+		t.Fatal("a failed reload is no error")
+	}
+	w.write(t, "works")
+	if err := once("2"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.read("log"); got != "one\ntwo\none\ntwo\n" {
+		t.Errorf("ran %q", got)
+	}
+}
+
+// The time to try a failed commit again may come while a template waits for data.
+func TestFailedCommitOfATemplateThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.add(t, "out", `{{key "a"}}`)
+		b.key("a", "1")
+		b.disk.broken = errors.New("no space left on device")
+		b.during(t, func() {
+			synctest.Wait()
+			b.key("a", "none")
+			time.Sleep(2 * retryCommit)
+			b.disk.mu.Lock()
+			b.disk.broken = nil
+			b.disk.mu.Unlock()
+			b.key("a", "2")
+			synctest.Wait()
+			if b.disk.read("out") != "2" {
+				t.Error("not rendered when the data came")
+			}
+		})
+	})
+}
+
+// What a template writes beside its output is tried again when it fails, and nothing of it is done twice.
+func TestEffectThatFailsIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		job := b.add(t, "out", `{{key "a"}}`)
+		var broken atomic.Bool
+		broken.Store(true)
+		execute, done := job.Execute, ""
+		job.Execute = func(known watch.Lookup) (engine.Result, error) {
+			r, err := execute(known)
+			r.Effects = []func() error{
+				func() error { done += "one "; return nil },
+				func() error {
+					if broken.Load() {
+						return errors.New("no space left on device")
+					}
+					return nil
+				},
+				func() error { done += "three "; return nil },
+			}
+			return r, err
+		}
+		b.key("a", "1")
+		b.during(t, func() {
+			synctest.Wait()
+			if done != "one three " || strings.Contains(b.log.String(), "keeps what it has") {
+				t.Errorf("done: %s\n%s", done, b.log)
+			}
+			broken.Store(false)
+			time.Sleep(retryCommit + time.Second)
+			synctest.Wait()
+			if done != "one three " {
+				t.Errorf("done: %s", done)
+			}
+		})
+		if err := b.Groups[0].err; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Where nothing was there before, there is nothing to go back to: the service may only not have been started yet.
+func TestFirstFileIsNotRolledBack(t *testing.T) {
+	w := newWorkshop(t)
+	w.file(t, "out", `{{key "v"}}`, "", `echo try >> log; test -e started`).Rollback = true
+	w.key("v", "1")
+	w.during(t, func() {
+		w.is(t, "log", "try\n")
+		w.write(t, "started")
+		eventually(t, func() string { return fmt.Sprint(w.Queue.Busy()) }, "false")
+	})
+	if got := w.read("out"); got != "1" || exists(w.path("out.rejected")) {
+		t.Errorf("the file has %q", got)
+	}
+}
