@@ -143,6 +143,17 @@ func TestEnvironmentIsTheCasesOwn(t *testing.T) {
 	}
 }
 
+// So is where it is run from.
+func TestFilesAreBesideTheCase(t *testing.T) {
+	dir := folder(t, map[string]string{
+		"sub/a.txtar": "-- template --\n{{ file \"motd\" }}{{ file \"../other\" }}\n-- want --\nhello you\n",
+		"sub/motd":    "hello ", "other": "you",
+	})
+	if r := (&Runner{}).Run(t.Context(), find(t, "", dir))[0]; !r.Passed() {
+		t.Errorf("%+v", r)
+	}
+}
+
 // What -update writes is what passes, whatever the output is, and a second time nothing is left to write.
 func TestUpdateThenPass(t *testing.T) {
 	for _, output := range []string{"", "x", "x\n", "\n", "x\n\n", "-- a\n", "a\r\nb\t\n", "\xff\x00\n"} {

@@ -189,7 +189,7 @@ func (c *Case) render(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, shift(err, name, offset)
 	}
-	files := &file.Contents{}
+	files := &localFiles{of: c}
 	w := watch.New(watch.Route(func(q watch.Query) watch.Source {
 		if _, ok := q.(watch.File); ok {
 			return files
@@ -202,6 +202,21 @@ func (c *Case) render(ctx context.Context) ([]byte, error) {
 	defer cancel()
 	done, err := oneshot.Render(ctx, w, tmpl)
 	return done.Output, shift(err, name, offset)
+}
+
+// localFiles answers for the files that a template reads, whose paths are relative to the case as all others are.
+type localFiles struct {
+	of       *Case
+	contents file.Contents
+}
+
+var _ watch.Source = (*localFiles)(nil)
+
+func (l *localFiles) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+	if f, ok := q.(watch.File); ok {
+		q = watch.File{Path: l.of.beside(f.Path)}
+	}
+	return l.contents.Watch(ctx, q, report)
 }
 
 // lookupEnv is the template's whole environment: that of the machine is none of a test's business.
