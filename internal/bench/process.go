@@ -23,10 +23,9 @@ type process struct {
 	sampler sync.WaitGroup
 	stop    context.CancelFunc
 
-	mu    sync.Mutex
-	peak  int // connections to the agent
-	port  string
-	ended error
+	mu   sync.Mutex
+	peak int // connections to the agent
+	port string
 }
 
 // start runs the binary with one template, text, and samples its connections to the agent at addr.

@@ -17,7 +17,8 @@ var shared = &Shared{}
 func TestMain(m *testing.M) { goleak.VerifyTestMain(shared.Main(m)) }
 
 func TestSharedServerIsOneServer(t *testing.T) {
-	if shared.Server(t) != shared.Server(t) {
+	first := shared.Server(t)
+	if second := shared.Server(t); first != second {
 		t.Error("two calls gave two servers")
 	}
 }
