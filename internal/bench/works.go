@@ -146,7 +146,7 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 		return figures, err
 	}
 	figures = append(figures, figure{name: "50 changes/s", text: load})
-	tooMany := bytes.Count(p.log.Bytes(), []byte("429"))
+	tooMany := bytes.Count(p.log.Bytes(), []byte("(429)"))
 	peak, rss := p.end()
 	return append(figures, figure{name: "connections, memory", text: fmt.Sprintf("peak %d, RSS %s, 429 logged %d times", peak, rss, tooMany)}), nil
 }

@@ -42,6 +42,7 @@ type fleet struct {
 	woken   chan struct{} // closed and made anew when there may be something to read
 	joined  chan struct{} // gets a value when members joined
 	moved   chan struct{} // gets a value when the slots or nodes changed
+	grown   chan struct{} // gets a value when there is a new node
 	heated  chan string   // services that have changed, for those who may hold queries on them open
 
 	checks checkBook
@@ -72,7 +73,7 @@ func newFleet(p *planner, scope watch.Scope) *fleet {
 	return &fleet{
 		p: p, scope: scope, digests: newDigester(),
 		members: map[string]*wanted{}, nodes: map[string]*host{}, woken: make(chan struct{}),
-		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), heated: make(chan string, 64),
+		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), heated: make(chan string, 64), grown: make(chan struct{}, 1),
 	}
 }
 

@@ -1,11 +1,15 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"lictor/watch"
 )
@@ -106,6 +110,7 @@ func (f *fleet) setNodes(l ledger) {
 		h := f.nodes[o.node]
 		if h == nil {
 			h = &host{}
+			signal(f.grown)
 		}
 		next[o.node] = h
 	}
@@ -113,26 +118,39 @@ func (f *fleet) setNodes(l ledger) {
 	signal(f.moved)
 }
 
-// sweep reads the services of all nodes and marks those that have changed, or collects them.
-func (f *fleet) sweep(ctx context.Context, m mode, c *crowd) error {
+// allNodes lists the nodes, those first that were read longest ago; only those that were not read since then.
+func (f *fleet) allNodes(since time.Time) []string {
 	f.mu.Lock()
-	nodes := make([]string, 0, len(f.nodes))
-	for name := range f.nodes {
-		nodes = append(nodes, name)
+	defer f.mu.Unlock()
+	names := make([]string, 0, len(f.nodes))
+	for name, h := range f.nodes {
+		if h.read.Before(since) {
+			names = append(names, name)
+		}
 	}
-	f.mu.Unlock()
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(f.nodes[a].read.Compare(f.nodes[b].read), strings.Compare(a, b))
+	})
+	return names
+}
+
+// sweep reads the services of nodes and marks those that have changed, or collects them. It tells whether any has changed.
+func (f *fleet) sweep(ctx context.Context, nodes []string, m mode, c *crowd) (changed bool, err error) {
 	work := make(chan string)
 	var wg sync.WaitGroup
-	var once sync.Once
-	var failure error
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	var mu sync.Mutex
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	for range fleetReaders {
 		wg.Go(func() {
 			for name := range work {
-				if err := f.readNode(ctx, name, m, c); err != nil {
-					once.Do(func() { failure = err; cancel() })
+				new, err := f.readNode(ctx, name, m, c)
+				if err != nil {
+					cancel(err)
 				}
+				mu.Lock()
+				changed = changed || new
+				mu.Unlock()
 			}
 		})
 	}
@@ -146,10 +164,7 @@ send:
 	}
 	close(work)
 	wg.Wait()
-	if failure == nil {
-		failure = context.Cause(ctx)
-	}
-	return failure
+	return changed, context.Cause(ctx)
 }
 
 // nodeEndpoint reads the services of a node as text.
@@ -159,30 +174,39 @@ func (f *fleet) nodeEndpoint(name string) endpoint {
 }
 
 // readNode reads the services of a node and marks those that have changed, and collects those that a crowd wants.
-func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) error {
+func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) (changed bool, err error) {
+	begin := time.Now()
 	r, err := f.p.read(ctx, f.nodeEndpoint(name), m, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if c != nil {
 		c.weigh(r.Evidence)
 	}
-	return f.takeNode(name, r.Value.([]byte), c)
+	if changed, err = f.takeNode(name, r.Value.([]byte), c); err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h := f.nodes[name]; h != nil {
+		h.read = begin
+	}
+	return changed, nil
 }
 
-// takeNode takes in the text of a node's services.
-func (f *fleet) takeNode(name string, text []byte, c *crowd) error {
+// takeNode takes in the text of a node's services, and tells whether it has changed.
+func (f *fleet) takeNode(name string, text []byte, c *crowd) (changed bool, err error) {
 	f.mu.Lock()
 	h := f.nodes[name]
 	f.mu.Unlock()
 	if h == nil { // it has gone meanwhile: its services were marked then
-		return nil
+		return false, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	content := f.digests.of(text)
 	if h.seen && content == h.content && c == nil {
-		return nil
+		return false, nil
 	}
 	var raw *struct {
 		Node     rawNode
@@ -190,7 +214,7 @@ func (f *fleet) takeNode(name string, text []byte, c *crowd) error {
 	}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &raw); err != nil {
-			return unexpected(err)
+			return false, unexpected(err)
 		}
 	}
 	next := ledger{}
@@ -201,7 +225,7 @@ func (f *fleet) takeNode(name string, text []byte, c *crowd) error {
 			if !ok || c != nil {
 				s := &rawService{}
 				if err := json.Unmarshal(element, s); err != nil {
-					return err
+					return false, err
 				}
 				o = owner{service: s.Service}
 				c.add(&raw.Node, s)
@@ -213,7 +237,7 @@ func (f *fleet) takeNode(name string, text []byte, c *crowd) error {
 		h.services.changed(next, f.markOwner)
 	}
 	h.services, h.content, h.seen = next, content, true
-	return nil
+	return true, nil
 }
 
 // add collects an instance if it is wanted.

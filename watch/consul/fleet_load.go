@@ -16,6 +16,7 @@ type host struct {
 	services ledger
 	content  digest
 	seen     bool
+	read     time.Time // when the last look began, but for those that waited; under the fleet's lock
 }
 
 // A checkBook is what the list of all checks held when it was last read.
@@ -78,7 +79,7 @@ func (f *fleet) load(ctx context.Context) error {
 	if index <= 1 {
 		return errors.New("the server has not read its log yet")
 	}
-	if err := f.sweep(ctx, f.p.readMode(), c); err != nil {
+	if _, err := f.sweep(ctx, f.allNodes(time.Now()), f.p.readMode(), c); err != nil {
 		return err
 	}
 	lists := c.assemble()

@@ -181,12 +181,15 @@ func (f *fleet) retell() {
 	f.mu.Lock()
 	var all []asked
 	for _, w := range f.members {
+		w.due = time.Time{} // what failed may be tried again at once
 		for _, a := range w.queries {
 			if a.known {
 				all = append(all, *a)
 			}
 		}
 	}
+	close(f.woken)
+	f.woken = make(chan struct{})
 	f.mu.Unlock()
 	for _, a := range all {
 		f.p.report(a.query, watch.Answer{Value: a.answer, Evidence: watch.Evidence{Unmarked: true}})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -40,8 +39,7 @@ func (f *fleet) persist(ctx context.Context, what string, look func(context.Cont
 			failures = 0
 		}
 		failures++
-		pause := min(30*time.Second, 250*time.Millisecond<<min(failures-1, 10))
-		pause -= rand.N(pause / 2)
+		pause := backoff(failures)
 		f.p.log.Debug("consul does not tell of changes now, will retry", "list", what, "error", err, "pause", pause)
 		sleep(ctx, pause)
 	}
@@ -184,7 +182,7 @@ func (f *fleet) way() (names []string, held bool) {
 // holdNode marks the services that change on a node.
 func (f *fleet) holdNode(ctx context.Context, name string) {
 	f.persist(ctx, "services of a node", func(ctx context.Context) error {
-		err := f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { return f.takeNode(name, r.Value.([]byte), nil) })
+		err := f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { _, err := f.takeNode(name, r.Value.([]byte), nil); return err })
 		if hasStatus(err, http.StatusTooManyRequests) {
 			f.turnedAway()
 		}
@@ -192,23 +190,71 @@ func (f *fleet) holdNode(ctx context.Context, name string) {
 	})
 }
 
-// sweepOnChange sweeps whenever a query on the names of all services returns, since that does not say whose instance has
-// changed.
+// sweepOnChange looks for what has changed whenever a query on the names of all services returns, since that does not say
+// whose instance has changed. It reads the nodes in turn, those first that were read longest ago: fast until it finds
+// something, since that is most likely what there was to find, and then slowly through the rest.
 func (f *fleet) sweepOnChange(ctx context.Context) {
-	pace := newPace(0.5, 2*time.Second)
+	woken := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { f.lookAtNames(ctx, woken) })
+	var since time.Time // of the last wake-up: nodes that were read before may have changed
+	owed := false       // not all is read since then
+	fast := false
+	rest := newPace(0.3, 300*time.Millisecond)
+	f.persist(ctx, "nodes", func(ctx context.Context) error {
+		for {
+			f.mu.Lock()
+			few := len(f.members) <= len(f.nodes)
+			f.mu.Unlock()
+			if owed && few { // reading the services themselves is less work
+				owed = false
+				if err := f.readAll(ctx); err != nil {
+					return err
+				}
+			}
+			nodes := f.allNodes(since)
+			owed = owed && len(nodes) > 0
+			var later <-chan time.Time
+			if owed {
+				pause := time.Duration(0)
+				if !fast {
+					pause = rest.spend(0)
+				}
+				later = time.After(pause)
+			}
+			select {
+			case <-woken:
+				since, owed, fast = time.Now(), true, true
+				continue
+			case <-f.grown: // a node that was not there when its services woke us
+				owed, fast = true, true
+				continue
+			case <-later:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			begin := time.Now()
+			changed, err := f.sweep(ctx, nodes[:min(len(nodes), 4*fleetReaders)], leader, nil)
+			if err != nil {
+				return err
+			}
+			fast = fast && !changed
+			rest.spend(time.Since(begin))
+			rest.credit = max(rest.credit, -100*time.Millisecond)
+		}
+	})
+}
+
+// lookAtNames wakes who sweeps, at most ten times a second.
+func (f *fleet) lookAtNames(ctx context.Context, woken chan struct{}) {
 	e := endpoint{path: "catalog/services", query: scopeQuery(f.scope)}
 	e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
 	f.persist(ctx, "services", func(ctx context.Context) error {
 		return f.p.follow(ctx, e, func(result) error {
-			return pace.do(ctx, func() error {
-				f.mu.Lock()
-				services, nodes := len(f.members), len(f.nodes)
-				f.mu.Unlock()
-				if services <= nodes {
-					return f.readAll(ctx)
-				}
-				return f.sweep(ctx, leader, nil)
-			})
+			signal(woken)
+			sleep(ctx, 100*time.Millisecond)
+			return nil
 		})
 	})
 }

@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -289,21 +290,39 @@ func (p *planner) tell(slots int, used map[place]int) {
 	p.log.Debug("consul plan", args...)
 }
 
-// attempt runs f until ctx ends, with a pause after each failure, which failing queries are told of.
+// attempt runs f until ctx ends, with a pause after each failure, which failing queries are told of. The pause is the
+// shorter one of what they are told and of what is due after so many failures here: some may have failed elsewhere too.
 func (p *planner) attempt(ctx context.Context, f func(context.Context) error, queries func() []watch.Query) {
+	failures := 0
 	for ctx.Err() == nil {
+		begin := time.Now()
 		err := f(ctx)
 		if ctx.Err() != nil {
 			return
 		}
+		if err == nil || time.Since(begin) > 10*time.Second {
+			failures = 0
+		}
+		if err == nil {
+			continue
+		}
+		failures++
 		pause := time.Duration(0)
-		if err != nil {
-			for _, q := range queries() {
-				pause = max(pause, p.failed(q, err))
-			}
+		all := queries()
+		for _, q := range all {
+			pause = max(pause, p.failed(q, err))
+		}
+		if own := backoff(failures); len(all) != 1 && (pause == 0 || pause > own) {
+			pause = own
 		}
 		sleep(ctx, pause)
 	}
+}
+
+// backoff is how long to rest after so many failures in a row.
+func backoff(failures int) time.Duration {
+	pause := min(30*time.Second, 250*time.Millisecond<<min(failures-1, 10))
+	return pause - rand.N(pause/2)
 }
 
 // sleep waits, unless ctx ends first.

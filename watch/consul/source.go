@@ -150,15 +150,21 @@ func awaited(answer any) bool {
 // takes answers in for no more than a fifth of the time: a long list of which something changes all the time is read less
 // often.
 func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error) error {
-	var last uint64 // the index to wait beyond, 0 to ask afresh
-	var seen uint64 // the index of the last answer
-	early := 0      // answers in a row that came before the wait was over although nothing was new
+	var last uint64  // the index to wait beyond, 0 to ask afresh
+	var seen uint64  // the index of the last answer
+	early := 0       // answers in a row that came before the wait was over although nothing was new
+	resumed := false // it asks afresh only because it rested
 	pace := newPace(0.2, time.Second)
 	for {
 		begin := time.Now()
 		r, err := s.read(ctx, e, s.readMode(), last)
 		if err != nil {
 			return err
+		}
+		answered := time.Now()
+		if resumed && r.index == seen {
+			last, resumed = r.index, false
+			continue
 		}
 		if last == 0 || r.index != last {
 			// The index of a server that was restored or lost its data begins anew. Waiting for one beyond the old
@@ -172,7 +178,7 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 		switch {
 		case e.every > 0:
 			last, pause = 0, max(pause, e.every-rand.N(e.every/10))
-		case last > 0 && r.index == last && time.Since(begin) < s.client.wait*9/10:
+		case last > 0 && r.index == last && answered.Sub(begin) < s.client.wait*9/10:
 			// A server that is being restored ends its blocking queries like this, with the answer from before. Or
 			// something between us and Consul does not let us wait.
 			early++
@@ -189,6 +195,11 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 		sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		// While nobody waited the server may have been replaced by one with a lower index, without any error to tell.
+		resumed = last > 0 && time.Since(answered) > 20*time.Millisecond
+		if resumed {
+			last = 0
 		}
 	}
 }
