@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"log/syslog"
 	"os"
@@ -35,6 +36,9 @@ func (a *assembly) newLogger() (*slog.Logger, error) {
 		a.closers = append(a.closers, w)
 		handlers = append(handlers, newHandler(w, a.cfg.LogFormat, level))
 	}
+	// What libraries print by themselves (net/http on a connection that ends oddly) concerns nobody who does not debug.
+	log.SetFlags(0)
+	log.SetOutput(slog.NewLogLogger(handlers, slog.LevelDebug).Writer())
 	if len(handlers) == 1 {
 		return slog.New(handlers[0]), nil
 	}

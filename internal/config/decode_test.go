@@ -45,6 +45,7 @@ func TestMistakes(t *testing.T) {
 		{"negative owner", "a.hcl", "template {\n user = -1\n}", `a.hcl:2: template.user: want a name or number`},
 		{"log level", "a.hcl", `log_level = "loud"`, `a.hcl:1: log_level: invalid log level "loud"`},
 		{"log format", "a.hcl", `log_format = "xml"`, `a.hcl:1: log_format: unknown format "xml": want text or json`},
+		{"signal that can't be caught", "a.hcl", "\nreload_signal = \"SIGKILL\"", `a.hcl:2: reload_signal: SIGKILL can not be caught`},
 		{"restart", "a.hcl", "exec {\n restart = \"maybe\"\n}", `a.hcl:2: exec.restart: unknown policy "maybe"`},
 		{"connections", "a.hcl", "consul {\n max_connections = 0\n}", `a.hcl:2: consul.max_connections: 0 is too few`},
 		{"attempts", "a.hcl", "consul {\n retry {\n attempts = -1\n }\n}", `a.hcl:3: consul.retry.attempts: -1 is negative`},

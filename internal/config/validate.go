@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -22,6 +23,11 @@ func (c Config) checkOptions() []error {
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		bad("log_format", "unknown format %q: want text or json", c.LogFormat)
+	}
+	for path, signal := range map[string]Signal{"kill_signal": c.KillSignal, "reload_signal": c.ReloadSignal} {
+		if s := syscall.Signal(signal); s == syscall.SIGKILL || s == syscall.SIGSTOP {
+			bad(path, "%s can not be caught: want another one, such as SIGTERM or SIGHUP", signal)
+		}
 	}
 	if err := c.Wait.check(); err != nil {
 		path := "wait"
