@@ -79,6 +79,7 @@ type Group struct {
 	first      time.Time // the first and last change that is not rendered yet; zero for none
 	last       time.Time
 	commit     time.Time // when it was committed last
+	rested     time.Time // until when the group rests after its last passes
 	retry      time.Time // when to try again what could not be committed; zero for never
 	err        error     // why it could not be committed, or was rolled back; nil when all is well
 	checks     []command.Command
@@ -100,8 +101,8 @@ func (g *Group) changed(now time.Time) {
 	g.last = now
 }
 
-// settles tells when the changes so far are to be rendered: when they are quiet for long enough, and the last commit is
-// long enough ago. It is the zero time when there are none.
+// settles tells when the changes so far are to be rendered: when they are quiet for long enough, and the last passes and
+// the last commit are long enough ago. It is the zero time when there are none.
 func (g *Group) settles() time.Time {
 	if g.first.IsZero() {
 		return time.Time{}
@@ -112,6 +113,9 @@ func (g *Group) settles() time.Time {
 	}
 	if next := g.commit.Add(g.MinInterval); !g.commit.IsZero() && next.After(at) {
 		at = next
+	}
+	if g.rested.After(at) {
+		at = g.rested
 	}
 	return at
 }

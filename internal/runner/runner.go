@@ -120,11 +120,17 @@ func (r *Runner) round(ctx context.Context) error {
 		g.first, g.last = time.Time{}, time.Time{}
 		all := g.rolledBack && g.news(now)
 		g.rolledBack = g.rolledBack && !all
+		began := time.Now()
 		for _, j := range g.Jobs {
 			if all || j.isDue(now) {
 				r.execute(g, j)
 				executed = true
 			}
+		}
+		// A large template that changes all the time must not take all of the processor: it rests for twice as long as
+		// its passes took.
+		if ended := time.Now(); g.committed {
+			g.rested = ended.Add(2 * ended.Sub(began))
 		}
 	}
 	if executed {

@@ -408,3 +408,37 @@ func TestGroupIsCommittedTogether(t *testing.T) {
 		})
 	})
 }
+
+func TestQueriesThatTemplatesShareAreWatchedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		const templates, queries = 200, 50
+		var text strings.Builder
+		for i := range queries {
+			fmt.Fprintf(&text, "{{key \"k%d\"}}", i)
+		}
+		var jobs []*Job
+		for i := range templates {
+			jobs = append(jobs, b.add(t, fmt.Sprint("out", i), text.String()))
+		}
+		b.during(t, func() {
+			synctest.Wait()
+			if n := b.store.watching(); n != queries {
+				t.Errorf("%d queries are watched, want %d", n, queries)
+			}
+			for i := range queries {
+				time.Sleep(time.Millisecond)
+				b.key(fmt.Sprint("k", i), "x")
+			}
+			synctest.Wait()
+		})
+		for _, j := range jobs {
+			if j.passes > 3 {
+				t.Fatalf("%s took %d passes to start", j.Name, j.passes)
+			}
+		}
+		if len(b.disk.files) != templates {
+			t.Errorf("%d files, want %d", len(b.disk.files), templates)
+		}
+	})
+}
