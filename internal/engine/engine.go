@@ -42,6 +42,8 @@ type Template struct {
 	tmpl *template.Template
 	opts Options
 	pass *Pass
+
+	queries, bytes int // of the last pass: the next one is likely to be of the same size
 }
 
 // Parse parses text. The functions that bind returns are called during passes, with the Pass that bind was given.
@@ -57,7 +59,7 @@ func Parse(name, text string, o Options, bind func(*Pass) template.FuncMap) (*Te
 	functions := bind(t.pass)
 	t.pass.template = t
 
-	root := template.New(name).Delims(o.Left, o.Right).Funcs(functions).Funcs(template.FuncMap{stepFunc: t.pass.step})
+	root := template.New(name).Delims(o.Left, o.Right).Funcs(functions)
 	root.Option("missingkey=zero") // a string map without the key gives "", as with consul-template
 	if o.ErrorOnMissingKey {
 		root.Option("missingkey=error")
@@ -118,28 +120,34 @@ func (t *Template) Execute(known watch.Lookup) (Result, error) {
 func (t *Template) run(known watch.Lookup, confirmed bool) (Result, error) {
 	p := t.pass
 	p.begin(known, confirmed)
-	out := &boundedBuffer{max: t.opts.MaxOutput}
+	out := &boundedBuffer{pass: p}
+	out.Grow(t.bytes)
 	var err error
 	if t.tmpl != nil {
 		err = t.tmpl.Execute(out, nil)
 	}
-	r := Result{Output: out.Bytes(), Used: watch.Set{}, Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Passes: 1}
+	r := Result{Output: out.Bytes(), Used: make(watch.Set, len(p.answers)), Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Passes: 1}
 	for q := range p.answers {
 		r.Used.Add(q)
 	}
+	t.queries, t.bytes = len(p.answers), out.Len()
 	p.answers, p.local = nil, nil // what a pass knew must not outlive it
 	return r, err
 }
 
-// boundedBuffer is a buffer that refuses to grow past max bytes.
+// boundedBuffer takes the output of a pass. It refuses to grow past the template's bound, and counts the empty texts that
+// [countSteps] has put in.
 type boundedBuffer struct {
 	bytes.Buffer
-	max int
+	pass *Pass
 }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.max {
-		return 0, fmt.Errorf("output exceeds %d bytes: is there a loop without end?", b.max)
+	if len(p) == 0 {
+		return 0, b.pass.step()
+	}
+	if most := b.pass.template.opts.MaxOutput; b.Len()+len(p) > most {
+		return 0, fmt.Errorf("output exceeds %d bytes: is there a loop without end?", most)
 	}
 	return b.Buffer.Write(p)
 }

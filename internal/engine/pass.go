@@ -33,7 +33,7 @@ type answer struct {
 func (p *Pass) begin(known watch.Lookup, confirmed bool) {
 	*p = Pass{
 		template: p.template, known: known, confirmed: confirmed,
-		answers: map[watch.Query]answer{}, missing: watch.Set{}, unmet: map[watch.Query]string{}, local: map[any]any{},
+		answers: make(map[watch.Query]answer, p.template.queries), missing: watch.Set{}, unmet: map[watch.Query]string{}, local: map[any]any{},
 	}
 }
 
@@ -92,39 +92,31 @@ func (p *Pass) ExecuteTemplate(name string, data any) (string, error) {
 	}
 	p.depth++
 	defer func() { p.depth-- }()
-	out := &boundedBuffer{max: p.template.opts.MaxOutput}
+	out := &boundedBuffer{pass: p}
 	if err := root.ExecuteTemplate(out, name, data); err != nil {
 		return "", err
 	}
 	return out.String(), nil
 }
 
-// stepFunc is the function whose calls [countSteps] puts into loops.
-const stepFunc = "engine_step"
-
-// step counts that a loop's or a template's body is entered. It prints nothing.
-func (p *Pass) step() (string, error) {
+// step counts that a loop's or a template's body is entered.
+func (p *Pass) step() error {
 	p.steps++
 	if limit := p.template.opts.MaxSteps; p.steps > limit {
-		return "", fmt.Errorf("stopped after %d steps: is there a loop without end?", limit)
+		return fmt.Errorf("stopped after %d steps: is there a loop without end?", limit)
 	}
-	return "", nil
+	return nil
 }
 
-// countSteps makes a parsed tree call step at the start of each body that can be entered over and over, which is the one
-// way to bound text/template: it has no limit of its own on loops.
+// countSteps makes a parsed tree print an empty text at the start of each body that can be entered over and over, which
+// the pass's output counts as a step. It is the one way to bound text/template, which has no limit of its own on loops,
+// and cheaper than a function, which is called by reflection.
 func countSteps(tree *parse.Tree) {
 	if tree == nil || tree.Root == nil {
 		return
 	}
 	prepend := func(list *parse.ListNode, at parse.Pos) {
-		call := parse.NewIdentifier(stepFunc).SetPos(at)
-		list.Nodes = append([]parse.Node{&parse.ActionNode{
-			NodeType: parse.NodeAction, Pos: at,
-			Pipe: &parse.PipeNode{NodeType: parse.NodePipe, Pos: at, Cmds: []*parse.CommandNode{
-				{NodeType: parse.NodeCommand, Pos: at, Args: []parse.Node{call}},
-			}},
-		}}, list.Nodes...)
+		list.Nodes = append([]parse.Node{&parse.TextNode{NodeType: parse.NodeText, Pos: at}}, list.Nodes...)
 	}
 	var walk func(parse.Node)
 	walkList := func(l *parse.ListNode) {

@@ -45,7 +45,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 		j.err, j.ready = err, false
 	default:
 		j.err, j.ready, j.good = nil, true, used
-		j.output, j.effects = append([]byte{}, result.Output...), result.Effects
+		j.output, j.effects = notNil(result.Output), result.Effects
 		g.fresh = true
 		r.Log.Debug("template executed", "template", j.Name, "bytes", len(j.output), "queries", len(used), "passes", j.passes)
 	}
@@ -63,6 +63,9 @@ func (r *Runner) reads(g *Group, j *Job, used watch.Set) {
 		}
 	}
 	for q := range used {
+		if j.used.Has(q) {
+			continue
+		}
 		if r.readers[q] == nil {
 			r.readers[q] = map[*Job]*Group{}
 			r.rewired = true
@@ -94,4 +97,12 @@ func (r *Runner) changedQueries(dirty watch.Set) {
 			}
 		}
 	}
+}
+
+// notNil is output, or an empty one in place of nil, which means that there is none to be committed.
+func notNil(output []byte) []byte {
+	if output == nil {
+		return []byte{}
+	}
+	return output
 }

@@ -78,10 +78,11 @@ type Group struct {
 	rolledBack bool
 	first      time.Time // the first and last change that is not rendered yet; zero for none
 	last       time.Time
-	commit     time.Time // when it was committed last
-	rested     time.Time // until when the group rests after its last passes
-	retry      time.Time // when to try again what could not be committed; zero for never
-	err        error     // why it could not be committed, or was rolled back; nil when all is well
+	commit     time.Time     // when it was committed last
+	rested     time.Time     // until when the group rests after its passes
+	worked     time.Duration // what its passes took, less a part of the time that went by
+	retry      time.Time     // when to try again what could not be committed; zero for never
+	err        error         // why it could not be committed, or was rolled back; nil when all is well
 	checks     []command.Command
 	checked    string         // the folder of staged files while they are checked, "" when they are not
 	reloads    map[string]int // commands that are owed, by id, with the ticket of their submission or notSubmitted
@@ -118,6 +119,26 @@ func (g *Group) settles() time.Time {
 		at = g.rested
 	}
 	return at
+}
+
+// A template so large that its passes keep the processor busy, and whose data changes all the time, may take no more than
+// a part of it in the long run. Until its passes have taken burst it is not held up.
+const (
+	restPart = 3 // a third
+	burst    = time.Second
+)
+
+// rest notes that passes were made from began to ended, and says until when no more are to be made.
+func (g *Group) rest(began, ended time.Time) {
+	if !g.rested.IsZero() {
+		g.worked = max(0, g.worked-began.Sub(g.rested)/restPart)
+	}
+	g.worked += ended.Sub(began)
+	g.rested = ended
+	if over := g.worked - burst; over > 0 {
+		g.worked = burst
+		g.rested = ended.Add(over * restPart)
+	}
 }
 
 // isDue tells whether the job is to be executed at now: what it has read has changed, or all that it waits for has come, or

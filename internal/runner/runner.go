@@ -127,10 +127,8 @@ func (r *Runner) round(ctx context.Context) error {
 				executed = true
 			}
 		}
-		// A large template that changes all the time must not take all of the processor: it rests for twice as long as
-		// its passes took.
-		if ended := time.Now(); g.committed {
-			g.rested = ended.Add(2 * ended.Sub(began))
+		if g.committed {
+			g.rest(began, time.Now())
 		}
 	}
 	if executed {

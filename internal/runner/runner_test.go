@@ -442,3 +442,29 @@ func TestQueriesThatTemplatesShareAreWatchedOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestBusyTemplateRests(t *testing.T) {
+	g := &Group{}
+	now := time.Now()
+	start, worked := now, time.Duration(0)
+	for range 1000 { // passes of 100 ms, as soon as they may be
+		if g.rested.After(now) {
+			now = g.rested
+		}
+		began := now
+		now = now.Add(100 * time.Millisecond)
+		g.rest(began, now)
+		worked += 100 * time.Millisecond
+	}
+	if most := now.Sub(start)/restPart + 2*burst; worked > most {
+		t.Errorf("passes took %s of %s, want %s at most", worked, now.Sub(start), most)
+	}
+	g = &Group{}
+	for range 100 { // now and then
+		g.rest(now, now.Add(10*time.Millisecond))
+		if g.rested.After(now.Add(10 * time.Millisecond)) {
+			t.Fatal("a template that changes now and then has to rest")
+		}
+		now = now.Add(time.Second)
+	}
+}
