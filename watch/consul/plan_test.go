@@ -206,6 +206,7 @@ func TestHugePrefixIsNotReadForTwoKeys(t *testing.T) {
 // TestPrefixThatGrows has a prefix that was fit to be shared until others filled it.
 func TestPrefixThatGrows(t *testing.T) {
 	server := shared.Server(t)
+	server.DeleteTree(t, "grows/") // of an earlier run on the same server
 	keys := put(t, server, "grows/%02d", 10)
 	tap := newTap(t, server)
 	w := follow(t, open(t, Config{Address: tap.URL, Stale: true, Plan: PlanShared}), keySet(keys))
