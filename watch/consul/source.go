@@ -114,7 +114,7 @@ func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) e
 		if !blank && report(r.Answer) {
 			return s.done(ctx, r.Value)
 		}
-		sure, err := s.read(ctx, e, consistent, 0)
+		sure, err := s.settled(ctx, e, r.index)
 		if err != nil {
 			return err
 		}
@@ -123,6 +123,22 @@ func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) e
 		}
 		return nil
 	})
+}
+
+// settled reads e through the leader. A streamed answer may come before what it tells of can be read, so it reads again
+// until the read is as new as index, for a second at most: what is older must not stand for what was told.
+func (s *Source) settled(ctx context.Context, e endpoint, index uint64) (result, error) {
+	for try := 1; ; try++ {
+		sure, err := s.read(ctx, e, consistent, 0)
+		if err != nil || sure.index >= index || try > 20 {
+			return sure, err
+		}
+		select {
+		case <-ctx.Done():
+			return sure, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // done waits for the end, when one answer is all that is wanted and this is one.
