@@ -19,6 +19,7 @@ type endpoint struct {
 	none   any                                                // the answer where Consul says that there is no such thing
 	finish func(ctx context.Context, answer any) (any, error) // completes the answer with further reads; may be nil
 	every  time.Duration                                      // above 0: the endpoint can not be held open, and is read this often
+	toll   time.Duration                                      // what each byte of an answer costs Consul, where that is much
 	agent  bool                                               // the agent answers from what it knows itself: there is no choice of servers
 }
 
@@ -37,7 +38,7 @@ func (s *Source) endpoint(ctx context.Context, q watch.Query) (endpoint, error) 
 	case watch.CatalogService:
 		return catalogServiceEndpoint(q), nil
 	case watch.Services:
-		return endpoint{path: "catalog/services", query: scopeQuery(q.Scope), decode: decodeServices}, nil
+		return namesEndpoint(scopeQuery(q.Scope)), nil
 	case watch.Nodes:
 		return endpoint{path: "catalog/nodes", query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, newNode, byNode)}, nil
 	case watch.NodeServices:
@@ -84,7 +85,7 @@ func near(v url.Values, node string) url.Values {
 type result struct {
 	watch.Answer
 	index uint64
-	took  time.Duration // to take the answer in, without the time that Consul waited
+	took  time.Duration // to make the answer and take it in, without the time that Consul waited
 }
 
 // read asks an endpoint once. An index above 0 waits for a change.
@@ -95,9 +96,9 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 	var value any
 	var took time.Duration
 	reply, err := s.client.get(ctx, call{e.path, e.query, m, index}, func(r io.Reader) (err error) {
-		begin := time.Now()
-		value, err = e.decode(r)
-		took = time.Since(begin)
+		begin, counted := time.Now(), &counter{Reader: r}
+		value, err = e.decode(counted)
+		took = max(time.Since(begin), time.Duration(counted.bytes)*e.toll)
 		return err
 	})
 	if err != nil {
@@ -115,6 +116,18 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 		}
 	}
 	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index, took}, nil
+}
+
+// A counter counts what is read.
+type counter struct {
+	io.Reader
+	bytes int
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.bytes += n
+	return n, err
 }
 
 // readMode is the mode of ordinary reads.

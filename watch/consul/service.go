@@ -102,20 +102,6 @@ func sorted[R, A any](near string, convert func(*R) A, order func(a, b A) int) f
 	}
 }
 
-func decodeServices(r io.Reader) (any, error) {
-	var raw map[string][]string
-	if err := one(r, &raw); err != nil {
-		return nil, err
-	}
-	answer := make([]*watch.ServiceName, 0, len(raw))
-	for name, tags := range raw {
-		slices.Sort(tags)
-		answer = append(answer, &watch.ServiceName{Name: name, Tags: tags})
-	}
-	slices.SortFunc(answer, func(a, b *watch.ServiceName) int { return strings.Compare(a.Name, b.Name) })
-	return answer, nil
-}
-
 type rawCatalog struct {
 	ID, Node, Address, Datacenter string
 	TaggedAddresses, NodeMeta     map[string]string
