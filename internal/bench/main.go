@@ -41,7 +41,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.runs, "runs", 3, "how often each work is done; the table shows medians")
 	only := flag.String("only", "", "do only the works whose names match this `expression`")
 	flag.BoolVar(&o.short, "short", false, "20 changes instead of 100, and 10 s instead of 60 s")
-	flag.StringVar(&o.log, "log", "", "append what the binary logs to this `file`")
+	flag.StringVar(&o.log, "log", "", "append what the binary logs to this `file`, and keep it")
 	flag.Parse()
 	if *limits != "default" && *limits != "lifted" {
 		return fmt.Errorf("-limits is %q, and must be default or lifted", *limits)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +21,8 @@ type process struct {
 	cmd     *exec.Cmd
 	began   time.Time
 	out     string // the file that it renders
-	log     *bytes.Buffer
+	log     string // the file that it logs to
+	before  int64  // what was in there
 	sampler sync.WaitGroup
 	stop    context.CancelFunc
 
@@ -38,16 +41,16 @@ func start(ctx context.Context, o options, dir, addr, text string, args ...strin
 		return nil, err
 	}
 	args = append([]string{"-consul-addr", addr, "-template", in + ":" + out}, args...)
-	p := &process{cmd: exec.Command(o.bin, args...), out: out, log: &bytes.Buffer{}, port: addr[strings.LastIndexByte(addr, ':')+1:]}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	if o.log != "" {
-		f, err := os.OpenFile(o.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		p.cmd.Stdout, p.cmd.Stderr = f, f
+	p := &process{cmd: exec.Command(o.bin, args...), out: out, log: cmp.Or(o.log, filepath.Join(dir, "log")), port: addr[strings.LastIndexByte(addr, ':')+1:]}
+	f, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
 	}
+	defer f.Close()
+	if p.before, err = f.Seek(0, io.SeekEnd); err != nil {
+		return nil, err
+	}
+	p.cmd.Stdout, p.cmd.Stderr = f, f
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p.began = time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -135,18 +138,23 @@ func cpu(pid int) time.Duration {
 
 // until waits until the rendered file passes the test f, and says how long that took from begin.
 func (p *process) until(ctx context.Context, begin time.Time, f func(content []byte) bool) (time.Duration, error) {
+	return p.untilIn(ctx, p.out, begin, f)
+}
+
+// untilIn is until for another file that the process renders.
+func (p *process) untilIn(ctx context.Context, out string, begin time.Time, f func(content []byte) bool) (time.Duration, error) {
 	var last os.FileInfo
 	for {
-		info, err := os.Stat(p.out)
+		info, err := os.Stat(out)
 		if err == nil && (last == nil || !os.SameFile(last, info) || last.ModTime() != info.ModTime()) {
-			content, err := os.ReadFile(p.out)
+			content, err := os.ReadFile(out)
 			if err == nil && f(content) {
 				return time.Since(begin), nil
 			}
 			last = info
 		}
 		if time.Since(begin) > time.Minute {
-			return 0, fmt.Errorf("not in the file within a minute; last log: %s", tail(p.log))
+			return 0, fmt.Errorf("not in the file within a minute; last log: %s", p.tail())
 		}
 		if err := pause(ctx, time.Millisecond); err != nil {
 			return 0, err
@@ -154,9 +162,18 @@ func (p *process) until(ctx context.Context, begin time.Time, f func(content []b
 	}
 }
 
-func tail(b *bytes.Buffer) string {
-	text := strings.TrimSpace(b.String())
-	return text[max(0, len(text)-500):]
+// logged is what the process has logged until now.
+func (p *process) logged() []byte {
+	text, err := os.ReadFile(p.log)
+	if err != nil || int64(len(text)) < p.before {
+		return nil
+	}
+	return text[p.before:]
+}
+
+func (p *process) tail() string {
+	text := bytes.TrimSpace(p.logged())
+	return string(text[max(0, len(text)-500):])
 }
 
 func pause(ctx context.Context, d time.Duration) error {

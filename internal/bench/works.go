@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +45,7 @@ var works = []work{
 	{"2000 keys", func(ctx context.Context, o options, dir string) ([]figure, error) { return keys(ctx, o, dir, 2000) }},
 	{"20000 keys", func(ctx context.Context, o options, dir string) ([]figure, error) { return keys(ctx, o, dir, 20000) }},
 	{"once, 1000 services", once},
+	{"200 templates, 50 services", shared},
 }
 
 const serviceTemplate = `{{ range services }}{{ range service .Name }}{{ .ID }} {{ .Address }}:{{ .Port }}
@@ -146,10 +149,13 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 		return figures, err
 	}
 	figures = append(figures, figure{name: "50 changes/s", text: load})
-	tooMany := bytes.Count(p.log.Bytes(), []byte("(429)"))
+	refused := len(tooMany.FindAll(p.logged(), -1))
 	peak, rss := p.end()
-	return append(figures, figure{name: "connections, memory", text: fmt.Sprintf("peak %d, RSS %s, 429 logged %d times", peak, rss, tooMany)}), nil
+	return append(figures, figure{name: "connections, memory", text: fmt.Sprintf("peak %d, RSS %s, 429 logged %d times", peak, rss, refused)}), nil
 }
+
+// tooMany is how lictor and its peers log that Consul answered 429.
+var tooMany = regexp.MustCompile(`\(429\)|code: 429`)
 
 func share(used, theirs time.Duration, p *process, server *consultest.Server, d time.Duration) string {
 	percent := func(used time.Duration) float64 { return 100 * float64(used) / float64(d) }
@@ -300,7 +306,7 @@ func once(ctx context.Context, o options, dir string) ([]figure, error) {
 	took := time.Since(p.began)
 	peak, _ := p.end()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, tail(p.log))
+		return nil, fmt.Errorf("%w: %s", err, p.tail())
 	}
 	content, err := os.ReadFile(filepath.Join(dir, "out"))
 	if err != nil {
@@ -310,4 +316,84 @@ func once(ctx context.Context, o options, dir string) ([]figure, error) {
 		return nil, fmt.Errorf("%d instances in the file, want 2000", n)
 	}
 	return []figure{{name: "run", value: took}, {name: "connections", text: fmt.Sprintf("peak %d", peak)}}, nil
+}
+
+// executed is how lictor logs the passes of a template until it had all its data.
+var executed = regexp.MustCompile(`template executed.*passes=(\d+)`)
+
+// shared measures many templates that all read the same services: how often each of them runs until all are rendered, and
+// how long a change takes until it is in all their files.
+func shared(ctx context.Context, o options, dir string) ([]figure, error) {
+	const templates, services = 200, 50
+	server, err := consultest.New(ctx, consultest.Options{LiftLimits: o.lifted})
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	r := &registry{server, services, services}
+	if err := r.fill(ctx); err != nil {
+		return nil, err
+	}
+	args, outs := []string{"-log-level", "debug"}, []string{filepath.Join(dir, "out")}
+	for i := range templates - 1 {
+		in, out := filepath.Join(dir, fmt.Sprintf("in-%d.ctmpl", i)), filepath.Join(dir, fmt.Sprintf("out-%d", i))
+		if err := os.WriteFile(in, []byte(serviceTemplate), 0o644); err != nil {
+			return nil, err
+		}
+		if err := os.RemoveAll(out); err != nil {
+			return nil, err
+		}
+		args, outs = append(args, "-template", in+":"+out), append(outs, out)
+	}
+	p, err := start(ctx, o, dir, server.Addr, serviceTemplate, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer p.end()
+	all := func(begin time.Time, f func([]byte) bool) (took time.Duration, err error) {
+		for _, out := range outs {
+			if took, err = p.untilIn(ctx, out, begin, f); err != nil {
+				return 0, err
+			}
+		}
+		return took, nil
+	}
+	first, err := all(p.began, func(b []byte) bool { return bytes.Count(b, []byte("svc-")) == 2*services })
+	if err != nil {
+		return nil, err
+	}
+	passes := "not told"
+	if found := executed.FindAllSubmatch(p.logged(), -1); len(found) > 0 {
+		most := 0
+		for _, f := range found {
+			n, _ := strconv.Atoi(string(f[1]))
+			most = max(most, n)
+		}
+		passes = fmt.Sprintf("%d at most for a template", most)
+	}
+	if err := pause(ctx, time.Second); err != nil {
+		return nil, err
+	}
+	held := connections(p.cmd.Process.Pid, server.Port())
+	var took []time.Duration
+	for i := range 20 {
+		begin := time.Now()
+		service, port := rand.IntN(services), 20000+i
+		if err := r.register(ctx, service, 0, port, "passing"); err != nil {
+			return nil, err
+		}
+		line := fmt.Appendf(nil, ":%d\n", port)
+		d, err := all(begin, func(b []byte) bool { return bytes.Contains(b, line) })
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, d)
+	}
+	peak, rss := p.end()
+	return []figure{
+		{name: "first render", value: first},
+		{name: "passes for that", text: passes},
+		{name: "port -> all 200 files", text: spread(took)},
+		{name: "connections, memory", text: fmt.Sprintf("%d, peak %d, RSS %s", held, peak, rss)},
+	}, nil
 }

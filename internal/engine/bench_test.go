@@ -24,7 +24,7 @@ func services(n int) watch.Lookup {
 	return func(q watch.Query) (any, bool) { a, ok := answers[q]; return a, ok }
 }
 
-func serviceFunctions(p *Pass) template.FuncMap {
+func benchFunctions(p *Pass) template.FuncMap {
 	return template.FuncMap{
 		"services": func() []string { a, _ := p.Lookup(watch.Services{}); s, _ := a.([]string); return s },
 		"service": func(name string) []*watch.ServiceInstance {
@@ -32,12 +32,17 @@ func serviceFunctions(p *Pass) template.FuncMap {
 			s, _ := a.([]*watch.ServiceInstance)
 			return s
 		},
+		"key": func(path string) string {
+			a, _ := p.Lookup(watch.Key{Path: path})
+			pair, _ := a.(*watch.KeyPair)
+			return pair.Value
+		},
 		"chunk": func() string { return strings.Repeat("x", 10_000) },
 	}
 }
 
 func benchmark(b *testing.B, text string, known watch.Lookup) {
-	tmpl, err := Parse("bench", text, Options{}, serviceFunctions)
+	tmpl, err := Parse("bench", text, Options{}, benchFunctions)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -59,4 +64,16 @@ func BenchmarkPass5000(b *testing.B) {
 // BenchmarkRender10MB is a pass with 10 MB of output.
 func BenchmarkRender10MB(b *testing.B) {
 	benchmark(b, "{{range 1000}}{{chunk}}{{end}}", services(0))
+}
+
+// BenchmarkPass20000Keys is a pass over 20,000 queries that are asked one by one, outside of any loop.
+func BenchmarkPass20000Keys(b *testing.B) {
+	var text strings.Builder
+	answers := map[watch.Query]any{}
+	for i := range 20000 {
+		path := fmt.Sprintf("bench/keys/%05d", i)
+		answers[watch.Key{Path: path}] = &watch.KeyPair{Path: path, Value: fmt.Sprintf("value %d", i)}
+		fmt.Fprintf(&text, "{{key %q}}\n", path)
+	}
+	benchmark(b, text.String(), func(q watch.Query) (any, bool) { a, ok := answers[q]; return a, ok })
 }
