@@ -43,7 +43,9 @@ type Template struct {
 	opts Options
 	pass *Pass
 
-	queries, bytes int // of the last pass: the next one is likely to be of the same size
+	answers map[watch.Query]*answer // to the queries of this pass, and of the one before
+	used    watch.Set               // the queries of the last pass; nil when this one asks others
+	bytes   int                     // of the last output: the next one is likely to be as long
 }
 
 // Parse parses text. The functions that bind returns are called during passes, with the Pass that bind was given.
@@ -55,7 +57,7 @@ func Parse(name, text string, o Options, bind func(*Pass) template.FuncMap) (*Te
 	if o.MaxSteps == 0 {
 		o.MaxSteps = DefaultMaxSteps
 	}
-	t := &Template{name: name, opts: o, pass: &Pass{}}
+	t := &Template{name: name, opts: o, pass: &Pass{}, answers: map[watch.Query]*answer{}}
 	functions := bind(t.pass)
 	t.pass.template = t
 
@@ -84,7 +86,8 @@ func (t *Template) Name() string { return t.name }
 type Result struct {
 	// Output is the finished text. It is meaningful only when the result is Complete.
 	Output []byte
-	// Used holds every query that was asked, Missing those of them without an answer.
+	// Used holds every query that was asked, Missing those of them without an answer. Used may be that of another result: it
+	// must not be changed.
 	Used, Missing watch.Set
 	// Unmet holds the queries whose present answer is not what the template waits for, and why.
 	Unmet map[watch.Query]string
@@ -126,13 +129,8 @@ func (t *Template) run(known watch.Lookup, confirmed bool) (Result, error) {
 	if t.tmpl != nil {
 		err = t.tmpl.Execute(out, nil)
 	}
-	r := Result{Output: out.Bytes(), Used: make(watch.Set, len(p.answers)), Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Passes: 1}
-	for q := range p.answers {
-		r.Used.Add(q)
-	}
-	t.queries, t.bytes = len(p.answers), out.Len()
-	p.answers, p.local = nil, nil // what a pass knew must not outlive it
-	return r, err
+	t.bytes = out.Len()
+	return Result{Output: out.Bytes(), Used: p.end(), Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Passes: 1}, err
 }
 
 // boundedBuffer takes the output of a pass. It refuses to grow past the template's bound, and counts the empty texts that

@@ -15,7 +15,8 @@ type Pass struct {
 	known     watch.Lookup
 	confirmed bool
 
-	answers     map[watch.Query]answer // each query is asked once a pass, so that a pass sees one state
+	number      int // of this pass, counted over all
+	used        int // how many of the template's answers are of this pass
 	missing     watch.Set
 	unmet       map[watch.Query]string
 	effects     []func() error
@@ -25,30 +26,60 @@ type Pass struct {
 	depth       int
 }
 
+// An answer is what a query was answered with in one pass. Each query is asked once a pass, so that a pass sees one state.
 type answer struct {
 	value any
 	known bool
+	pass  int // the number of that pass
 }
 
 func (p *Pass) begin(known watch.Lookup, confirmed bool) {
 	*p = Pass{
-		template: p.template, known: known, confirmed: confirmed,
-		answers: make(map[watch.Query]answer, p.template.queries), missing: watch.Set{}, unmet: map[watch.Query]string{}, local: map[any]any{},
+		template: p.template, known: known, confirmed: confirmed, number: p.number + 1,
+		missing: watch.Set{}, unmet: map[watch.Query]string{}, local: map[any]any{},
 	}
 }
 
 // Lookup answers q from what is known, noting that it was asked. Where ok is false the function that asks returns its
 // zero value and no error: the pass goes on, and is thrown away.
 func (p *Pass) Lookup(q watch.Query) (value any, ok bool) {
-	if a, asked := p.answers[q]; asked {
+	a := p.template.answers[q]
+	if a == nil {
+		a = &answer{}
+		p.template.answers[q] = a
+		p.template.used = nil
+	}
+	if a.pass == p.number {
 		return a.value, a.known
 	}
 	value, ok = p.known(q)
-	p.answers[q] = answer{value, ok}
+	*a = answer{value, ok, p.number}
+	p.used++
 	if !ok {
 		p.missing.Add(q)
 	}
 	return value, ok
+}
+
+// end forgets what the pass knew, which must not outlive it, and tells which queries it asked. These are hardly ever
+// others than in the pass before, so they are not collected anew then.
+func (p *Pass) end() watch.Set {
+	t := p.template
+	if t.used == nil || len(t.answers) != p.used {
+		t.used = make(watch.Set, p.used)
+		for q, a := range t.answers {
+			if a.pass == p.number {
+				t.used.Add(q)
+			} else {
+				delete(t.answers, q)
+			}
+		}
+	}
+	for _, a := range t.answers {
+		a.value = nil
+	}
+	p.local = nil
+	return t.used
 }
 
 // Await notes that q, though it is answered, has not the answer that the template waits for, and why in words for the

@@ -2,6 +2,8 @@ package runner
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"time"
 
 	"lictor/watch"
@@ -28,6 +30,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 	used := result.Used
 	if err != nil || !result.Complete() {
 		// What the last good pass read goes on being watched: the fix may come from there.
+		used = maps.Clone(used)
 		used.AddAll(j.good)
 	}
 	r.reads(g, j, used)
@@ -53,6 +56,9 @@ func (r *Runner) execute(g *Group, j *Job) {
 
 // reads notes which queries j used.
 func (r *Runner) reads(g *Group, j *Job, used watch.Set) {
+	if same(used, j.used) {
+		return
+	}
 	for q := range j.used {
 		if !used.Has(q) {
 			delete(r.readers[q], j)
@@ -74,6 +80,9 @@ func (r *Runner) reads(g *Group, j *Job, used watch.Set) {
 	}
 	j.used = used
 }
+
+// same tells whether both are one set in memory, as they are when a template asks what it asked before.
+func same(a, b watch.Set) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
 
 // lull is after how long without another answer a template that waits for several makes a pass with those that came: the
 // rest may have been asked for only because they were missing, and may never come.
