@@ -70,6 +70,7 @@ template {
   check                = "haproxy -c -f \"$LICTOR_STAGED\""
   check_timeout        = "10s"
   commit_group         = "load-balancer"
+  log_diff             = "auto"
   min_interval         = "5s"
   rollback             = true
   in_place             = false

@@ -207,3 +207,16 @@ func (q ImportedServices) String() string { return "importedServices(" + q.suffi
 type File struct{ Path string }
 
 func (q File) String() string { return "file(" + q.Path + ")" }
+
+// Sensitive tells whether the answer to q may hold a secret, so that nothing made of it is to be logged. Whoever may look
+// into the catalog knows what a service's address and tags are; what a key or a local file holds is anything. A kind that is
+// not named here is sensitive.
+func Sensitive(q Query) bool {
+	switch q.(type) {
+	case Service, Services, CatalogService, Nodes, NodeServices, Datacenters, // the catalog
+		CARoots, // certificates without their keys
+		Partitions, Peerings, ExportedServices, ImportedServices:
+		return false
+	}
+	return true // Key, Prefix, CALeaf, File
+}

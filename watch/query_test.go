@@ -1,6 +1,12 @@
 package watch_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"reflect"
+	"slices"
 	"testing"
 
 	"lictor/watch"
@@ -38,3 +44,40 @@ func TestAggregatedStatus(t *testing.T) {
 		}
 	}
 }
+
+// Every kind of query in query.go is one of these: a new one has to decide whether what it answers may be logged.
+func TestSensitive(t *testing.T) {
+	decided := map[watch.Query]bool{
+		watch.Key{}: true, watch.Prefix{}: true, watch.CALeaf{}: true, watch.File{}: true,
+		watch.Service{}: false, watch.Services{}: false, watch.CatalogService{}: false, watch.Nodes{}: false, watch.NodeServices{}: false,
+		watch.Datacenters{}: false, watch.CARoots{}: false, watch.Partitions{}: false, watch.Peerings{}: false,
+		watch.ExportedServices{}: false, watch.ImportedServices{}: false,
+	}
+	names := map[string]bool{}
+	for q, want := range decided {
+		if watch.Sensitive(q) != want {
+			t.Errorf("%T is sensitive: %v, want %v", q, !want, want)
+		}
+		names[reflect.TypeOf(q).Name()] = true
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "query.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]bool{}
+	for _, d := range file.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "String" {
+			kinds[f.Recv.List[0].Type.(*ast.Ident).Name] = true
+		}
+	}
+	if got, want := slices.Sorted(maps.Keys(kinds)), slices.Sorted(maps.Keys(names)); !slices.Equal(got, want) {
+		t.Errorf("the kinds are %q, and decided are %q", got, want)
+	}
+	if !watch.Sensitive(unknown{}) {
+		t.Error("a kind that nobody has thought about may be logged")
+	}
+}
+
+type unknown struct{}
+
+func (unknown) String() string { return "unknown" }

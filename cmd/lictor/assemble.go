@@ -163,18 +163,22 @@ func (a *assembly) addTemplates(ctx context.Context) error {
 
 // newJob makes a job of a template.
 func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, error) {
-	tmpl, err := a.parse(ctx, t)
+	job := &runner.Job{
+		Path:    t.Destination,
+		Check:   a.check(t),
+		Command: a.command(t.Exec),
+		Fatal:   t.ErrorFatal == config.On,
+		LogDiff: map[string]runner.LogDiff{"always": runner.LogDiffAlways, "never": runner.LogDiffNever}[t.LogDiff],
+	}
+	name, text, err := a.read(t)
 	if err != nil {
 		return nil, err
 	}
-	job := &runner.Job{
-		Name:    fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination),
-		Path:    t.Destination,
-		Check:   a.check(t),
-		Execute: tmpl.Execute,
-		Command: a.command(t.Exec),
-		Fatal:   t.ErrorFatal == config.On,
+	tmpl, err := a.parseNoting(ctx, t, name, text, func() { job.Sensitive = true })
+	if err != nil {
+		return nil, err
 	}
+	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), tmpl.Execute
 	file := fileOf(t)
 	if a.plan != nil {
 		change := a.plan.expect(tmpl.Name(), t)
@@ -203,11 +207,26 @@ func (a *assembly) parse(ctx context.Context, t config.Template) (*engine.Templa
 }
 
 func (a *assembly) parseText(ctx context.Context, t config.Template, name, text string) (*engine.Template, error) {
+	return a.parseNoting(ctx, t, name, text, func() {})
+}
+
+// parseNoting parses a template, and has outside called when it reads something beside the answers to its queries: the
+// environment, or what a program prints.
+func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, text string, outside func()) (*engine.Template, error) {
+	env := func(name string) (string, bool) { outside(); return a.lookupEnv(name) }
 	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
 		func(p *engine.Pass) template.FuncMap {
-			return funcs.Map(ctx, p, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: a.lookupEnv})
+			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: env})
 		})
 }
+
+// A notingPass calls outside when a function wants to run a program.
+type notingPass struct {
+	*engine.Pass
+	outside func()
+}
+
+func (p notingPass) Confirm() bool { p.outside(); return p.Pass.Confirm() }
 
 // fileOf is where a template is rendered to.
 func fileOf(t config.Template) renderer.File {

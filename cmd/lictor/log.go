@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"lictor/internal/config"
+	"lictor/internal/runner"
 )
 
 // newLogger makes the logger that the configuration asks for: standard error, and a file and the system log as well.
@@ -55,7 +57,45 @@ func newHandler(w io.Writer, format string, level slog.Level) slog.Handler {
 	if format == "json" {
 		return slog.NewJSONHandler(w, o)
 	}
-	return slog.NewTextHandler(w, o)
+	return textHandler{slog.NewTextHandler(w, o)}
+}
+
+// A textHandler writes a difference below its record, as a record for each of its lines, as the output of commands is
+// written: quoted on one line nobody could read it.
+type textHandler struct{ slog.Handler }
+
+func (h textHandler) Handle(ctx context.Context, r slog.Record) error {
+	diff := ""
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == runner.DiffKey {
+			diff = a.Value.String()
+		}
+		return diff == ""
+	})
+	if diff == "" {
+		return h.Handler.Handle(ctx, r)
+	}
+	head := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != runner.DiffKey {
+			head.AddAttrs(a)
+		}
+		return true
+	})
+	err := h.Handler.Handle(ctx, head)
+	for line := range strings.SplitSeq(diff, "\n") {
+		of := slog.NewRecord(r.Time, r.Level, "diff", r.PC)
+		of.AddAttrs(slog.String("line", line))
+		err = errors.Join(err, h.Handler.Handle(ctx, of))
+	}
+	return err
+}
+
+func (h textHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return textHandler{h.Handler.WithAttrs(attrs)}
+}
+func (h textHandler) WithGroup(name string) slog.Handler {
+	return textHandler{h.Handler.WithGroup(name)}
 }
 
 // A fanOut sends each record to several handlers.

@@ -29,6 +29,7 @@ type Template struct {
 	Check        Command  `opt:"check" doc:"Command run on the staged file before it replaces the old one; its path is in LICTOR_STAGED. A failure keeps the old file."`
 	CheckTimeout Duration `opt:"check_timeout" doc:"Limit for the check."`
 	CommitGroup  string   `opt:"commit_group" doc:"Templates of one commit group are replaced together or not at all."`
+	LogDiff      string   `opt:"log_diff" value:"WHEN" doc:"Whether the log shows the lines by which content that was refused or rolled back differs: always, never, or auto, which is where none of them can hold a value of a key, a file or the environment."`
 	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails."`
 	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, and so between two reloads; what changes meanwhile is written when it is over."`
 	InPlace      bool     `opt:"in_place" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
@@ -38,7 +39,7 @@ type Template struct {
 }
 
 func defaultTemplate() Template {
-	t := Template{CreateDestDirs: true, CommandTimeout: 30 * time.Second, CheckTimeout: 30 * time.Second, Exec: defaultExec()}
+	t := Template{CreateDestDirs: true, CommandTimeout: 30 * time.Second, CheckTimeout: 30 * time.Second, LogDiff: "auto", Exec: defaultExec()}
 	t.Exec.Timeout = 0 // until a block sets it, command_timeout rules
 	return t
 }

@@ -124,6 +124,9 @@ func (t Template) check(noDestination bool) []error {
 	if t.LeftDelimiter == t.RightDelimiter && t.LeftDelimiter != "" {
 		bad("%s: left and right delimiter are both %q", t.name(), t.LeftDelimiter)
 	}
+	if !slices.Contains([]string{"", "auto", "always", "never"}, t.LogDiff) {
+		bad("%s: log_diff: unknown value %q: want auto, always or never", t.name(), t.LogDiff)
+	}
 	return errs
 }
 

@@ -30,6 +30,8 @@ func TestValidate(t *testing.T) {
 			`is already written by a (DIR/a.hcl:1)`},
 		{"template wait", "template {\n source = \"a\"\n destination = \"b\"\n wait {\n min = \"3s\"\n max = \"1s\"\n }\n}", `a.hcl:1: template: a: wait: min 3s is more than max 1s`},
 		{"delimiters", "template {\n source = \"a\"\n destination = \"b\"\n left_delimiter = \"%\"\n right_delimiter = \"%\"\n}", `left and right delimiter are both "%"`},
+		{"log_diff", "template {\n source = \"a\"\n destination = \"b\"\n log_diff = \"yes\"\n}", `a.hcl:1: template: a: log_diff: unknown value "yes": want auto, always or never`},
+		{"no log_diff", "template {\n source = \"a\"\n destination = \"b\"\n log_diff = \"never\"\n}", ""},
 		{"custom", "template {\n source = \"a\"\n destination = \"b\"\n exec {\n env {\n custom = [\"sesame\"]\n }\n }\n}", `a.hcl:1: template.exec.env.custom: entry 1 is not NAME=VALUE`},
 		{"service", "service {\n}", `a.hcl:1: service: no query`},
 		{"vault", "secret {\n path = \"secret/x\"\n}", `a.hcl:1: secret "secret/x": Vault is not supported`},

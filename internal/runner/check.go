@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"lictor/renderer"
 )
@@ -93,34 +92,19 @@ func (r *Runner) refuse(g *Group, why error) {
 		if !ok {
 			continue
 		}
-		// The difference is only counted: its lines may hold secrets.
-		added, removed := r.difference(j.Path, f.Content())
+		now := j.holds()
 		kept, err := f.Reject()
 		if err != nil {
 			r.Log.Warn("the rejected content could not be kept", "template", j.Name, "error", err)
 		}
-		r.Log.Error("check failed, the destination keeps what it has", "template", j.Name, "error", why,
-			"lines added", added, "lines removed", removed, "rejected content", kept)
 		j.staged = nil
+		if !j.isNews(f.Content()) {
+			r.Log.Debug("check failed again, with the same content", "template", j.Name, "error", why)
+			continue
+		}
+		r.Log.Error("check failed, the destination keeps what it has", append([]any{"template", j.Name, "error", why},
+			j.describe(refusal{target: now.target, old: now.content, new: f.Content(), kept: kept, harmless: j.open()})...)...)
 	}
 	r.discard(g)
 	g.err = fmt.Errorf("%s: check failed: %w", g.Name, why)
-}
-
-// difference counts the lines that content adds to the file at path, and those it takes away.
-func (r *Runner) difference(path string, content []byte) (added, removed int) {
-	old, err := os.ReadFile(path)
-	if err != nil {
-		old = nil
-	}
-	for i, line := range strings.Split(renderer.Diff("old", "new", old, content), "\n") {
-		switch {
-		case i < 2: // the head
-		case strings.HasPrefix(line, "+"):
-			added++
-		case strings.HasPrefix(line, "-"):
-			removed++
-		}
-	}
-	return added, removed
 }

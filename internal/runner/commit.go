@@ -89,6 +89,11 @@ func (r *Runner) commit(g *Group) {
 		r.Log.Info("rendered", "template", j.Name)
 		g.commit = time.Now()
 	}
+	for _, j := range g.Jobs {
+		if j.output != nil {
+			j.nowHolds(j.output)
+		}
+	}
 	r.finish(g)
 	if owed {
 		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)

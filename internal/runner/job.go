@@ -32,6 +32,11 @@ type Job struct {
 	// Fatal ends the runner when the template fails though all its data is there. Otherwise it is logged, and the
 	// destination keeps what it has until the data changes.
 	Fatal bool
+	// LogDiff says whether the log shows by which lines an output differs that was refused or rolled back.
+	LogDiff LogDiff
+	// Sensitive says that the template has read something that may be a secret beside what its queries ask for, such as the
+	// environment. Execute may set it.
+	Sensitive bool
 
 	// The rest is the runner's.
 	due     bool                   // to be executed in the next round: see isDue
@@ -46,6 +51,9 @@ type Job struct {
 	passes  int                    // how often the template ran
 	err     error                  // the template's own error, nil when all is well
 	staged  Staged                 // while the group is being checked; nil when the destination has the content already
+
+	harmless harmless // contents of the destination that may be logged
+	refused  sum      // the content that was refused or rolled back last; zero when another one was committed since
 }
 
 // A Staged output stands beside its destination, whole and on disk. The renderer's is one.

@@ -57,11 +57,13 @@ func (r *Runner) commandsEnded() {
 
 // rollBack brings the previous files of a group back after a command failed, and runs its commands again for them.
 func (r *Runner) rollBack(g *Group, why error) bool {
+	before := g.hold()
 	if err := g.Files.Rollback(); err != nil {
 		r.failed(g, fmt.Errorf("%s: after a command failed (%w): %w", g.Name, why, err))
 		return false
 	}
 	r.Log.Error("command failed, the previous files are back; those that it failed with are kept as NAME.rejected", "group", g.Name, "error", why)
+	r.explainRollback(g, before)
 	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
 	g.rolledBack = true
 	clear(g.reloads)
