@@ -62,7 +62,7 @@ func (j *Job) open() bool {
 
 // A refusal is a content that did not become, or remain, the destination's.
 type refusal struct {
-	target   string // the destination, links resolved
+	target   string // the destination, absolute and with links resolved
 	old, new []byte // old is nil where there is no file
 	kept     string // where the new content is now; "" for nowhere
 	harmless bool   // the new content holds nothing sensitive
@@ -148,7 +148,10 @@ func (j *Job) holds() (h held) {
 		return h
 	}
 	h.target = j.Path
-	if real, err := filepath.EvalSymlinks(j.Path); err == nil {
+	if abs, err := filepath.Abs(j.Path); err == nil {
+		h.target = abs
+	}
+	if real, err := filepath.EvalSymlinks(h.target); err == nil {
 		h.target = real
 	}
 	content, err := os.ReadFile(h.target)
