@@ -1,6 +1,7 @@
 package renderer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,5 +34,5 @@ func (f File) explain(err error) error {
 	case errors.Is(err, unix.EISDIR):
 		hint = "; the destination must name a file"
 	}
-	return fmt.Errorf("destination %q: %w%s", f.Path, err, hint)
+	return fmt.Errorf("%s %q: %w%s", cmp.Or(f.called, "destination"), f.Path, err, hint)
 }

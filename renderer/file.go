@@ -36,6 +36,7 @@ type File struct {
 	// with Docker's bind mount of a single file.
 	InPlace bool
 
+	called string  // what messages call it; "" is a destination
 	noSync bool    // it need not survive a power cut
 	faults *faults // tests only
 }
@@ -123,7 +124,7 @@ func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error)
 // replaceable says why what is at the destination can not be replaced by a file, if it can't.
 func (f File) replaceable(dir *folder, name string, info unix.Stat_t) error {
 	if info.Mode&unix.S_IFMT != unix.S_IFREG {
-		return fmt.Errorf("is a %s; the destination must be a regular file, or not there yet", typeName(info.Mode))
+		return fmt.Errorf("is a %s, and must be a regular file, or not there yet", typeName(info.Mode))
 	}
 	if f.User == "" {
 		parent, err := dir.stat("")

@@ -64,7 +64,7 @@ func openGroup(path string, faults *faults) (*Group, error) {
 
 // stateFile need not survive a power cut when it only says that a reload is owed: then every service starts anew.
 func (g *Group) stateFile() File {
-	return File{Path: g.path, Mode: 0o600, noSync: !g.state.durable, faults: g.faults}
+	return File{Path: g.path, Mode: 0o600, called: "state file", noSync: !g.state.durable, faults: g.faults}
 }
 
 func (g *Group) load() error {

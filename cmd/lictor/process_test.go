@@ -51,6 +51,9 @@ func TestReloadOfConfiguration(t *testing.T) {
 		return "data = [\"data.yaml\"]\npid_file = \"pid\"\ntemplate {\n  source = \"k.ctmpl\"\n  destination = \"" + dest + "\"\n}\n"
 	}
 	write(t, dir, "lictor.hcl", config("one"))
+	if err := os.Mkdir(filepath.Join(dir, ".two.lictor-state"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	d := start(t, dir, "lictor", "-config", "lictor.hcl")
 	d.file("one", "k=1\n")
 
@@ -59,6 +62,7 @@ func TestReloadOfConfiguration(t *testing.T) {
 		{"templat { }\n", `did you mean \"template\"`},
 		{config("two") + "template {\n  source = \"nowhere\"\n  destination = \"x\"\n}\n", "open nowhere: no such file"},
 		{strings.Replace(config("two"), "\"pid\"", "\"no/such/pid\"", 1), "process file: open no/such/pid"},
+		{strings.Replace(config("two"), "source =", "check = \"true\"\n  source =", 1), `two.lictor-state\": is a directory`},
 	} {
 		write(t, dir, "lictor.hcl", broken.text)
 		d.signal(syscall.SIGHUP)

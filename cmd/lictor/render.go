@@ -54,7 +54,11 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
 	defer pid.remove()
-	if err := pid.moveTo(current.cfg.PidFile); err != nil {
+	err = pid.moveTo(current.cfg.PidFile)
+	if err == nil {
+		err = current.openGroups()
+	}
+	if err != nil {
 		current.close()
 		return err
 	}
@@ -89,11 +93,15 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	}
 }
 
-// reload puts together what load says now. When that is not sound it logs why, and returns nil.
+// reload puts together what load says now. When that is not sound it logs why, and returns nil. The state files may be
+// opened although a's runner has them too: it is between two steps, and after this one it makes no more.
 func (a *assembly) reload(ctx context.Context, load func() (config.Config, []string, error), pid *pidFile) *assembly {
 	next, err := assemble(ctx, a.persona, a.streams, load)
 	if err == nil {
-		if err = pid.moveTo(next.cfg.PidFile); err == nil {
+		if err = next.openGroups(); err == nil {
+			err = pid.moveTo(next.cfg.PidFile)
+		}
+		if err == nil {
 			a.handOver(next)
 			return next
 		}
@@ -108,9 +116,6 @@ func (a *assembly) reload(ctx context.Context, load func() (config.Config, []str
 // run runs the runner, and cleans up.
 func (a *assembly) run(ctx context.Context) error {
 	defer a.close()
-	if err := a.openGroups(); err != nil {
-		return err
-	}
 	return a.runner.Run(ctx)
 }
 
