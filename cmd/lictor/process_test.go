@@ -405,3 +405,39 @@ func TestReadyIsToldToSystemd(t *testing.T) {
 	d.signal(syscall.SIGTERM)
 	d.exit(patience)
 }
+
+// A value that is refused at the start does not keep a program from starting with the good file of an earlier run; without
+// such a file it waits.
+func TestRefusedAtTheStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ template, earlier, says, starts string }{
+		"check, good file": {"k={{ key \"k\" }}\n", "k=1\n", "check failed", "k=1\nk=2\n"},
+		"check, no file":   {"k={{ key \"k\" }}\n", "", "check failed", "k=2\n"},
+		"template fails":   {"k={{ key \"k\" | parseInt }}\n", "k=1\n", "template failed", "k=1\nk=2\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := folder(t, map[string]string{"k.ctmpl": c.template, "data.yaml": "kv: {k: bad}\n"})
+			if c.earlier != "" {
+				write(t, dir, "out", c.earlier)
+			}
+			write(t, dir, "lictor.hcl", `
+template {
+  source      = "k.ctmpl"
+  destination = "out"
+  check       = "! grep bad {{.Staged}}"
+}
+exec {
+  command = "cat out >> started; exec sleep 1000"
+}`)
+			d := start(t, dir, "lictor", "-config", "lictor.hcl", "-data", "data.yaml")
+			d.waitPrinted(c.says, 1)
+			if c.earlier != "" {
+				d.file("started", c.earlier)
+			}
+			write(t, dir, "data.yaml", "kv: {k: 2}\n")
+			d.file("started", c.starts)
+			d.file("out", "k=2\n")
+		})
+	}
+}

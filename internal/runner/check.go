@@ -107,4 +107,20 @@ func (r *Runner) refuse(g *Group, why error) {
 	}
 	r.discard(g)
 	g.err = fmt.Errorf("%s: check failed: %w", g.Name, why)
+	r.standBy(g)
+}
+
+// standBy has a group whose first content was refused go on with the files of an earlier run, where they are all there: a
+// bad value must not keep a service from starting with the good files that it has.
+func (r *Runner) standBy(g *Group) {
+	if r.Once || g.committed || g.stands {
+		return
+	}
+	for _, j := range g.Jobs {
+		if _, err := os.Stat(j.Path); j.Path == "" || err != nil {
+			return
+		}
+	}
+	g.stands = true
+	r.Log.Warn("the files of an earlier run stand until this is mended", "group", g.Name)
 }

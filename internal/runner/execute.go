@@ -46,6 +46,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 			r.Log.Error("template failed, the destination keeps what it has", "template", j.Name, "error", err)
 		}
 		j.err, j.ready = err, false
+		r.standBy(g)
 	default:
 		j.err, j.ready, j.good = nil, true, used
 		j.output, j.effects = notNil(result.Output), result.Effects

@@ -80,6 +80,7 @@ type Group struct {
 	Rollback bool
 
 	committed bool // all its jobs are at their destinations, for the first time
+	stands    bool // its first content was refused, and its files are those of an earlier run
 	fresh     bool // a job has a new output since the last attempt to commit
 	// rolledBack says that the destinations are behind the data: with the next change all jobs are executed, or files of
 	// different data would come together.

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"lictor/internal/command"
 )
@@ -75,8 +76,12 @@ func (r *Runner) rollBack(g *Group, why error) bool {
 // quiet tells whether no command and no check is under way.
 func (r *Runner) quiet() bool { return !r.Queue.Busy() && !r.Checks.Busy() }
 
-// mayStart tells whether the commands of the first commits have each been run, which comes before the child's start.
-func (r *Runner) mayStart() bool { return r.committed() && len(r.before) == 0 }
+// mayStart tells whether every group is at its destination, or stands by, and the commands of the first commits have each
+// been run, which comes before the child's start.
+func (r *Runner) mayStart() bool {
+	return len(r.before) == 0 && len(r.owed) == 0 &&
+		!slices.ContainsFunc(r.Groups, func(g *Group) bool { return !g.committed && !g.stands })
+}
 
 // ChildExit is how a run ends whose child has ended, also when it ended with success.
 type ChildExit struct{ command.Status }

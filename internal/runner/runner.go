@@ -29,14 +29,15 @@ type Runner struct {
 	Once bool
 	// Dry leaves out commands and effects; the jobs' Stage is expected to write nothing.
 	Dry bool
-	// Ready is called once, when everything is committed for the first time; nil for nobody.
+	// Ready is called once, when everything is committed for the first time, or stands by with the files of an earlier run
+	// because its first content was refused; nil for nobody.
 	Ready func()
 	// Keep is called when all is committed and the answers have changed since it was called last, at most every
 	// [keepInterval], and at the end; nil for nobody. Its error is only logged.
 	Keep func() error
 	// Timeout ends a run whose first render is not complete after this long; 0 means never.
 	Timeout time.Duration
-	// Child is started when everything is committed for the first time, and gets each change after that; nil for none.
+	// Child is started when Ready is called, and gets each change after that; nil for none.
 	// Its end ends the run with a [ChildExit].
 	Child *command.Child
 	// Environ is the child's whole environment, asked for before each start; nil means our own.
@@ -152,7 +153,8 @@ func (c *changes) add(more changes) {
 	c.files, c.environ = c.files || more.files, c.environ || more.environ
 }
 
-// tell calls Ready and starts the child when everything is committed for the first time, and tells it of changes later.
+// tell calls Ready and starts the child when everything is committed for the first time or stands by, and tells the child of
+// changes later.
 func (r *Runner) tell() {
 	changed := r.changed
 	switch {

@@ -71,7 +71,7 @@ func (r *Runner) nextTime() time.Time {
 	}
 	if !r.committed() {
 		earlier(r.nagged.Add(patience))
-		if r.Timeout > 0 {
+		if r.Timeout > 0 && !r.started {
 			earlier(r.begun.Add(r.Timeout))
 		}
 	}
@@ -99,7 +99,7 @@ const patience = 10 * time.Second
 // impatience logs what the first render waits for, and is the error of a run that has waited for too long.
 func (r *Runner) impatience() error {
 	now := time.Now()
-	over := r.Timeout > 0 && now.Sub(r.begun) >= r.Timeout
+	over := r.Timeout > 0 && !r.started && now.Sub(r.begun) >= r.Timeout
 	if r.committed() || !over && now.Sub(r.nagged) < patience {
 		return nil
 	}
