@@ -6,7 +6,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 	"go.uber.org/goleak"
@@ -103,5 +106,41 @@ func TestLoadSeed(t *testing.T) {
 	keys, _, err := s.Client.KV().Keys("", "", nil)
 	if err != nil || len(keys) != 103 {
 		t.Errorf("%d keys, want 103; %v", len(keys), err)
+	}
+}
+
+// TestCluster loses the leader of three servers, and then all but one.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c := StartCluster(t, 1)
+	leader := c.WaitLeader(t)
+	c.Agent.Put(t, "k", "v")
+	if err := leader.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	next := c.WaitLeader(t)
+	if next == leader {
+		t.Fatal("a frozen server leads")
+	}
+	next.Kill()
+	rest := c.Followers(next)
+	if rest[0] == leader {
+		slices.Reverse(rest)
+	}
+	if _, _, err := rest[0].Client.KV().Get("k", &api.QueryOptions{RequireConsistent: true}); err == nil {
+		t.Error("one of three servers leads")
+	}
+	if err := next.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.WaitLeader(t)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		p, _, err := next.Client.KV().Get("k", &api.QueryOptions{AllowStale: true})
+		if p != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the key is not on the server that was away: %v", err)
+		}
 	}
 }

@@ -41,7 +41,7 @@ type Options struct {
 	LiftLimits bool
 }
 
-// A Server is a Consul agent that serves as its own server.
+// A Server is a Consul agent that serves as its own server, or belongs to a [Cluster].
 type Server struct {
 	Addr      string // host:port of the API
 	HTTPSAddr string // host:port of the API over TLS; "" without Options.TLS
@@ -55,6 +55,7 @@ type Server struct {
 	dir     string
 	ports   ports
 	cmd     *exec.Cmd
+	cluster *Cluster // nil for one that is its own server
 }
 
 type ports struct{ http, https, server, lan, wan int }
@@ -88,28 +89,21 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, &missingError{err}
 	}
-	if o.Node == "" {
-		o.Node = "agent"
-	}
-	dir, err := os.MkdirTemp("", "consultest-")
+	s, err := newServer(binary, o)
 	if err != nil {
 		return nil, err
-	}
-	s := &Server{options: o, binary: binary, dir: dir}
-	if o.ACL {
-		s.Token = "10000000-0000-4000-8000-000000000001"
 	}
 	if o.TLS {
 		err = s.writeCertificates()
 	}
-	for attempt := 0; err == nil && attempt < 5; attempt++ { // another process may take a port that was free a moment ago
-		if err = s.choosePorts(); err != nil {
+	for attempt := 0; err == nil && attempt < attempts; attempt++ { // another process may take a port that was free a moment ago
+		if err = s.choosePorts(map[int]bool{}); err != nil {
 			break
 		}
 		if err = s.Start(ctx); err == nil {
 			return s, nil
 		}
-		if !strings.Contains(err.Error(), "address already in use") {
+		if !portTaken(err) {
 			break
 		}
 		err = nil
@@ -121,8 +115,29 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	return nil, err
 }
 
-func (s *Server) choosePorts() error {
-	taken := map[int]bool{}
+// attempts is how often a start is tried again that meets a port in use.
+const attempts = 5
+
+func portTaken(err error) bool { return strings.Contains(err.Error(), "address already in use") }
+
+// newServer makes a Server with a folder of its own that has no ports yet.
+func newServer(binary string, o Options) (*Server, error) {
+	if o.Node == "" {
+		o.Node = "agent"
+	}
+	dir, err := os.MkdirTemp("", "consultest-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, binary: binary, dir: dir}
+	if o.ACL {
+		s.Token = "10000000-0000-4000-8000-000000000001"
+	}
+	return s, nil
+}
+
+// choosePorts finds ports that are free and not taken, and takes them.
+func (s *Server) choosePorts(taken map[int]bool) error {
 	for _, p := range []*int{&s.ports.http, &s.ports.https, &s.ports.server, &s.ports.lan, &s.ports.wan} {
 		port, err := freePort(taken)
 		if err != nil {
@@ -162,7 +177,8 @@ func freePort(taken map[int]bool) (int, error) {
 	return 0, errors.New("no free port on 127.0.0.1")
 }
 
-// Start starts the agent again after Stop or Kill, on the same ports and with the same configuration.
+// Start starts the agent again after Stop or Kill, on the same ports and with the same configuration. It waits until the
+// agent is ready, a member of a cluster only until it serves its API: whether there is a leader then depends on others.
 func (s *Server) Start(ctx context.Context) error {
 	config := filepath.Join(s.dir, "agent.hcl")
 	if err := os.WriteFile(config, []byte(s.config()), 0o600); err != nil {
@@ -208,7 +224,10 @@ func (s *Server) config() string {
 	} else {
 		b.WriteString("disable_host_node_id = true\n")
 	}
-	if s.options.Persist {
+	switch {
+	case s.cluster != nil:
+		b.WriteString(s.cluster.config(s))
+	case s.options.Persist:
 		b.WriteString("server = true\nbootstrap_expect = 1\nperformance { raft_multiplier = 1 }\n")
 	}
 	if s.options.ACL {
@@ -221,7 +240,8 @@ func (s *Server) config() string {
 	return b.String()
 }
 
-// waitReady waits until the agent is the leader and its own service has passing checks.
+// waitReady waits until the agent is the leader and its own service has passing checks, or until it serves its API if it
+// belongs to a cluster.
 func (s *Server) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -229,7 +249,10 @@ func (s *Server) waitReady(ctx context.Context) error {
 		if s.exited() {
 			return fmt.Errorf("consul ended at once: %s", s.logTail())
 		}
-		leader, _ := s.Client.Status().Leader()
+		leader, err := s.Client.Status().LeaderWithQueryOptions((&api.QueryOptions{}).WithContext(ctx))
+		if _, refused := errors.AsType[api.StatusError](err); s.cluster != nil && (err == nil || refused) {
+			return nil
+		}
 		if leader != "" {
 			entries, _, err := s.Client.Health().Service("consul", "", true, (&api.QueryOptions{}).WithContext(ctx))
 			if err == nil && len(entries) > 0 {
