@@ -2,7 +2,6 @@ package funcs
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -96,30 +95,7 @@ func (r *reference) set(mark rune, part string) error {
 	if err := onlyWord(part, "-=&", "options"); err != nil {
 		return err
 	}
-	return r.setOptions(part)
-}
-
-func (r *reference) setOptions(text string) error {
-	values, err := url.ParseQuery(text)
-	if err != nil {
-		return err
-	}
-	for name := range values {
-		value := values.Get(name)
-		switch name {
-		case "ns":
-			r.Namespace = value
-		case "partition":
-			r.Partition = value
-		case "peer":
-			r.Peer = value
-		case "sameness-group":
-			r.SamenessGroup = value
-		default:
-			return fmt.Errorf("unknown option %s: there are ns, partition, peer and sameness-group", quote(name))
-		}
-	}
-	return nil
+	return r.SetOptions(part)
 }
 
 // onlyWord checks that text holds nothing but ASCII letters, digits, "_" and the characters in also.

@@ -12,6 +12,7 @@ package watch
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -65,6 +66,31 @@ func (s Scope) suffix() string {
 		out += "@" + s.Datacenter
 	}
 	return out
+}
+
+// SetOptions takes over what text says, NAME=VALUE pairs joined by "&" as they follow "?" in a template's query. The names are
+// ns, partition, peer and sameness-group; another one is an error.
+func (s *Scope) SetOptions(text string) error {
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		return err
+	}
+	for name := range values {
+		value := values.Get(name)
+		switch name {
+		case "ns":
+			s.Namespace = value
+		case "partition":
+			s.Partition = value
+		case "peer":
+			s.Peer = value
+		case "sameness-group":
+			s.SamenessGroup = value
+		default:
+			return fmt.Errorf("unknown option %.120q: there are ns, partition, peer and sameness-group", name)
+		}
+	}
+	return nil
 }
 
 // Key asks for one key of the key-value store. Its answer is a *[KeyPair], nil when there is no such key.

@@ -9,7 +9,6 @@ package environ
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"text/template"
@@ -133,26 +132,8 @@ func (s Service) compile() (out service, err error) {
 // parseScope reads the options and the datacenter of a query.
 func parseScope(options, datacenter string) (watch.Scope, error) {
 	scope := watch.Scope{Datacenter: datacenter}
-	values, err := url.ParseQuery(options)
-	if err != nil {
-		return scope, err
-	}
-	for name := range values {
-		value := values.Get(name)
-		switch name {
-		case "ns":
-			scope.Namespace = value
-		case "partition":
-			scope.Partition = value
-		case "peer":
-			scope.Peer = value
-		case "sameness-group":
-			scope.SamenessGroup = value
-		default:
-			return scope, fmt.Errorf("unknown option %q: there are ns, partition, peer and sameness-group", name)
-		}
-	}
-	return scope, nil
+	err := scope.SetOptions(options)
+	return scope, err
 }
 
 // expandPath fills in {{ env "NAME" }}. A variable that is not set is an error, since a shorter path would read other keys.
