@@ -13,9 +13,11 @@ template {
   # The new file is tried before it replaces the old one: a broken one never does.
   check = "nginx -t -q -c \"$LICTOR_STAGED\""
 
-  # Runs after the file has changed, and again until it succeeds.
-  command         = "systemctl reload nginx"
+  # Runs after the file has changed. "systemctl reload nginx" would do it too, and never fail; this one fails when nginx goes
+  # on with what it had. Then the previous file comes back.
+  command         = "./reload.sh /run/nginx.pid /var/log/nginx/error.log"
   command_timeout = "30s"
+  rollback        = true
 
   # Many changes at once are one reload: wait until nothing has changed for 1 s, at most 10 s.
   wait {
