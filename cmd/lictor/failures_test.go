@@ -264,19 +264,16 @@ template {
 			_ = exec.Command("kill", "-KILL", strings.Fields(pid)[0]).Run() // its workers end with it
 		}
 	})
-	serves := func(want string) {
-		t.Helper()
-		eventually(t, "HAProxy answers "+want, func() bool { return get("http://127.0.0.1:"+port) == want })
-	}
-	serves("limit 100")
+	url := "http://127.0.0.1:" + port
+	answers(t, url, "limit 100")
 	s.Put(t, "maxconn", "one hundred")
 	d.waitPrinted("check failed", 1)
-	serves("limit 100")
+	answers(t, url, "limit 100")
 	if !strings.Contains(read(t, dir, "haproxy.cfg"), "maxconn 100\n") || !strings.Contains(read(t, dir, "haproxy.cfg.rejected"), "one hundred") {
 		t.Error("the bad configuration is in place, or was not kept for a look")
 	}
 	s.Put(t, "maxconn", "200")
-	serves("limit 200")
+	answers(t, url, "limit 200")
 }
 
 // freePort finds a port that nobody listens on now.
@@ -287,6 +284,18 @@ func freePort(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// takenPort is a port that somebody else listens on until the test ends.
+func takenPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return port
 }
@@ -316,18 +325,19 @@ func get(url string) string {
 	return string(b)
 }
 
+// answers waits until a server answers with want.
+func answers(t *testing.T, url, want string) {
+	t.Helper()
+	eventually(t, url+" answers "+want, func() bool { return get(url) == want })
+}
+
 // HAProxy's own check can't see that a port is taken: only the reload finds out, and the previous files come back.
 func TestReloadThatHAProxyRefusesIsRolledBack(t *testing.T) {
 	t.Parallel()
 	needs(t, "haproxy")
 	s := consultest.Start(t, consultest.Options{})
 	port := freePort(t)
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
+	taken := takenPort(t)
 	s.Put(t, "maxconn", "100")
 	s.Put(t, "port", port)
 	dir := t.TempDir()
@@ -352,19 +362,16 @@ template {
 			_ = exec.Command("kill", "-KILL", pid).Run()
 		}
 	})
-	serves := func(want string) {
-		t.Helper()
-		eventually(t, "HAProxy answers "+want, func() bool { return get("http://127.0.0.1:"+port) == want })
-	}
-	serves("limit 100")
-	s.Put(t, "port", takenPort)
+	url := "http://127.0.0.1:" + port
+	answers(t, url, "limit 100")
+	s.Put(t, "port", taken)
 	d.waitPrinted("the previous files are back", 1)
-	serves("limit 100")
+	answers(t, url, "limit 100")
 	d.file("note", "port "+port+"\n") // the other file of the group is back as well
-	if rejected := read(t, dir, "haproxy.cfg.rejected"); !strings.Contains(rejected, takenPort) {
+	if rejected := read(t, dir, "haproxy.cfg.rejected"); !strings.Contains(rejected, taken) {
 		t.Errorf("what was rejected is not kept: %q", rejected)
 	}
 	s.Put(t, "port", port)
 	s.Put(t, "maxconn", "300")
-	serves("limit 300")
+	answers(t, url, "limit 300")
 }
