@@ -254,7 +254,7 @@ func TestBadValueDoesNotReachHAProxy(t *testing.T) {
 template {
   source      = "haproxy.ctmpl"
   destination = "haproxy.cfg"
-  check       = "haproxy -c -q -f {{.Staged}}"
+  check       = "haproxy -c -f {{.Staged}}"
   command     = "kill -USR2 $(cat DIR/haproxy.pid) || haproxy -W -D -p DIR/haproxy.pid -f DIR/haproxy.cfg"
   rollback    = true
 }`, "DIR", dir))
@@ -271,6 +271,9 @@ template {
 	answers(t, url, "limit 100")
 	if !strings.Contains(read(t, dir, "haproxy.cfg"), "maxconn 100\n") || !strings.Contains(read(t, dir, "haproxy.cfg.rejected"), "one hundred") {
 		t.Error("the bad configuration is in place, or was not kept for a look")
+	}
+	if !strings.Contains(d.printed(), "cannot handle unexpected argument") {
+		t.Error("the log does not have the reason, which is what HAProxy says")
 	}
 	s.Put(t, "maxconn", "200")
 	answers(t, url, "limit 200")
@@ -347,7 +350,7 @@ template {
   source       = "haproxy.ctmpl"
   destination  = "haproxy.cfg"
   commit_group = "haproxy"
-  check        = "haproxy -c -q -f {{.Staged}}"
+  check        = "haproxy -c -f {{.Staged}}"
   command      = "haproxy -D -p DIR/haproxy.pid -f DIR/haproxy.cfg -sf $(cat DIR/haproxy.pid 2>/dev/null)"
   rollback     = true
 }
