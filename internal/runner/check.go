@@ -20,6 +20,7 @@ func (r *Runner) beginChecks(g *Group) error {
 		if j.Check == nil {
 			continue
 		}
+		r.warnOfBlindSpots(g)
 		if g.checked == "" {
 			folder, err := os.MkdirTemp("", "lictor-staged-")
 			if err != nil {

@@ -79,6 +79,7 @@ type Group struct {
 	// Rollback brings the previous files back when a command fails, and runs the commands again.
 	Rollback bool
 
+	blind     bool // it was said that its checks do not see all that is staged
 	committed bool // all its jobs are at their destinations, for the first time
 	stands    bool // its first content was refused, and its files are those of an earlier run
 	fresh     bool // a job has a new output since the last attempt to commit
