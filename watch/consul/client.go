@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -116,7 +115,7 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 		return reply{}, err
 	}
 	limit := c.limit(r)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, silence(limit))
 	defer cancel()
 	req, err := c.request(ctx, r)
 	if err != nil {
@@ -225,7 +224,7 @@ func (c *client) probe(ctx context.Context) error {
 	if c.probed {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, fmt.Errorf("no answer within 30s"))
+	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, silence(30*time.Second))
 	defer cancel()
 	req, err := c.request(ctx, call{path: "status/leader"})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"lictor/watch"
 )
@@ -19,6 +20,11 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string { return e.text }
+
+// A silence is how long a call was left without an answer.
+type silence time.Duration
+
+func (s silence) Error() string { return "no answer within " + time.Duration(s).String() }
 
 // denied tells whether err says that our token may not read something.
 func denied(err error) bool { return hasStatus(err, http.StatusForbidden) }

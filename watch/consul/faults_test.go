@@ -192,15 +192,29 @@ func TestSilentPeer(t *testing.T) {
 	server.Put(t, "k", "v")
 	q := watch.Key{Path: "k"}
 	const wait = time.Second
-	w := follow(t, open(t, Config{Address: server.Addr, Wait: wait}), watch.Set{q: {}})
+	all := watch.Set{q: {}}
+	for i := range 5 { // Consul may answer these out of its event stream
+		all.Add(watch.Service{Name: fmt.Sprint("silent-", i)})
+	}
+	w := follow(t, open(t, Config{Address: server.Addr, Wait: wait}), all)
 	valueIs(t, w, "k", "v")
+	eventually(t, func() string {
+		for q := range all {
+			if _, ok := w.Get(q); !ok {
+				return fmt.Sprintf("no answer to %s", q)
+			}
+		}
+		return ""
+	})
 	if err := server.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	begin := time.Now()
 	eventually(t, func() string {
-		if err := w.Err(q); err == nil || !strings.Contains(err.Error(), "no answer within") {
-			return fmt.Sprintf("the error is %v", err)
+		for q := range all {
+			if err := w.Err(q); err == nil || !strings.Contains(err.Error(), "no answer within") {
+				return fmt.Sprintf("the error of %s is %v", q, err)
+			}
 		}
 		return ""
 	})

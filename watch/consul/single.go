@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -87,11 +88,20 @@ func (s *streams) restart() {
 
 // canary holds a query open that Consul does not answer out of its event stream and that nothing ever changes: checks of a
 // state that does not exist. When it ends before its time, the server was restored, or the connection to it lost, and
-// streamed queries start over.
+// streamed queries start over. When the server has gone silent they notice so themselves, and start over once it answers:
+// started over before, they would be silent for as long again before anybody is told.
 func (p *planner) canary(ctx context.Context) {
 	e := endpoint{path: "health/state/none", decode: func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }}
+	restart := func(err error) {
+		p.log.Debug("consul was restored or lost, queries on services start over", "error", err)
+		p.streams.restart()
+	}
+	silent := false // whether the server was, when it was last asked
 	for ctx.Err() == nil {
 		r, err := p.read(ctx, e, p.readMode(), 0)
+		if err == nil && silent {
+			restart(nil)
+		}
 		for err == nil {
 			before, begin := r.index, time.Now()
 			r, err = p.read(ctx, e, p.readMode(), before)
@@ -102,8 +112,9 @@ func (p *planner) canary(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		p.log.Debug("consul was restored or lost, queries on services start over", "error", err)
-		p.streams.restart()
+		if _, silent = errors.AsType[silence](err); !silent {
+			restart(err)
+		}
 		sleep(ctx, time.Second)
 	}
 }
