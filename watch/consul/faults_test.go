@@ -163,7 +163,7 @@ func TestTooManyConnections(t *testing.T) {
 	for i := range 50 {
 		valueIs(t, w, fmt.Sprintf("limit-%d/k", i), "new")
 	}
-	if n := strings.Count(log.String(), "429"); n != 1 {
+	if n := strings.Count(log.String(), "(429)"); n != 1 {
 		t.Errorf("429 was logged %d times, want once:\n%s", n, log)
 	}
 }
