@@ -33,6 +33,10 @@ func (s *Staged) setAttributes(old *os.File) error {
 	if err != nil {
 		return err
 	}
+	if s.elsewhere() {
+		s.mode = 0o600 // it is for checking only, and the folder doesn't keep anybody out as the destination's may
+		return s.setMode()
+	}
 	kept, err := s.setOwner(uid, gid, mode)
 	if err != nil {
 		return err

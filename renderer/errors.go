@@ -24,9 +24,12 @@ func (f File) explain(err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		hint = "; make room there, the old file is untouched"
+		hint = "; make room there"
 	case errors.Is(err, unix.EROFS):
 		hint = "; mount it writable, or choose another destination"
+		if f.InPlace && f.Backup {
+			hint = "; mount it writable, or leave backup out"
+		}
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM) && errors.As(err, new(*fs.PathError)) && f.User == "" && f.Group == "":
 		hint = fmt.Sprintf("; user %d needs to enter and write to the folder (look at its mode, sticky bit, access list, lsattr and SELinux label)", os.Geteuid())
 	case errors.Is(err, unix.EXDEV):

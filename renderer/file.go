@@ -124,21 +124,33 @@ func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error)
 // replaceable says why what is at the destination can not be replaced by a file, if it can't.
 func (f File) replaceable(dir *folder, name string, info unix.Stat_t) error {
 	if info.Mode&unix.S_IFMT != unix.S_IFREG {
-		return fmt.Errorf("is a %s, and must be a regular file, or not there yet", typeName(info.Mode))
+		return notAFile(info.Mode)
 	}
-	if f.User == "" {
-		parent, err := dir.stat("")
-		if err != nil {
-			return err
-		}
-		if !trusted(info.Uid, parent) {
-			return fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it, or set user", info.Uid)
-		}
+	parent, err := dir.stat("")
+	if err != nil {
+		return err
+	}
+	if !trusted(info.Uid, parent) && !f.givenTo(info.Uid) {
+		return fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it, or set user and leave out in_place", info.Uid)
 	}
 	if !f.InPlace && dir.isMountPoint(name) {
 		return errMountPoint
 	}
 	return nil
+}
+
+// givenTo tells whether an untrusted owner of an existing file does no harm: the content is for that user anyway, or the
+// file is going to be replaced by one of another user. What is written in place may be read by who has it open.
+func (f File) givenTo(owner uint32) bool {
+	if f.User == "" {
+		return false
+	}
+	uid, _, err := f.owner(nil)
+	return !f.InPlace || err == nil && uid == int(owner)
+}
+
+func notAFile(mode uint32) error {
+	return fmt.Errorf("is a %s, and must be a regular file, or not there yet", typeName(mode))
 }
 
 func typeName(mode uint32) string {

@@ -137,14 +137,19 @@ func (d *folder) link(from, to string) error {
 // remove removes the entry, which is no folder. That it is gone already is no error.
 func (d *folder) remove(name string) error {
 	err := d.do("remove", name, func() error { return unix.Unlinkat(d.fd, name, 0) })
+	if errors.Is(err, unix.EROFS) { // which a read-only file system says without looking
+		if _, gone := d.stat(name); errors.Is(gone, fs.ErrNotExist) {
+			return nil
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
 }
 
-// sync makes the folder's entries survive a power cut. File systems that have no such thing, and folders that may be
-// entered but not read, are passed over.
+// sync makes the folder's entries survive a power cut. File systems that have no such thing or are read-only, and folders
+// that may be entered but not read, are passed over.
 func (d *folder) sync() error {
 	err := d.do("sync", "", func() error {
 		fd, err := unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -154,7 +159,7 @@ func (d *folder) sync() error {
 		defer unix.Close(fd)
 		return unix.Fsync(fd)
 	})
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) || unwritable(err) {
 		return nil
 	}
 	return err

@@ -21,6 +21,7 @@ type Group struct {
 	path     string // of the state file, "" for none
 	state    state
 	warnings []string
+	told     bool    // that something can't be kept
 	faults   *faults // tests only
 }
 
@@ -32,9 +33,13 @@ func (g *Group) Owed() bool { return g.state.Rendered != g.state.Applied }
 func (g *Group) Rendered() string { return g.state.Rendered }
 
 // CanRollback tells whether there is something that Rollback would bring back: where there was no file at all, it would only take
-// away what there is now, and the service may just not have been started yet.
+// away what there is now, and the service may just not have been started yet. Where one file can't come back, since nothing
+// could be kept beside it, none does.
 func (g *Group) CanRollback() bool {
-	return slices.ContainsFunc(g.state.Members, func(m *member) bool { return m.Previous == aFile })
+	has := func(k kept) bool {
+		return slices.ContainsFunc(g.state.Members, func(m *member) bool { return m.Previous == k })
+	}
+	return has(aFile) && !has(lost)
 }
 
 // Rejected tells whether these are, file by file, contents that were rolled back. Committing them again would only end
@@ -87,6 +92,7 @@ func (g *Group) Commit(files []*Staged) error {
 		if err := s.dir.sync(); err != nil {
 			s.warn("%s is in place, but may not survive a power cut: %v", s.file.Path, err)
 		}
+		s.forgetOlder()
 	}
 	g.finish()
 	return nil
@@ -121,7 +127,27 @@ func (g *Group) begin(files []*Staged) error {
 	}
 	g.state.Phase = committing
 	g.state.Next = hex.EncodeToString(next.Sum(nil))
-	return g.save()
+	err := g.save()
+	i := slices.IndexFunc(files, (*Staged).elsewhere)
+	if i >= 0 && unwritable(err) {
+		g.path, err = "", nil
+	}
+	if i >= 0 && !g.told && g.find(files[i].target()).Undo == lost {
+		g.told = true
+		g.warnUnkept(files[i])
+	}
+	if err != nil {
+		g.state.Phase = idle // what was not noted need not be settled, and would hardly be
+	}
+	return err
+}
+
+func (g *Group) warnUnkept(s *Staged) {
+	more := ""
+	if g.path == "" {
+		more = ", which won't know of an owed reload either"
+	}
+	g.warn("nothing can be kept beside %s, since no file can be made in its folder: it is not rolled back, and a crash while it is written is not mended by the next start%s", s.file.Path, more)
 }
 
 // undo takes back the commit under way, whatever there is of it.
@@ -135,7 +161,7 @@ func (g *Group) undo() error {
 		}
 	}
 	for _, m := range g.state.Members {
-		m.Next, m.Undo = "", nothing
+		m.Next, m.Undo, m.held = "", nothing, nil
 	}
 	return g.settle()
 }
@@ -149,7 +175,7 @@ func (g *Group) finish() {
 		if err := m.promote(g.faults); err != nil {
 			g.warn("a hidden file is left beside %s: %v", m.Path, err)
 		}
-		m.Hash, m.Next, m.Undo, m.Rejected = m.Next, "", nothing, ""
+		m.Hash, m.Next, m.Undo, m.Rejected, m.held = m.Next, "", nothing, "", nil
 	}
 	g.state.Rendered = g.state.Next
 	if err := g.settle(); err != nil {
@@ -160,6 +186,7 @@ func (g *Group) finish() {
 // settle notes that nothing is under way.
 func (g *Group) settle() error {
 	if g.state.Phase == idle {
+		g.state.durable = false
 		return nil // it was never said to be
 	}
 	g.state.Phase, g.state.Next = idle, ""
@@ -201,6 +228,11 @@ func (g *Group) Rollback() error {
 		}
 		if !g.CanRollback() {
 			return errors.New("there are no previous contents to go back to")
+		}
+		for _, m := range g.state.Members {
+			if err := m.canRollBack(g.faults); err != nil {
+				return fmt.Errorf("can't roll back: %w", err)
+			}
 		}
 		g.state.Phase, g.state.durable = rollingBack, true
 		if err := g.save(); err != nil {

@@ -1,16 +1,42 @@
 package renderer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// overwrite writes the staged content into the destination's existing file. Space is reserved and the file checked
-// before the first byte changes; when writing fails all the same, the old content is put back.
+// An access is who a file belongs to and what who may do with it.
+type access struct {
+	uid, gid int
+	mode     uint32
+}
+
+func accessOf(f *os.File) (access, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(int(f.Fd()), &st)
+	return access{int(st.Uid), int(st.Gid), st.Mode & 0o7777}, err
+}
+
+// until is what a file has to have while its content changes, and its access from before to after: nobody may read it
+// who may not both before and after. Where the owner changes it is ours alone meanwhile.
+func (before access) until(after access) access {
+	a := access{before.uid, before.gid, before.mode & (after.mode | 0o600)}
+	if before.gid != after.gid {
+		a.mode &^= unix.S_ISGID | 0o070
+	}
+	if before.uid != after.uid {
+		a.uid, a.mode = os.Geteuid(), a.mode&0o600
+	}
+	return a
+}
+
+// overwrite writes the staged content into the destination's existing file.
 func (s *Staged) overwrite() error {
 	f, err := s.dir.open(s.name, unix.O_RDWR)
 	if err != nil {
@@ -24,44 +50,98 @@ func (s *Staged) overwrite() error {
 	if st.Ino != s.old.Ino || st.Dev != s.old.Dev {
 		return errors.New("was replaced by somebody else meanwhile; it is left alone")
 	}
-	if err := s.ownInPlace(f, st); err != nil {
-		return err
-	}
-	old, err := io.ReadAll(f)
-	if err != nil {
-		return err
-	}
-	if err = s.dir.rewrite(s.name, f, st.Size, s.content); err == nil {
-		return nil
-	}
-	if undo := s.dir.rewrite(s.name, f, int64(len(s.content)), old); undo != nil {
-		return fmt.Errorf("%w; and putting the old content back failed too, the file is damaged: %w", err, undo)
-	}
-	return err
-}
-
-// ownInPlace applies the owner and mode that were asked for to the open destination.
-func (s *Staged) ownInPlace(f *os.File, st unix.Stat_t) error {
 	uid, gid, err := s.file.owner(&st)
 	if err != nil {
 		return err
 	}
-	if uid != int(st.Uid) || gid != int(st.Gid) {
-		if err := s.dir.do("chown", s.name, func() error { return unix.Fchown(int(f.Fd()), uid, gid) }); err != nil {
+	after := access{uid, gid, unixMode(s.file.Mode)}
+	if after.mode == 0 {
+		after.mode = st.Mode & 0o7777
+	}
+	return s.dir.overwrite(s.name, f, s.content, after)
+}
+
+// overwrite gives an open file a content and an access. After an error it has those that it had, unless the error says
+// otherwise.
+func (d *folder) overwrite(name string, f *os.File, content []byte, after access) error {
+	before, err := accessOf(f)
+	if err != nil {
+		return err
+	}
+	old, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(old, content) {
+		return d.setAccess(name, f, after)
+	}
+	meanwhile := before.until(after)
+	err = d.setAccess(name, f, meanwhile)
+	if err == nil {
+		if err = d.put(name, f, meanwhile, content, after); err == nil {
+			return nil
+		}
+		if undo := d.put(name, f, meanwhile, old, meanwhile); undo != nil {
+			return fmt.Errorf("%w; and putting the old content back failed too, the file is damaged: %w", err, undo)
+		}
+	}
+	if undo := d.setAccess(name, f, before); undo != nil {
+		return fmt.Errorf("%w; and putting the old owner and mode back failed too: %w", err, undo)
+	}
+	return err
+}
+
+// put writes a content into an open file that has one access meanwhile and another in the end.
+func (d *folder) put(name string, f *os.File, meanwhile access, content []byte, after access) error {
+	if err := d.setAccess(name, f, meanwhile); err != nil {
+		return err
+	}
+	if err := d.rewrite(name, f, content); err != nil {
+		return err
+	}
+	return d.setAccess(name, f, after)
+}
+
+// setAccess changes an open file's access where it is another, without letting anybody in on the way.
+func (d *folder) setAccess(name string, f *os.File, to access) error {
+	has, err := accessOf(f)
+	if err != nil {
+		return err
+	}
+	fd := int(f.Fd())
+	chmod := func(mode uint32) error {
+		if mode == has.mode {
+			return nil
+		}
+		err := d.do("chmod", name, func() error { return unix.Fchmod(fd, mode) })
+		if errors.Is(err, unix.EPERM) && has.mode == mode&^setIDBits {
+			return nil // the system took these bits from somebody else's file when we wrote into it
+		}
+		return err
+	}
+	if has.uid != to.uid || has.gid != to.gid {
+		if err := chmod(has.mode & to.mode &^ setIDBits); err != nil {
+			return err
+		}
+		if err := d.do("chown", name, func() error { return unix.Fchown(fd, to.uid, to.gid) }); err != nil {
+			return err
+		}
+		if has, err = accessOf(f); err != nil {
 			return err
 		}
 	}
-	mode := unixMode(s.file.Mode)
-	if mode == 0 || mode == st.Mode&0o7777 {
-		return nil
-	}
-	return s.dir.do("chmod", s.name, func() error { return unix.Fchmod(int(f.Fd()), mode) })
+	return chmod(to.mode)
 }
 
-// rewrite replaces the whole content of an open file of the size given, and makes it durable.
-func (d *folder) rewrite(name string, f *os.File, size int64, content []byte) error {
+// rewrite replaces the whole content of an open file, and makes it durable. Space is reserved before the first byte
+// changes.
+func (d *folder) rewrite(name string, f *os.File, content []byte) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
 	length := int64(len(content))
-	if length > size {
+	if length > info.Size() {
 		err := d.do("allocate", name, func() error {
 			return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, length)
 		})

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +35,9 @@ func (d *folder) keepVisible(name, as string, inPlace bool) error {
 
 // restore brings back to name what was kept as kept. There is nothing to do when kept is gone: it was done before.
 func (d *folder) restore(name, kept string, inPlace bool) error {
+	if _, err := d.stat(kept); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if inPlace {
 		err := d.restoreInPlace(name, kept)
 		if err == nil {
@@ -45,7 +47,7 @@ func (d *folder) restore(name, kept string, inPlace bool) error {
 			return err
 		}
 	}
-	if err := d.rename(kept, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.rename(kept, name); err != nil {
 		return err
 	}
 	return d.remove(kept) // the rename does nothing when both are names of one file
@@ -66,28 +68,19 @@ func (d *folder) restoreInPlace(name, kept string) error {
 	if err != nil {
 		return err
 	}
-	info, err := dst.Stat()
+	was, err := accessOf(src)
 	if err != nil {
 		return err
 	}
-	if same, err := hasContent(dst, info.Size(), content); same || err != nil {
-		return err
+	err = d.overwrite(name, dst, content, was)
+	if errors.Is(err, unix.EPERM) { // a file that is somebody else's: then the copy isn't theirs, and we didn't change that either
+		has, err := accessOf(dst)
+		if err != nil {
+			return err
+		}
+		return d.overwrite(name, dst, content, has)
 	}
-	return errors.Join(d.rewrite(name, dst, info.Size(), content), copyOwner(src, dst))
-}
-
-// copyOwner gives one open file the owner and mode of another.
-func copyOwner(from, to *os.File) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(int(from.Fd()), &st); err != nil {
-		return err
-	}
-	mode := st.Mode & 0o7777
-	err := unix.Fchown(int(to.Fd()), int(st.Uid), int(st.Gid))
-	if errors.Is(err, unix.EPERM) {
-		return nil // neither did we change it then
-	}
-	return errors.Join(err, unix.Fchmod(int(to.Fd()), mode))
+	return err
 }
 
 // copy makes a durable copy of one entry under another name, with its owner and mode. There must be nothing under that

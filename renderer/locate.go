@@ -113,6 +113,10 @@ func (d *folder) follow(name string, link unix.Stat_t, todo []string) (*folder, 
 	if !trusted(link.Uid, parent) {
 		return d, nil, fmt.Errorf("%s/%s is a symbolic link of user %d in a directory that anybody may write to, and is not followed; remove it if it is not meant", d.path, name, link.Uid)
 	}
+	var end unix.Stat_t // a link in /proc, as /dev/stdout is one, says no name where what it leads to has none
+	if err := unix.Fstatat(d.fd, name, &end, 0); err == nil && end.Mode&unix.S_IFMT != unix.S_IFREG && end.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return d, nil, notAFile(end.Mode)
+	}
 	target, err := d.readlink(name)
 	if err != nil {
 		return d, nil, err

@@ -1,6 +1,7 @@
 package renderer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,14 @@ type member struct {
 	Previous kept `json:"previous,omitempty"`
 	// Rejected is the hash of the content that was rolled back last, until another one is committed.
 	Rejected string `json:"rejected,omitempty"`
+
+	held *held // what the commit under way writes over, where Undo is lost
+}
+
+// held is what a file was like, in memory.
+type held struct {
+	content []byte
+	access  access
 }
 
 // kept says what is kept of an earlier state of a file.
@@ -35,6 +44,7 @@ const (
 	nothing kept = ""       // there is no way back
 	aFile   kept = "file"   // the file, as .NAME.lictor-undo or .NAME.lictor-previous
 	absence kept = "absent" // there was no file
+	lost    kept = "lost"   // there was a file, beside which nothing could be kept; there is a way back only as long as we live
 )
 
 // at does something in the member's folder. A folder that is gone has nothing that could be undone.
@@ -52,12 +62,42 @@ func (m *member) at(faults *faults, do func(d *folder, name string) error) error
 
 // keepUndo keeps what is at the destination for undo.
 func (m *member) keepUndo(s *Staged) error {
+	if s.elsewhere() {
+		m.Undo = lost
+		return m.hold(s)
+	}
 	err := s.dir.keep(s.name, hiddenName(s.name, "undo"), s.file.InPlace)
 	m.Undo = aFile
 	if errors.Is(err, fs.ErrNotExist) {
 		m.Undo, err = absence, nil
 	}
 	return err
+}
+
+// hold keeps what is at the destination in memory.
+func (m *member) hold(s *Staged) error {
+	f, err := s.dir.open(s.name, unix.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	was, err := accessOf(f)
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(f)
+	m.held = &held{content, was}
+	return err
+}
+
+// unhold puts what is held back to the destination.
+func (m *member) unhold(d *folder, name string) error {
+	f, err := d.open(name, unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.overwrite(name, f, m.held.content, m.held.access)
 }
 
 // isNext tells whether the destination has the content that is being committed.
@@ -74,9 +114,14 @@ func (m *member) undo(faults *faults) error {
 	return m.at(faults, func(d *folder, name string) error {
 		undo := hiddenName(name, "undo")
 		ours, err := d.hasHash(name, m.Next)
+		if err == nil {
+			err = d.restore(name+".bak", hiddenName(name, "older"), false)
+		}
 		switch {
 		case err != nil:
 			return err
+		case m.held != nil:
+			return m.unhold(d, name)
 		case m.Undo == aFile && (ours || m.InPlace):
 			return errors.Join(d.restore(name, undo, m.InPlace), d.sync())
 		case m.Undo == absence && ours:
@@ -98,11 +143,31 @@ func (m *member) promote(faults *faults) error {
 			return d.remove(undo)
 		}
 		m.Previous = m.Undo
+		if m.Undo == lost {
+			return nil
+		}
 		if err := d.rename(undo, hiddenName(name, "previous")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
 	})
+}
+
+// canRollBack is an error where rollBack could not begin.
+func (m *member) canRollBack(faults *faults) error {
+	if m.Previous != aFile {
+		return nil
+	}
+	there := false
+	err := m.at(faults, func(d *folder, name string) error {
+		_, err := d.stat(hiddenName(name, "previous"))
+		there = err == nil
+		return err
+	})
+	if !there && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+		return fmt.Errorf("the previous content of %s is gone: somebody has removed it", m.Path)
+	}
+	return err
 }
 
 // rollBack brings back the previous content, and keeps the present one as NAME.rejected.
@@ -120,7 +185,7 @@ func (m *member) rollBack(faults *faults) error {
 			return errors.Join(err, d.sync())
 		}
 		if _, err := d.stat(previous); errors.Is(err, fs.ErrNotExist) {
-			return nil // it is back already
+			return nil // it is back already: it was there when the rollback began
 		}
 		// What is there is torn when a crash interrupted us in bringing back the previous content in place.
 		if whole, err := d.hasHash(name, m.Hash); err != nil {
@@ -137,10 +202,11 @@ func (m *member) rollBack(faults *faults) error {
 // tidy removes the hidden files that the member's state has no use for.
 func (m *member) tidy(faults *faults) error {
 	return m.at(faults, func(d *folder, name string) error {
-		return errors.Join(
+		return cmp.Or(
 			d.removeIf(m.Undo != aFile, hiddenName(name, "undo")),
 			d.removeIf(m.Previous != aFile, hiddenName(name, "previous")),
-			d.remove(hiddenName(name, "keep")))
+			d.remove(hiddenName(name, "keep")),
+			d.remove(hiddenName(name, "older")))
 	})
 }
 

@@ -26,7 +26,7 @@ type Staged struct {
 	warnings []string
 }
 
-// Path is where the staged content can be read, by us and by whoever may read the destination.
+// Path is where the staged content can be read, by us and at most by those who may read the destination.
 func (s *Staged) Path() string { return filepath.Join(s.tempDir.path, s.temp) }
 
 // Destination is the path as it was asked for.
@@ -72,7 +72,7 @@ func (s *Staged) write(old *os.File) (err error) {
 // stageElsewhere stages in the system's folder for temporary files, as only content written in place can be: such files
 // are often mounted into a read-only system. cause is why the destination's own folder won't do.
 func (s *Staged) stageElsewhere(cause error) (err error) {
-	if !errors.Is(cause, unix.EROFS) && !errors.Is(cause, fs.ErrPermission) {
+	if !unwritable(cause) {
 		return cause
 	}
 	dir, _, err := locate(filepath.Join(os.TempDir(), "x"), missingFails, s.file.faults)
@@ -82,6 +82,14 @@ func (s *Staged) stageElsewhere(cause error) (err error) {
 	s.tempDir = dir
 	s.open, s.temp, err = dir.createTemp(s.name)
 	return err
+}
+
+// elsewhere tells whether the destination's folder can't be written to, so that nothing can be kept beside the file.
+func (s *Staged) elsewhere() bool { return s.tempDir != s.dir }
+
+// unwritable tells whether an error is about a folder in which we may not create files.
+func unwritable(err error) bool {
+	return errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission)
 }
 
 // Commit puts the staged content in place of the destination, in one step unless the file is written in place. After an
@@ -111,23 +119,34 @@ func (s *Staged) Discard() {
 		s.open.Close()
 		s.open = nil
 	}
-	if s.tempDir != s.dir {
+	if s.elsewhere() {
 		s.tempDir.close()
 	}
 	s.dir.close()
 }
 
-// backup keeps what is at the destination as NAME.bak.
+// backup keeps what is at the destination as NAME.bak, and the older NAME.bak until the commit is done.
 func (s *Staged) backup() error {
 	if !s.file.Backup {
 		return nil
 	}
-	err := s.dir.keepVisible(s.name, s.name+".bak", s.file.InPlace)
+	bak := s.name + ".bak"
+	if err := s.dir.keep(bak, hiddenName(s.name, "older"), false); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := s.dir.keepVisible(s.name, bak, s.file.InPlace)
 	if errors.Is(err, fs.ErrNotExist) {
 		s.warn("%s has no backup, since it was not there before", s.file.Path)
 		return nil
 	}
 	return err
+}
+
+// forgetOlder removes the NAME.bak that was replaced. One that stays behind is removed when this destination is staged next.
+func (s *Staged) forgetOlder() {
+	if s.file.Backup {
+		_ = s.dir.remove(hiddenName(s.name, "older"))
+	}
 }
 
 // target is the path that is written to in the end.

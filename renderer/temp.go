@@ -60,6 +60,7 @@ func (d *folder) sweep(name string, slot int) {
 	}
 	if _, err := d.stat(tempName(name, slot)); errors.Is(err, fs.ErrNotExist) && slot <= 1 {
 		_ = d.remove(hiddenName(name, "keep"))
+		_ = d.remove(hiddenName(name, "older"))
 	}
 }
 
