@@ -1,26 +1,31 @@
 package watch
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
-	"time"
 )
 
-// A cache file holds answers as they were known once, to start with while the registry is away. It is JSON: a version, and
-// for each query its kind, itself, and its answer. The values of keys are base64, since they may be any bytes.
+// A cache file holds answers as they were known once, to start with while the registry is away. It is JSON: a version, which
+// registry it is about, a hash, and for each query its kind, itself, its answer, and what guards remember. The values of keys
+// are base64, since they may be any bytes.
 
-const cacheVersion = 1
+const cacheVersion = 2
 
 type cacheFile struct {
-	Version int
-	Entries []cacheEntry
+	Version        int
+	Registry, Hash string
+	Entries        json.RawMessage // of []cacheEntry
 }
 
 type cacheEntry struct {
 	Kind          string
 	Query, Answer json.RawMessage
+	Past
 }
 
 // cached are the kinds that are kept, each with its answer. Files are not: they are as near as the cache is.
@@ -46,161 +51,172 @@ type cachedPair struct {
 	Value []byte
 }
 
-func pack(p *KeyPair) *cachedPair {
+// pack makes an answer ready for JSON.
+func pack(answer any) any {
+	switch a := answer.(type) {
+	case *KeyPair:
+		return packPair(a)
+	case []*KeyPair:
+		pairs := make([]*cachedPair, len(a))
+		for i, p := range a {
+			pairs[i] = packPair(p)
+		}
+		return pairs
+	}
+	return answer
+}
+
+func packPair(p *KeyPair) *cachedPair {
 	if p == nil {
 		return nil
 	}
 	return &cachedPair{p, []byte(p.Value)}
 }
 
+// unpack undoes pack.
+func unpack(answer any) any {
+	switch a := answer.(type) {
+	case *cachedPair:
+		return a.unpack()
+	case []*cachedPair:
+		pairs := make([]*KeyPair, len(a))
+		for i, p := range a {
+			pairs[i] = p.unpack()
+		}
+		return pairs
+	}
+	return answer
+}
+
 func (p *cachedPair) unpack() *KeyPair {
 	if p == nil {
 		return nil
 	}
-	pair := KeyPair{}
-	if p.KeyPair != nil {
-		pair = *p.KeyPair
-	}
+	pair := *p.KeyPair
 	pair.Value = string(p.Value)
 	return &pair
 }
 
-// Answers are everything that is known, but for failures, for the Fallback of a Watcher that takes this one's place. It may be
-// called from anywhere, also after Wait.
-func (w *Watcher) Answers() map[Query]any {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	known := map[Query]any{}
-	for q, e := range w.entries {
-		if _, failure := e.answer.(Failure); e.known && !failure {
-			known[q] = e.answer
-		}
-	}
-	return known
-}
-
 // WriteAnswers writes everything that is known, for a later [ReadAnswers]; what came from the fallback is still the last
-// that is known, and is written again. What it writes holds secrets: KV values among them.
-func (w *Watcher) WriteAnswers(out io.Writer) error {
+// that is known, and is written again. registry says whose answers they are. What it writes holds secrets: KV values among
+// them.
+func (w *Watcher) WriteAnswers(out io.Writer, registry string) error {
 	kinds := map[reflect.Type]string{}
 	for kind, types := range cached {
 		kinds[types.query] = kind
 	}
-	file := cacheFile{Version: cacheVersion}
-	known := w.Answers()
+	known := w.Known()
 	all := Set{}
 	for q := range known {
 		if kinds[reflect.TypeOf(q)] != "" {
 			all.Add(q)
 		}
 	}
+	entries := []cacheEntry{}
 	for _, q := range all.Sorted() {
-		answer := known[q]
-		switch a := answer.(type) {
-		case *KeyPair:
-			answer = pack(a)
-		case []*KeyPair:
-			pairs := make([]*cachedPair, len(a))
-			for i, p := range a {
-				pairs[i] = pack(p)
-			}
-			answer = pairs
-		}
-		entry := cacheEntry{Kind: kinds[reflect.TypeOf(q)]}
+		entry := cacheEntry{Kind: kinds[reflect.TypeOf(q)], Past: known[q].Past}
 		var err error
 		if entry.Query, err = json.Marshal(q); err != nil {
 			return err
 		}
-		if entry.Answer, err = json.Marshal(answer); err != nil {
+		if entry.Answer, err = json.Marshal(pack(known[q].Answer)); err != nil {
 			return err
 		}
-		file.Entries = append(file.Entries, entry)
+		if !bytes.Contains(entry.Query, notUTF8) && !bytes.Contains(entry.Answer, notUTF8) {
+			entries = append(entries, entry)
+		}
 	}
+	file := cacheFile{Version: cacheVersion, Registry: registry}
+	var err error
+	if file.Entries, err = json.Marshal(entries); err != nil {
+		return err
+	}
+	file.Hash = file.hash()
 	return json.NewEncoder(out).Encode(file)
 }
 
-// ReadAnswers reads what [Watcher.WriteAnswers] wrote, for [Watcher.Fallback].
-func ReadAnswers(in io.Reader) (map[Query]any, error) {
+// notUTF8 is what becomes of a text that JSON has no way to write. Such an entry is not kept, lest it stand for another.
+var notUTF8 = []byte(`\ufffd`)
+
+// ReadAnswers reads what [Watcher.WriteAnswers] wrote about the same registry, for [Watcher.Fallback]. Its errors follow the
+// name of the file, and never hold a part of it.
+func ReadAnswers(in io.Reader, registry string) (map[Query]Known, error) {
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, err
+	}
 	var file cacheFile
-	if err := json.NewDecoder(in).Decode(&file); err != nil {
-		return nil, fmt.Errorf("it is damaged: %w", err)
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, errors.New("is damaged: it is not what lictor writes")
 	}
-	if file.Version != cacheVersion {
-		return nil, fmt.Errorf("it is of version %d, this program reads version %d", file.Version, cacheVersion)
+	switch {
+	case file.Version != cacheVersion:
+		return nil, fmt.Errorf("is of version %d, this program reads version %d", file.Version, cacheVersion)
+	case file.Hash != file.hash():
+		return nil, errors.New("is damaged: its hash does not match")
+	case file.Registry != registry:
+		return nil, fmt.Errorf("is about another registry: %.200q, not %.200q", file.Registry, registry)
 	}
-	answers := map[Query]any{}
-	for _, entry := range file.Entries {
-		types, ok := cached[entry.Kind]
+	var entries []cacheEntry
+	if err := json.Unmarshal(file.Entries, &entries); err != nil {
+		return nil, errors.New("is damaged: its entries can't be read")
+	}
+	known := map[Query]Known{}
+	for i, entry := range entries {
+		q, answer, ok := entry.read()
 		if !ok {
-			return nil, fmt.Errorf("it is damaged: there is no kind %q", entry.Kind)
+			return nil, fmt.Errorf("is damaged: entry %d, of kind %.20q, can't be read", i, entry.Kind)
 		}
-		q, answer := reflect.New(types.query), reflect.New(types.answer)
-		if err := json.Unmarshal(entry.Query, q.Interface()); err != nil {
-			return nil, fmt.Errorf("it is damaged: %w", err)
-		}
-		if err := json.Unmarshal(entry.Answer, answer.Interface()); err != nil {
-			return nil, fmt.Errorf("it is damaged: %w", err)
-		}
-		query := q.Elem().Interface().(Query)
-		switch a := answer.Elem().Interface().(type) {
-		case *cachedPair:
-			answers[query] = a.unpack()
-		case []*cachedPair:
-			pairs := make([]*KeyPair, len(a))
-			for i, p := range a {
-				pairs[i] = p.unpack()
+		known[q] = Known{answer, entry.Past}
+	}
+	return known, nil
+}
+
+// hash is over all that the file says, but for its version.
+func (f cacheFile) hash() string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q %s", f.Registry, f.Entries)))
+}
+
+// read takes an entry apart; ok is false when it is not what WriteAnswers makes of a query and an answer.
+func (entry cacheEntry) read() (q Query, answer any, ok bool) {
+	types, ok := cached[entry.Kind]
+	if !ok {
+		return nil, nil, false
+	}
+	query, value := reflect.New(types.query), reflect.New(types.answer)
+	if !decode(entry.Query, query.Interface()) || !decode(entry.Answer, value.Interface()) || !whole(value.Elem(), true) {
+		return nil, nil, false
+	}
+	return query.Elem().Interface().(Query), unpack(value.Elem().Interface()), true
+}
+
+// decode reads text into v, and tells whether that is all that text says, and text all that v can hold: no field is lacking,
+// unknown or there twice.
+func decode(text json.RawMessage, v any) bool {
+	if json.Unmarshal(text, v) != nil {
+		return false
+	}
+	again, err := json.Marshal(v)
+	return err == nil && bytes.Equal(again, text)
+}
+
+// whole tells whether nothing in an answer is missing that templates rely on: only an answer itself may be nil.
+func whole(v reflect.Value, top bool) bool {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return v.IsNil() && top || !v.IsNil() && whole(v.Elem(), false)
+	case reflect.Slice:
+		for i := range v.Len() {
+			if !whole(v.Index(i), false) {
+				return false
 			}
-			answers[query] = pairs
-		default:
-			answers[query] = a
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !whole(v.Field(i), false) {
+				return false
+			}
 		}
 	}
-	return answers, nil
-}
-
-// fallbackAfter is how long a registry may say nothing new at all before the fallback answers in its stead what is still not
-// known. When it says that it can't answer, the fallback does so at once.
-const fallbackAfter = 2 * time.Second
-
-// fallBack lets the fallback answer q, if it can and nothing else has. It runs under the lock.
-func (w *Watcher) fallBack(q Query, e *entry) {
-	answer, ok := w.Fallback[q]
-	if !ok || e.known {
-		return
-	}
-	e.stale = true
-	if !w.fellBack {
-		w.fellBack = true
-		w.log.Warn("the registry gives no answer to believe: the last known data stands in until it does", "query", q.String())
-	}
-	w.accept(q, e, answer)
-}
-
-// expectAnswers has the fallback answer what still has no answer after a while of silence, which begins anew. It runs under
-// the lock.
-func (w *Watcher) expectAnswers() {
-	if w.timer != nil {
-		w.timer.Reset(fallbackAfter)
-		return
-	}
-	w.timer = time.AfterFunc(fallbackAfter, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		for q, e := range w.entries {
-			w.fallBack(q, e)
-		}
-	})
-}
-
-// Stale counts the watched queries whose answer is from the fallback.
-func (w *Watcher) Stale() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, e := range w.entries {
-		if e.stale {
-			n++
-		}
-	}
-	return n
+	return true
 }

@@ -3,7 +3,10 @@ package watch_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -36,13 +39,9 @@ func TestAnswersSurviveTheirCache(t *testing.T) {
 		}
 		w.Sync(ctx, want)
 		synctest.Wait()
-		var file bytes.Buffer
-		if err := w.WriteAnswers(&file); err != nil {
-			t.Fatal(err)
-		}
-		got, err := watch.ReadAnswers(&file)
-		if err != nil {
-			t.Fatal(err)
+		got := map[watch.Query]any{}
+		for q, known := range throughCache(t, w) {
+			got[q] = known.Answer
 		}
 		delete(answers, watch.File{Path: "local"})
 		if !reflect.DeepEqual(got, answers) {
@@ -51,23 +50,121 @@ func TestAnswersSurviveTheirCache(t *testing.T) {
 	})
 }
 
+// throughCache is what w knows, written and read again.
+func throughCache(t *testing.T, w *watch.Watcher) map[watch.Query]watch.Known {
+	t.Helper()
+	var file bytes.Buffer
+	if err := w.WriteAnswers(&file, "here"); err != nil {
+		t.Fatal(err)
+	}
+	known, err := watch.ReadAnswers(&file, "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
+
+// cacheOf is a cache file with the entries given, whose hash is right.
+func cacheOf(version int, entries string) string {
+	registry := "here"
+	hash := sha256.Sum256(fmt.Appendf(nil, "%q %s", registry, entries))
+	return fmt.Sprintf(`{"Version":%d,"Registry":%q,"Hash":"%x","Entries":%s}`, version, registry, hash, entries)
+}
+
+const goodEntry = `{"Kind":"services","Query":{"Datacenter":"","Namespace":"","Partition":"","Peer":"","SamenessGroup":""},"Answer":[{"Name":"web","Tags":["a"]}]}`
+
 func TestDamagedCache(t *testing.T) {
+	good := cacheOf(2, "["+goodEntry+"]")
+	if known, err := watch.ReadAnswers(strings.NewReader(good), "here"); err != nil || len(known) != 1 {
+		t.Fatalf("the good one: %v, %v", known, err)
+	}
+	if _, err := watch.ReadAnswers(strings.NewReader(good), "there"); err == nil || !strings.Contains(err.Error(), `another registry: "here", not "there"`) {
+		t.Errorf("another registry: %v", err)
+	}
+	nodeQuery := strings.Replace(goodEntry, "services", "node", 1)
+	nodeQuery = strings.Replace(nodeQuery, `{"Datacenter"`, `{"Name":"","Datacenter"`, 1)
 	for text, want := range map[string]string{
-		"":                          "damaged",
-		`{"Version":1,"Entries":[{`: "damaged",
-		`{"Version":2}`:             "version 2",
-		`{"Version":1,"Entries":[{"Kind":"nonesuch"}]}`:                  "no kind",
-		`{"Version":1,"Entries":[{"Kind":"key","Query":3,"Answer":{}}]}`: "damaged",
+		"":                                       "damaged",
+		good[:len(good)-5]:                       "damaged",
+		good + "garbage":                         "damaged",
+		strings.Replace(good, "web", "wob", 1):   "hash does not match",
+		strings.Replace(good, "here", "hare", 1): "hash does not match",
+		cacheOf(1, "[]"):                         "version 1",
+		cacheOf(2, "{}"):                         "damaged",
+		cacheOf(2, "[null]"):                     "entry 0",
+		cacheOf(2, `[`+goodEntry+`,{"Kind":"nonesuch"}]`):                                                                 `entry 1, of kind "nonesuch"`,
+		cacheOf(2, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `[null]`, 1)+"]"):                      "entry 0",
+		cacheOf(2, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `[{}]`, 1)+"]"):                        "entry 0",
+		cacheOf(2, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `{}`, 1)+"]"):                          "entry 0",
+		cacheOf(2, "["+strings.Replace(goodEntry, `"Tags"`, `"Tegs"`, 1)+"]"):                                             "entry 0",
+		cacheOf(2, "["+strings.Replace(goodEntry, `{"Datacenter"`, `{"Extra":1,"Datacenter"`, 1)+"]"):                     "entry 0",
+		cacheOf(2, "["+strings.Replace(goodEntry, `,"Answer":[{"Name":"web","Tags":["a"]}]`, ``, 1)+"]"):                  "entry 0",
+		cacheOf(2, "["+strings.Replace(nodeQuery, `[{"Name":"web","Tags":["a"]}]`, `{"Node":null,"Services":[]}`, 1)+"]"): "entry 0",
+		cacheOf(2, "["+strings.Replace(goodEntry, `"Kind"`, `"HeldSince":"yesterday","Kind"`, 1)+"]"):                     "damaged",
 	} {
-		if _, err := watch.ReadAnswers(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := watch.ReadAnswers(strings.NewReader(text), "here"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
 		}
 	}
 }
 
+// What JSON can't hold is left out: read again, it would be the answer to another query.
+func TestCacheLeavesOutWhatIsNotUTF8(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		odd := watch.Key{Path: "odd\xff"}
+		s.Set(a, pair("1"))
+		s.Set(odd, pair("2"))
+		w.Sync(ctx, set(a, odd))
+		synctest.Wait()
+		if known := throughCache(t, w); len(known) != 1 || known[a].Answer == nil {
+			t.Errorf("kept: %v", known)
+		}
+	})
+}
+
+// FuzzReadAnswers: whatever a cache file says, also with a hash that is right, it is either refused or what it gives can be
+// compared, guarded, and written again.
+func FuzzReadAnswers(f *testing.F) {
+	f.Add(cacheOf(2, "["+goodEntry+"]"), false)
+	f.Add("["+goodEntry+"]", true)
+	for _, kind := range []string{"key", "prefix", "service", "node", "nodes", "peerings"} {
+		f.Add(`[{"Kind":"`+kind+`","Query":{},"Answer":[null,{}]},{"Kind":"`+kind+`","Query":null,"Answer":null}]`, true)
+	}
+	f.Fuzz(func(t *testing.T, text string, hashed bool) {
+		if hashed {
+			text = cacheOf(2, text)
+		}
+		known, err := watch.ReadAnswers(strings.NewReader(text), "here")
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("an error of several lines: %v", err)
+			}
+			return
+		}
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			s := &watchtest.Source{}
+			w := watch.New(s, slog.New(slog.DiscardHandler))
+			w.Fallback, w.Guards = known, []watch.Guard{{MaxShrink: 0.1, MinInstances: 1, Hold: time.Minute}}
+			all := watch.Set{}
+			for q := range known {
+				all.Add(q)
+				s.Fail(q, errors.New("away"))
+			}
+			w.Sync(ctx, all)
+			synctest.Wait()
+			if again := throughCache(t, w); len(again) != len(known) {
+				t.Errorf("%d of %d answers were kept", len(again), len(known))
+			}
+			cancel()
+			w.Wait()
+		})
+	})
+}
+
 func TestFallback(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-		w.Fallback = map[watch.Query]any{a: pair("old")}
+		w.Fallback = map[watch.Query]watch.Known{a: {Answer: pair("old")}}
 		w.Retry.Attempts = 1
 		s.Fail(a, errors.New("connection refused"))
 		w.Sync(ctx, set(a))
@@ -79,12 +176,8 @@ func TestFallback(t *testing.T) {
 		if err := w.GaveUp(); err != nil {
 			t.Errorf("gave up although there is an answer: %v", err)
 		}
-		var file bytes.Buffer
-		if err := w.WriteAnswers(&file); err != nil {
-			t.Fatal(err)
-		}
-		if kept, err := watch.ReadAnswers(&file); err != nil || len(kept) != 1 {
-			t.Errorf("%v, kept %v: want the fallback's answer, which is still the last known one", err, kept)
+		if kept := throughCache(t, w); len(kept) != 1 {
+			t.Errorf("kept %v: want the fallback's answer, which is still the last known one", kept)
 		}
 		s.Set(a, pair("live"))
 		time.Sleep(time.Hour)
@@ -96,7 +189,7 @@ func TestFallback(t *testing.T) {
 
 func TestFallbackForARegistryThatSaysNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-		w.Fallback = map[watch.Query]any{a: pair("old"), b: pair("old")}
+		w.Fallback = map[watch.Query]watch.Known{a: {Answer: pair("old")}, b: {Answer: pair("old")}}
 		w.Sync(ctx, set(a))
 		time.Sleep(time.Second)
 		if value(w, a) != "unknown" {
@@ -115,9 +208,9 @@ func TestFallbackForARegistryThatSaysNothing(t *testing.T) {
 func TestFallbackWaitsForASlowRegistry(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
 		queries := []watch.Query{a, b, watch.Key{Path: "c"}, watch.Key{Path: "d"}}
-		w.Fallback = map[watch.Query]any{}
+		w.Fallback = map[watch.Query]watch.Known{}
 		for _, q := range queries {
-			w.Fallback[q] = pair("old")
+			w.Fallback[q] = watch.Known{Answer: pair("old")}
 		}
 		w.Sync(ctx, set(queries...))
 		for _, q := range queries[:3] {

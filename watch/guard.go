@@ -14,11 +14,12 @@ type Guard struct {
 	// Services are patterns, as of [path.Match], of the names of services whose instances are guarded; without any, every
 	// list is: instances, names, nodes, keys below a prefix.
 	Services []string
-	// MaxShrink is the largest part of an answer that may go at once, from 0 to 1; 0 means any part.
+	// MaxShrink is the largest part that may go, from 0 to 1, of the most that there was within the last Hold, or the last
+	// minute where that is longer; 0 means any part.
 	MaxShrink float64
 	// MinInstances is the least number of passing instances that a service may fall to; 0 means none.
 	MinInstances int
-	// Hold is how long an answer is held back; 0 means for ever.
+	// Hold is how long an answer is held back, by the clock and whatever restarts of ours there are; 0 means for ever.
 	Hold time.Duration
 }
 
@@ -46,19 +47,28 @@ func (g Guard) covers(q Query) bool {
 	return false
 }
 
-// objection says why the guard holds back an answer, or "".
-func (g Guard) objection(old, fresh any) string {
-	before, now := usable(old), usable(fresh)
-	if now >= before {
+// objection says why the guard holds back an answer, or "". The answer is compared with peak, the most that there was within
+// the guard's window.
+func (g Guard) objection(fresh any, peak int) string {
+	now := usable(fresh)
+	if now >= peak {
 		return ""
 	}
 	if _, instances := fresh.([]*ServiceInstance); instances && now < g.MinInstances {
-		return fmt.Sprintf("%d passing instances are left of %d, fewer than the %d that the guard asks for", now, before, g.MinInstances)
+		return fmt.Sprintf("%d passing instances are left of the %d that there were within %s, fewer than the %d that the guard asks for", now, peak, g.window(), g.MinInstances)
 	}
-	if g.MaxShrink > 0 && float64(before-now) > g.MaxShrink*float64(before) {
-		return fmt.Sprintf("%d are left of %d, a fall of more than the %.0f%% that the guard allows", now, before, 100*g.MaxShrink)
+	if g.MaxShrink > 0 && float64(peak-now) > g.MaxShrink*float64(peak) {
+		return fmt.Sprintf("%d are left of the %d that there were within %s, a fall of more than the %.0f%% that the guard allows", now, peak, g.window(), 100*g.MaxShrink)
 	}
 	return ""
+}
+
+// window is within what time steps downwards are one fall.
+func (g Guard) window() time.Duration { return max(g.Hold, time.Minute) }
+
+// overdue tells whether what is held back since then has been for long enough.
+func (g Guard) overdue(since, now time.Time) bool {
+	return g.Hold > 0 && !since.IsZero() && now.Sub(since) >= g.Hold
 }
 
 // usable is the number of things in an answer, of service instances only the passing ones.
@@ -79,7 +89,6 @@ func usable(answer any) int {
 // held is an answer that a guard holds back.
 type held struct {
 	answer any
-	why    string
 	timer  *time.Timer // nil when it is held for ever
 }
 
@@ -87,42 +96,78 @@ type held struct {
 // fallback knows, which stands where a guard objects: a restart of ours is no reason to believe what was held back before
 // it. It runs under the lock.
 func (w *Watcher) guard(q Query, e *entry, answer any) bool {
-	good, known := w.good(q, e)
+	var guards []Guard
 	for _, g := range w.Guards {
-		if !known || !g.covers(q) {
-			continue
+		if g.covers(q) {
+			guards = append(guards, g)
 		}
-		why := g.objection(good, answer)
-		if why == "" {
-			continue
-		}
-		if !e.known {
-			e.stale = true
-			w.accept(q, e, good)
-		}
-		if e.held == nil {
-			e.held = &held{}
-			if g.Hold > 0 {
-				e.held.timer = time.AfterFunc(g.Hold, func() { w.letGo(e, "held for long enough") })
-			}
-			w.log.Error("GUARD: an answer is held back, the last good one stands", "query", q.String(), "why", why, "for at most", g.Hold)
-		}
-		e.held.answer, e.held.why = answer, why
-		return true
 	}
-	if e.held != nil {
+	good, known := w.good(q, e)
+	if len(guards) == 0 || !known {
+		return false
+	}
+	now, stands, window := time.Now(), usable(good), time.Duration(0)
+	for _, g := range guards {
+		why := g.objection(answer, e.past.peak(stands, now, g.window()))
+		if why != "" && g.overdue(e.past.HeldSince, now) {
+			w.forget(q, e, heldLongEnough)
+			return false
+		}
+		if why != "" {
+			w.hold(q, e, answer, g, why)
+			return true
+		}
+		window = max(window, g.window())
+	}
+	if !e.past.HeldSince.IsZero() {
 		w.log.Warn("GUARD: the answer has recovered", "query", q.String())
 		e.drop()
+		e.past.HeldSince = time.Time{}
+		w.mark(q)
 	}
+	e.past.note(stands, usable(answer), now, window)
 	return false
 }
 
-// drop forgets what is held back.
+// hold holds an answer back for g, or another one than before. It runs under the lock.
+func (w *Watcher) hold(q Query, e *entry, answer any, g Guard, why string) {
+	if e.held != nil {
+		e.held.answer = answer
+		return
+	}
+	if !e.known {
+		e.stale = true
+		w.accept(q, e, w.Fallback[q].Answer)
+	}
+	if e.past.HeldSince.IsZero() {
+		e.past.HeldSince = time.Now()
+		w.mark(q) // nothing has changed for a reader, but for who keeps what is known
+	}
+	e.held = &held{answer: answer}
+	until := "it recovers or is released"
+	if g.Hold > 0 {
+		end := e.past.HeldSince.Add(g.Hold)
+		e.held.timer = time.AfterFunc(time.Until(end), func() { w.letGo(e, heldLongEnough) })
+		until = "it recovers or is released, or " + end.Format(time.DateTime)
+	}
+	w.log.Error("GUARD: an answer is held back, the last good one stands", "query", q.String(), "why", why, "until", until)
+}
+
+const heldLongEnough = "held for long enough"
+
+// drop forgets what is held back, but not that it was.
 func (e *entry) drop() {
 	if e.held != nil && e.held.timer != nil {
 		e.held.timer.Stop()
 	}
 	e.held = nil
+}
+
+// forget ends what a guard remembers of q, since a smaller answer is believed now. It runs under the lock.
+func (w *Watcher) forget(q Query, e *entry, why string) {
+	w.log.Warn("GUARD: an answer is let go", "query", q.String(), "why", why)
+	e.drop()
+	e.past = Past{}
 }
 
 // letGo lets the answer that is held back replace the good one.
@@ -131,9 +176,8 @@ func (w *Watcher) letGo(e *entry, why string) {
 	defer w.mu.Unlock()
 	for q, other := range w.entries {
 		if other == e && e.held != nil {
-			w.log.Warn("GUARD: an answer is let go", "query", q.String(), "why", why)
 			answer := e.held.answer
-			e.drop()
+			w.forget(q, e, why)
 			e.stale = false
 			w.accept(q, e, answer)
 		}
@@ -154,4 +198,17 @@ func (w *Watcher) Release() int {
 		w.letGo(e, "released")
 	}
 	return len(all)
+}
+
+// Held counts the watched queries of which a guard holds back an answer.
+func (w *Watcher) Held() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, e := range w.entries {
+		if e.held != nil {
+			n++
+		}
+	}
+	return n
 }

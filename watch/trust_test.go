@@ -42,7 +42,8 @@ func TestTrust(t *testing.T) {
 		{"unmarked, smaller", two, one, watch.Evidence{Unmarked: true}, 1},
 		{"unmarked and filtered, smaller", two, one, watch.Evidence{Unmarked: true, Filtered: true}, 2},
 		{"went back, first answer", nil, one, watch.Evidence{WentBack: true}, 0},
-		{"went back, larger", two, three, watch.Evidence{WentBack: true}, 0},
+		{"went back, larger", two, three, watch.Evidence{WentBack: true}, 1},
+		{"went back, same size", two, names("x", "z"), watch.Evidence{WentBack: true}, 1},
 		{"went back, smaller", two, one, watch.Evidence{WentBack: true}, 1},
 		{"went back, a key is gone", pair("v"), (*watch.KeyPair)(nil), watch.Evidence{WentBack: true}, 1},
 		{"filtered, a key is gone", pair("v"), (*watch.KeyPair)(nil), watch.Evidence{Filtered: true}, 2},
@@ -83,7 +84,7 @@ func TestTrust(t *testing.T) {
 // What an earlier run knew is what the first answer of this one is doubted by.
 func TestTrustRemembersByTheFallback(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-		w.Fallback = map[watch.Query]any{a: names("x", "y")} // whether that was all is not known
+		w.Fallback = map[watch.Query]watch.Known{a: {Answer: names("x", "y")}} // whether that was all is not known
 		s.Answer(a, watch.Answer{Value: names(), Evidence: watch.Evidence{Filtered: true}})
 		w.Sync(ctx, set(a))
 		synctest.Wait()

@@ -22,9 +22,9 @@ type Watcher struct {
 	MaxAge time.Duration
 	// Guards hold back answers that shrink too much; the first that covers a query and objects counts.
 	Guards []Guard
-	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read, or the [Watcher.Answers]
+	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read, or the [Watcher.Known]
 	// of an earlier one. What the registry says first is doubted and guarded by it. It may be nil.
-	Fallback map[Query]any
+	Fallback map[Query]Known
 
 	source Source
 	log    *slog.Logger
@@ -54,6 +54,7 @@ type entry struct {
 	spent    bool  // all attempts are used up
 	stale    bool  // answer is from the fallback
 	held     *held // what a guard holds back, nil for nothing
+	past     Past  // what guards remember
 }
 
 // New makes a Watcher that asks source, and logs to log.
@@ -100,7 +101,7 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		if _, ok := w.entries[q]; ok {
 			continue
 		}
-		e := &entry{}
+		e := &entry{past: w.Fallback[q].Past.asOf(time.Now())}
 		w.entries[q] = e
 		if c, ok := planner(q); ok {
 			c.Add.Add(q)
@@ -251,17 +252,22 @@ func (w *Watcher) good(q Query, e *entry) (answer any, ok bool) {
 	if e.known {
 		return e.answer, true
 	}
-	answer, ok = w.Fallback[q]
-	return answer, ok
+	last, ok := w.Fallback[q]
+	return last.Answer, ok
 }
 
 // accept makes answer the one that is known. It runs under the lock.
 func (w *Watcher) accept(q Query, e *entry, answer any) {
 	e.answer, e.known = answer, true
-	w.dirty.Add(q)
+	w.mark(q)
 	if w.log.Enabled(context.Background(), slog.LevelDebug) {
 		w.log.Debug("answer", "query", q.String())
 	}
+}
+
+// mark tells the reader that something about q has changed. It runs under the lock.
+func (w *Watcher) mark(q Query) {
+	w.dirty.Add(q)
 	w.wake()
 }
 

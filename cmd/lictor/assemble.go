@@ -94,9 +94,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 		})
 	}
 	if cfg.Cache != "" && !cfg.Dry {
-		if err := a.useCache(); err != nil {
-			return nil, err
-		}
+		a.useCache()
 	}
 	a.runner.Watcher.Retry = a.retry()
 	if !cfg.Once {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,43 +11,103 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
+	"golang.org/x/sys/unix"
+
+	"lictor/internal/config"
 	"lictor/renderer"
 	"lictor/watch"
 )
 
-// useCache reads the last known answers, which stand in while the registry has never answered, and has them kept.
-func (a *assembly) useCache() error {
-	file := renderer.File{Path: filepath.Join(a.cfg.Cache, "answers.json"), Mode: 0o600}
-	switch f, err := os.Open(file.Path); {
-	case errors.Is(err, fs.ErrNotExist): // this is the first start
-	case err != nil:
-		return fmt.Errorf("cache: %w", err)
-	default:
-		defer f.Close()
-		if a.runner.Watcher.Fallback, err = watch.ReadAnswers(f); err != nil {
-			a.log.Warn("the cache is not used, and will be replaced", "file", file.Path, "error", err)
-		}
+// useCache reads the last known answers, which stand in while the registry has never answered, and has them kept. A cache
+// that is no good is warned of, and no reason not to start.
+func (a *assembly) useCache() {
+	path := filepath.Join(a.cfg.Cache, "answers.json")
+	f, err := openCache(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.log.Warn("the cache can't be used: the last known answers are neither read nor kept", "error", err)
+		return
 	}
-	a.runner.Keep = func() error {
-		var answers bytes.Buffer
-		if err := a.runner.Watcher.WriteAnswers(&answers); err != nil {
-			return fmt.Errorf("cache: %w", err)
-		}
-		staged, err := file.Stage(answers.Bytes())
-		if err != nil {
-			return fmt.Errorf("cache: %w", err)
-		}
-		if staged == nil {
-			return nil
-		}
-		return staged.Commit()
+	a.runner.Keep = func() error { return a.keepAnswers(path) }
+	if f == nil {
+		return // this is the first start
+	}
+	defer f.Close()
+	err = onlyOurs(f)
+	if err == nil {
+		a.runner.Watcher.Fallback, err = watch.ReadAnswers(f, registryName(a.cfg))
+	}
+	if err != nil {
+		a.log.Warn("the cache is not used, and will be replaced", "error", fmt.Errorf("%s: %w", path, err))
+	}
+}
+
+// openCache opens a regular file, never through a link, and without waiting for the other end of a fifo.
+func openCache(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("%s is a symbolic link, which lictor does not make: remove it", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s is no regular file: remove it", path)
+	}
+	return f, nil
+}
+
+// onlyOurs says why somebody else could have written an open file: what it says is rendered, so nobody else may have had a
+// say in it.
+func onlyOurs(f *os.File) error {
+	var info unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &info); err != nil {
+		return err
+	}
+	if info.Uid != uint32(os.Geteuid()) || info.Mode&0o022 != 0 {
+		return fmt.Errorf("belongs to user %d with mode %04o, and others could have written it", info.Uid, info.Mode&0o7777)
 	}
 	return nil
 }
 
+// keepAnswers writes what is known. The file is ours, whoever the one belongs to that it replaces.
+func (a *assembly) keepAnswers(path string) error {
+	var answers bytes.Buffer
+	if err := a.runner.Watcher.WriteAnswers(&answers, registryName(a.cfg)); err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	staged, err := renderer.File{Path: path, Mode: 0o600, User: strconv.Itoa(os.Geteuid())}.Stage(answers.Bytes())
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	if staged == nil {
+		return nil
+	}
+	return staged.Commit()
+}
+
+// registryName says which registry a configuration asks, without a secret: the answers of one are none of another's.
+func registryName(cfg config.Config) string {
+	if len(cfg.Data) > 0 || len(cfg.Set) > 0 {
+		return fmt.Sprintf("data files %q with assignments %x", cfg.Data, sha256.Sum256(fmt.Appendf(nil, "%q", cfg.Set)))
+	}
+	c := cfg.Consul
+	scheme, rest, found := strings.Cut(c.Address, "://")
+	if !found {
+		scheme, rest = "http", c.Address
+	}
+	if scheme == "http" && c.SSL.Enabled == config.On {
+		scheme = "https"
+	}
+	return fmt.Sprintf("consul %s://%s namespace %q", scheme, strings.TrimRight(rest, "/"), c.Namespace)
+}
+
 // handOver has what is known now stand in when the registry does not answer after a reload, unless that is about another
-// registry. Without it a reload during an outage would stop the program, and start it when the outage is over.
+// registry. Without it a reload during an outage would stop the program, and start it when the outage is over, and a guard
+// would begin anew to hold back an answer.
 func (a *assembly) handOver(next *assembly) {
 	was, is := a.cfg, next.cfg
 	if !reflect.DeepEqual(was.Consul, is.Consul) || !slices.Equal(was.Data, is.Data) || !slices.Equal(was.Set, is.Set) {
@@ -54,8 +115,8 @@ func (a *assembly) handOver(next *assembly) {
 	}
 	fallback := maps.Clone(next.runner.Watcher.Fallback)
 	if fallback == nil {
-		fallback = map[watch.Query]any{}
+		fallback = map[watch.Query]watch.Known{}
 	}
-	maps.Copy(fallback, a.runner.Watcher.Answers())
+	maps.Copy(fallback, a.runner.Watcher.Known())
 	next.runner.Watcher.Fallback = fallback
 }
