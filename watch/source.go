@@ -39,7 +39,7 @@ type Evidence struct {
 	Filtered   bool          // access rules hid part of the answer from our token
 	Unmarked   bool          // the answer would not say so if access rules had hidden part of it
 	WentBack   bool          // the registry's index went backwards: it was restored, or restarted empty
-	Consistent bool          // read through the leader, so that Age, Unmarked and WentBack are no reason for doubt
+	Consistent bool          // read from a leader that made sure that it leads, so that Age, Unmarked and WentBack are no reason for doubt
 }
 
 // A Failure as an answer means: this is certain, and it is an error. The template function that asked returns it, so

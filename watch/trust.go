@@ -8,9 +8,10 @@ import (
 
 // doubt says why an answer may not replace what is known, or "" when it may. This is the only place that decides so.
 //
-// An answer is suspect when the registry has no leader, when it is older than maxAge, and when it has become smaller
-// while access rules hide part of it, or may do so unsaid, or the registry's index went backwards. A consistent read settles
-// the age and the index and says what is hidden, but not the rest: what our token may not see looks just like what is gone.
+// An answer is suspect when the registry has no leader, when it is older than maxAge, when it is another after the
+// registry's index went backwards, since it may come from a server that is behind, and when it has become smaller while
+// access rules hide part of it, or may do so unsaid. A consistent read settles the age and the index and says what is
+// hidden, but not the rest: what our token may not see looks just like what is gone.
 // But where the old answer was not whole either, since our token has never seen more than a part, a part that has become
 // smaller is nothing strange until nothing is left of it.
 func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
@@ -20,7 +21,13 @@ func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 	if !a.Consistent && maxAge > 0 && a.Age > maxAge {
 		return fmt.Sprintf("the answer is %s old, over the bound of %s", a.Age.Round(time.Millisecond), maxAge)
 	}
-	if !known || size(a.Value) >= size(old) {
+	if !known {
+		return ""
+	}
+	if a.WentBack && !a.Consistent && !reflect.DeepEqual(a.Value, old) {
+		return "the registry's index went backwards"
+	}
+	if size(a.Value) >= size(old) {
 		return ""
 	}
 	if a.Filtered && (whole || size(a.Value) == 0) {
@@ -28,9 +35,6 @@ func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 	}
 	if a.Unmarked && !a.Consistent {
 		return "the answer has become smaller, and would not say so if access rules had hidden part of it"
-	}
-	if a.WentBack && !a.Consistent {
-		return "the registry's index went backwards, and the answer has become smaller"
 	}
 	return ""
 }

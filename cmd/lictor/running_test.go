@@ -131,7 +131,7 @@ func (d *running) file(name, content string) {
 }
 
 // patience is how long a test waits for what should happen at once: long enough for the slowest machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // soon is how long a test waits for what takes less than a second on a machine that is not busy. It is less than the grace
 // periods, so that an end that waits for one of those is seen.

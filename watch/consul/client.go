@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -50,9 +51,9 @@ func (p pools) closeIdle() {
 type mode int
 
 const (
-	leader     mode = iota // the leader: all that was committed before the request, but for moments of an election
+	leader     mode = iota // the leader, even one that was only just elected and has not read all of its log yet
 	stale                  // any server, even one that has lost its leader
-	consistent             // the leader, after it has made sure that it still leads
+	consistent             // the leader, after it has made sure that it leads and has all that was committed
 )
 
 // A call is one request to read something.
@@ -70,11 +71,25 @@ type reply struct {
 	evidence watch.Evidence
 }
 
-// get sends a call, and hands the body to decode where the status is 200.
+// get sends a call, and hands the body to decode where the status is 200. What a server has that knows no leader may be of
+// any age and will not change, so a stale call that meets one is sent again, through the leader. A client agent turns to
+// another server then; else the error says that there is no leader, even where nothing was new.
 func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
 	if err := c.probe(ctx); err != nil {
 		return reply{}, err
 	}
+	answer, err := c.ask(ctx, r, decode)
+	if errors.Is(err, errLeaderless) {
+		r.mode, r.index = consistent, 0
+		answer, err = c.ask(ctx, r, decode)
+	}
+	return answer, err
+}
+
+var errLeaderless = errors.New("consul answers without a leader")
+
+// ask sends a call, and a read again that Consul does not let in.
+func (c *client) ask(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
 	gate := c.budget.reads
 	if r.index > 0 {
 		gate = c.budget.slots
@@ -130,6 +145,10 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 		return reply{}, c.unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
+	worth := evidence(resp.Header, r.mode)
+	if worth.NoLeader && r.mode == stale && resp.StatusCode < http.StatusInternalServerError {
+		return reply{}, errLeaderless
+	}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		if err := decode(resp.Body); err != nil {
@@ -143,7 +162,7 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 		return reply{}, c.refused(r, resp)
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, 1<<10) // up to its end, so that the connection is used again
-	return reply{resp.StatusCode == http.StatusOK, index(resp.Header), evidence(resp.Header, r.mode)}, nil
+	return reply{resp.StatusCode == http.StatusOK, index(resp.Header), worth}, nil
 }
 
 func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
@@ -209,7 +228,7 @@ func evidence(h http.Header, m mode) watch.Evidence {
 		Unmarked:   streamed,
 		Age:        time.Duration(min(ms, 1<<40)) * time.Millisecond,
 		Filtered:   h.Get("X-Consul-Results-Filtered-By-ACLs") == "true",
-		Consistent: m != stale && !streamed,
+		Consistent: m == consistent && !streamed,
 	}
 }
 

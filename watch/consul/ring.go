@@ -33,6 +33,7 @@ type bunch struct {
 	pairs  []*watch.KeyPair // by path
 	byPath map[string]*watch.KeyPair
 	watch.Evidence
+	index  uint64
 	afresh bool // the first after a failure
 }
 
@@ -81,6 +82,9 @@ func (r *ring) run(ctx context.Context) {
 	for {
 		select {
 		case b := <-bunches:
+			if now != nil && b.index < now.index { // that may have come through the leader, and this from a server that is behind
+				b.WentBack = true
+			}
 			if now = &b; b.afresh {
 				clear(told.values)
 			}
@@ -136,7 +140,7 @@ func (r *ring) read(ctx context.Context, bunches chan<- bunch) {
 		first := true
 		err := r.p.follow(ctx, r.endpoint(), func(res result) error {
 			b := res.Value.(*bunch)
-			b.Evidence, b.afresh = res.Evidence, afresh
+			b.Evidence, b.index, b.afresh = res.Evidence, res.index, afresh
 			b.WentBack = b.WentBack || first // what the index was before a failure is not known here
 			if first && res.index <= 1 {     // the server has not read its log yet
 				sure, err := r.load(ctx, consistent)
@@ -174,7 +178,7 @@ func (r *ring) load(ctx context.Context, m mode) (*bunch, error) {
 		return nil, err
 	}
 	b := res.Value.(*bunch)
-	b.Evidence = res.Evidence
+	b.Evidence, b.index = res.Evidence, res.index
 	return b, nil
 }
 
@@ -284,7 +288,7 @@ func (r *ring) settle(ctx context.Context, b *bunch, queries []watch.Query, told
 
 // alone asks for a key by itself, and tells when to do so again.
 func (r *ring) alone(ctx context.Context, q watch.Key) (pause time.Duration) {
-	res, err := r.p.Source.read(ctx, keyEndpoint(q), leader, 0)
+	res, err := r.p.Source.read(ctx, keyEndpoint(q), consistent, 0)
 	if ctx.Err() != nil {
 		return 0
 	}

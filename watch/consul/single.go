@@ -96,10 +96,10 @@ func (p *planner) canary(ctx context.Context) {
 		p.log.Debug("consul was restored or lost, queries on services start over", "error", err)
 		p.streams.restart()
 	}
-	silent := false // whether the server was, when it was last asked
+	lost := false // whether it failed when it last asked: queries that have started over try again by themselves
 	for ctx.Err() == nil {
 		r, err := p.read(ctx, e, p.readMode(), 0)
-		if err == nil && silent {
+		if err == nil && lost {
 			restart(nil)
 		}
 		for err == nil {
@@ -112,9 +112,10 @@ func (p *planner) canary(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if _, silent = errors.AsType[silence](err); !silent {
+		if _, silent := errors.AsType[silence](err); !silent && !lost {
 			restart(err)
 		}
+		lost = err != nil
 		sleep(ctx, time.Second)
 	}
 }

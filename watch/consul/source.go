@@ -105,13 +105,15 @@ func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) e
 		return err
 	}
 	first := true
+	var newest uint64 // the index of what was believed last, which another server may not have come to yet
 	return s.follow(ctx, e, func(r result) error {
 		// A server that comes back answers before it has read its log again: index 1 and nothing, or too little. What the
 		// index was before a failure is not known here, so the first answer may have gone back.
 		blank := first && r.index <= 1 && e.every == 0
-		r.WentBack = r.WentBack || first
+		r.WentBack = r.WentBack || first || r.index < newest
 		first = false
 		if !blank && report(r.Answer) {
+			newest = r.index
 			return s.done(ctx, r.Value)
 		}
 		sure, err := s.settled(ctx, e, r.index)
@@ -119,6 +121,7 @@ func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) e
 			return err
 		}
 		if report(sure.Answer) {
+			newest = sure.index
 			return s.done(ctx, sure.Value)
 		}
 		return nil

@@ -1,0 +1,64 @@
+package consul
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"lictor/internal/consultest"
+	"lictor/watch"
+)
+
+// TestLeaderIsLost has a follower that loses its leader and all others: every plan says of every query that it has no
+// answer now, keeps the answers, and is right again when there is a leader.
+func TestLeaderIsLost(t *testing.T) {
+	t.Parallel()
+	cluster := consultest.StartCluster(t, 1)
+	leader := cluster.WaitLeader(t)
+	near, far := cluster.Followers(leader)[0], cluster.Followers(leader)[1]
+	c := &churn{tb: t, s: leader, rand: rand.New(rand.NewPCG(3, 3)), services: 12, nodes: 4, keys: 12, present: map[[2]int]bool{}}
+	for range 40 {
+		c.step()
+	}
+	want := c.queries()
+	watchers := map[string]*watch.Watcher{}
+	before := map[string]map[watch.Query]any{}
+	for _, plan := range []string{PlanSingle, PlanNodes, PlanSweep, PlanPoll} {
+		w := follow(t, open(t, Config{Address: near.Addr, Stale: true, Plan: plan, Wait: time.Second}), want)
+		same(t, leader, w, want)
+		watchers[plan], before[plan] = w, map[watch.Query]any{}
+		for q := range want {
+			before[plan][q], _ = w.Get(q)
+		}
+	}
+	far.Kill()
+	leader.Kill()
+	for plan, w := range watchers {
+		eventually(t, func() string {
+			for q := range want {
+				if w.Err(q) == nil {
+					return fmt.Sprintf("plan %s: %s has no error although there is no leader", plan, q)
+				}
+			}
+			return ""
+		})
+		for q := range want {
+			if got, _ := w.Get(q); text(got) != text(before[plan][q]) {
+				t.Errorf("plan %s: %s\n  is %s\nwas %s", plan, q, text(got), text(before[plan][q]))
+			}
+		}
+	}
+	for _, s := range []*consultest.Server{leader, far} {
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.s = cluster.WaitLeader(t)
+	for range 20 {
+		c.step()
+	}
+	for _, w := range watchers {
+		same(t, c.s, w, want)
+	}
+}
