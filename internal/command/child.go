@@ -239,7 +239,7 @@ func (c *Child) startsAgain(s Status) bool {
 func (c *Child) backoff(failures int) time.Duration {
 	r := c.Backoff
 	r.Backoff, r.MaxBackoff = orDefault(r.Backoff, time.Second), orDefault(r.MaxBackoff, time.Minute)
-	return r.pause(failures)
+	return r.Pause(failures)
 }
 
 // sameEnviron tells whether two environments hold the same entries, in whatever order.

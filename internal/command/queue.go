@@ -164,7 +164,7 @@ func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt 
 	case j.next != nil:
 		more = true
 	case err != nil && q.Retry.Backoff > 0:
-		more, pause = true, q.Retry.pause(attempt)
+		more, pause = true, q.Retry.Pause(attempt)
 	}
 	if !more {
 		delete(q.jobs, id)
@@ -174,8 +174,8 @@ func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt 
 	return more, pause
 }
 
-// pause is how long to wait after the given number of failures in a row (1 or more).
-func (r Retry) pause(failures int) time.Duration {
+// Pause is how long to wait after the given number of failures in a row (1 or more).
+func (r Retry) Pause(failures int) time.Duration {
 	limit := orDefault(r.MaxBackoff, 24*time.Hour)
 	d := min(r.Backoff, limit)
 	for i := 1; i < failures && d < limit; i++ {

@@ -165,12 +165,12 @@ func TestRetryPause(t *testing.T) {
 	r := Retry{Backoff: time.Second, MaxBackoff: 8 * time.Second}
 	for failures, longest := range map[int]time.Duration{1: 1, 2: 2, 3: 4, 4: 8, 5: 8, 1000: 8} {
 		for range 20 {
-			if d := r.pause(failures); d > longest*time.Second || d < longest*time.Second/2 {
+			if d := r.Pause(failures); d > longest*time.Second || d < longest*time.Second/2 {
 				t.Errorf("pause after %d failures is %s", failures, d)
 			}
 		}
 	}
-	if d := (Retry{Backoff: time.Second}).pause(100000); d < 12*time.Hour || d > 24*time.Hour {
+	if d := (Retry{Backoff: time.Second}).Pause(100000); d < 12*time.Hour || d > 24*time.Hour {
 		t.Errorf("without a limit the pause is %s", d)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"lictor/renderer"
 )
@@ -13,7 +12,7 @@ import (
 // beginChecks collects the checks of a group of which something is staged, and lays out the folder that they may look at.
 // A check runs also where its own job's file stays as it is, since it may be about the whole group.
 func (r *Runner) beginChecks(g *Group) error {
-	if r.Dry || !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.staged != nil }) {
+	if r.Dry || !g.hasStaged() {
 		return nil
 	}
 	for _, j := range g.Jobs {
@@ -22,13 +21,8 @@ func (r *Runner) beginChecks(g *Group) error {
 		}
 		r.warnOfBlindSpots(g)
 		if g.checked == "" {
-			folder, err := os.MkdirTemp("", "lictor-staged-")
-			if err != nil {
-				return err
-			}
-			g.checked = folder
-			if err := g.layOut(folder); err != nil {
-				return err
+			if err := g.layOut(); err != nil {
+				return fmt.Errorf("the folder %s for the check of what is staged: %w", stagedFolder, err)
 			}
 		}
 		path := j.Path
@@ -40,8 +34,11 @@ func (r *Runner) beginChecks(g *Group) error {
 	return nil
 }
 
-// layOut links the files of the group, staged ones where there are, below folder as they lie below the root.
-func (g *Group) layOut(folder string) error {
+// layOut links the files of the group, staged ones where there are, below a folder as they lie below the root.
+func (g *Group) layOut() (err error) {
+	if g.checked, err = g.makeStagedFolder(); err != nil {
+		return err
+	}
 	for _, j := range g.Jobs {
 		if j.Path == "" {
 			continue
@@ -56,7 +53,7 @@ func (g *Group) layOut(folder string) error {
 				return err
 			}
 		}
-		link := filepath.Join(folder, path)
+		link := filepath.Join(g.checked, path)
 		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
 			return err
 		}
@@ -109,19 +106,4 @@ func (r *Runner) refuse(g *Group, why error) {
 	r.discard(g)
 	g.err = fmt.Errorf("%s: check failed: %w", g.Name, why)
 	r.standBy(g)
-}
-
-// standBy has a group whose first content was refused go on with the files of an earlier run, where they are all there: a
-// bad value must not keep a service from starting with the good files that it has.
-func (r *Runner) standBy(g *Group) {
-	if r.Once || g.committed || g.stands {
-		return
-	}
-	for _, j := range g.Jobs {
-		if _, err := os.Stat(j.Path); j.Path == "" || err != nil {
-			return
-		}
-	}
-	g.stands = true
-	r.Log.Warn("the files of an earlier run stand until this is mended", "group", g.Name)
 }

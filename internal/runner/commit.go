@@ -29,9 +29,14 @@ func (r *Runner) stage(ctx context.Context, g *Group) {
 		}
 		j.staged = staged
 	}
-	if files := g.files(); g.Files != nil && g.Files.Rejected(files) {
+	if g.resting() {
 		r.discard(g)
-		r.failed(g, fmt.Errorf("%s: these contents were rolled back before, since the reload failed with them", g.Name))
+		r.Log.Debug("these contents were rolled back before, and are tried again later", "group", g.Name)
+		r.standBy(g)
+		return
+	}
+	if r.tooSoon(g) {
+		r.discard(g)
 		return
 	}
 	if err := r.beginChecks(g); err != nil {
@@ -52,6 +57,11 @@ func (g *Group) files() []*renderer.Staged {
 	return files
 }
 
+// hasStaged tells whether a destination of the group is to get another content.
+func (g *Group) hasStaged() bool {
+	return slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.staged != nil })
+}
+
 // discard drops what is staged.
 func (r *Runner) discard(g *Group) {
 	for _, j := range g.Jobs {
@@ -65,7 +75,6 @@ func (r *Runner) discard(g *Group) {
 
 // commit puts what is staged at its destinations, and submits the commands.
 func (r *Runner) commit(g *Group) {
-	owed := !g.committed && g.Files != nil && g.Files.Owed()
 	err := r.commitFiles(g)
 	var changed []*Job
 	for _, j := range g.Jobs {
@@ -95,11 +104,7 @@ func (r *Runner) commit(g *Group) {
 		}
 	}
 	r.finish(g)
-	if owed {
-		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)
-		changed = g.Jobs
-	}
-	g.committed = true
+	g.committed, g.rolledBack, g.again = true, false, time.Time{}
 	r.owe(g, changed)
 }
 
@@ -129,6 +134,7 @@ func (r *Runner) putOff(g *Group, why error) {
 	r.discard(g)
 	r.failed(g, why)
 	g.retry = time.Now().Add(retryCommit)
+	r.standBy(g)
 }
 
 // failed notes why a group could not be committed, and logs it when it is news.

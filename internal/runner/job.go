@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"slices"
 	"time"
 
 	"lictor/internal/command"
@@ -72,7 +71,8 @@ type Group struct {
 	Jobs []*Job
 	// Wait is the quiet time before a change is rendered. The first render never waits.
 	Wait Wait
-	// MinInterval is the least time between two commits, and so between two reloads. The last state is always committed.
+	// MinInterval is the least time between two commits, and so between two reloads, also of different runs, except with
+	// Once. The last state is always committed.
 	MinInterval time.Duration
 	// Files commits the files together, and remembers whether a reload is owed. Nil where the jobs write none.
 	Files *renderer.Group
@@ -81,14 +81,16 @@ type Group struct {
 
 	blind     bool // it was said that its checks do not see all that is staged
 	committed bool // all its jobs are at their destinations, for the first time
-	stands    bool // its first content was refused, and its files are those of an earlier run
+	stands    bool // it can't be committed yet, and its files are those of an earlier run
 	fresh     bool // a job has a new output since the last attempt to commit
-	// rolledBack says that the destinations are behind the data: with the next change all jobs are executed, or files of
-	// different data would come together.
+	// rolledBack says that the destinations are behind the data, until the next commit: when one job is executed all are, or
+	// files of different data would come together.
 	rolledBack bool
+	failures   int       // how often it was rolled back since its commands last succeeded with new files
+	again      time.Time // until when contents that were rolled back rest; zero when they need not
 	first      time.Time // the first and last change that is not rendered yet; zero for none
 	last       time.Time
-	commit     time.Time     // when it was committed last
+	commit     time.Time     // when it was committed last, if only by an earlier run; zero for never
 	rested     time.Time     // until when the group rests after its passes
 	worked     time.Duration // what its passes took, less a part of the time that went by
 	retry      time.Time     // when to try again what could not be committed; zero for never
@@ -157,20 +159,7 @@ func (j *Job) isDue(now time.Time) bool {
 	return j.due || !j.heard.IsZero() && !j.heard.Add(lull).After(now)
 }
 
-// news tells whether something of the group has changed, or is about to, since the last attempt to commit.
-func (g *Group) news(now time.Time) bool {
-	return g.fresh || slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.isDue(now) })
-}
-
-// ready tells whether there is something to commit, and nothing against it.
-func (g *Group) ready(now time.Time) bool {
-	return (g.fresh || !g.retry.IsZero() && !g.retry.After(now)) && g.mayCommit()
-}
-
-// mayCommit tells whether nothing is against a commit: every job has a finished output, and nothing is under way.
-func (g *Group) mayCommit() bool {
-	if g.Rollback && len(g.running) > 0 {
-		return false // whether what is there now is good shows in a moment, and a rollback must go back to something good
-	}
-	return g.checked == "" && !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return !j.ready })
+// wants tells whether there is something to commit.
+func (g *Group) wants(now time.Time) bool {
+	return g.fresh || !g.retry.IsZero() && !g.retry.After(now)
 }

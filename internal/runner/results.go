@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"lictor/internal/command"
@@ -39,8 +38,8 @@ func (r *Runner) commandsEnded() {
 			case !waits || done.Ticket < ticket:
 			case done.Err == nil:
 				delete(g.reloads, done.ID)
-				if len(g.reloads) == 0 && g.Files != nil {
-					r.confirm(g)
+				if len(g.reloads) == 0 {
+					r.takenOver(g)
 				}
 			case g.Rollback && g.Files.CanRollback():
 				rolledBack = r.rollBack(g, done.Err) || rolledBack
@@ -54,23 +53,6 @@ func (r *Runner) commandsEnded() {
 			r.Log.Error("command failed, it is owed", "error", done.Err, "attempt", done.Attempt, "again in", done.Pause)
 		}
 	}
-}
-
-// rollBack brings the previous files of a group back after a command failed, and runs its commands again for them.
-func (r *Runner) rollBack(g *Group, why error) bool {
-	before := g.hold()
-	if err := g.Files.Rollback(); err != nil {
-		r.failed(g, fmt.Errorf("%s: after a command failed (%w): %w", g.Name, why, err))
-		return false
-	}
-	r.Log.Error("command failed, the previous files are back; those that it failed with are kept as NAME.rejected", "group", g.Name, "error", why)
-	r.explainRollback(g, before)
-	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
-	g.rolledBack = true
-	clear(g.reloads)
-	r.changed.add(changes{files: true})
-	r.owe(g, g.Jobs)
-	return true
 }
 
 // quiet tells whether no command and no check is under way.

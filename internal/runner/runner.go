@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"lictor/internal/command"
@@ -30,7 +31,7 @@ type Runner struct {
 	// Dry leaves out commands and effects; the jobs' Stage is expected to write nothing.
 	Dry bool
 	// Ready is called once, when everything is committed for the first time, or stands by with the files of an earlier run
-	// because its first content was refused; nil for nobody.
+	// because it can't be committed yet; nil for nobody.
 	Ready func()
 	// Keep is called when all is committed and the answers have changed since it was called last, at most every
 	// [keepInterval], and at the end; nil for nobody. Its error is only logged.
@@ -55,9 +56,10 @@ type Runner struct {
 	failures []error                         // of commands, with Once
 	owed     []owed                          // commands to be submitted at the end of the round
 	begun    time.Time
-	nagged   time.Time // when it was last logged what the first render waits for
-	unkept   bool      // answers have changed since Keep was called
-	kept     time.Time // when Keep was called
+	nagged   time.Time     // when it was last logged what the first render waits for
+	again    command.Retry // after which pauses contents that were rolled back are tried again
+	unkept   bool          // answers have changed since Keep was called
+	kept     time.Time     // when Keep was called
 }
 
 // Run renders until ctx or OnSignal ends it, which is no error, or, with Once, until everything is done. It returns an
@@ -89,9 +91,11 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	r.readers, r.before = map[watch.Query]map[*Job]*Group{}, map[string]int{}
 	for _, g := range r.Groups {
 		g.reloads, g.running = map[string]int{}, map[string]int{}
-		for _, j := range g.Jobs {
-			j.due = true
-		}
+		g.makeDue()
+		r.takeUp(g)
+	}
+	if r.again == (command.Retry{}) {
+		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
 	}
 	for {
 		if err := r.round(ctx); err != nil {
@@ -115,12 +119,12 @@ func (r *Runner) round(ctx context.Context) error {
 	now := time.Now()
 	executed := false
 	for _, g := range r.Groups {
+		g.tryAgain(now)
 		if g.checked != "" || g.settles().After(now) {
 			continue // what is being checked is what has to be committed then
 		}
 		g.first, g.last = time.Time{}, time.Time{}
-		all := g.rolledBack && g.news(now)
-		g.rolledBack = g.rolledBack && !all
+		all := g.rolledBack && slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.isDue(now) })
 		began := time.Now()
 		for _, j := range g.Jobs {
 			if all || j.isDue(now) {
@@ -139,7 +143,7 @@ func (r *Runner) round(ctx context.Context) error {
 		return err
 	}
 	for _, g := range r.Groups {
-		if g.ready(now) {
+		if g.wants(now) && r.mayCommit(g) {
 			r.stage(ctx, g)
 		}
 	}
@@ -176,8 +180,8 @@ func (r *Runner) tell() {
 	}
 }
 
-// ErrStale is what a run with Once ends with that did all it should, but from the last known data.
-var ErrStale = errors.New("the registry did not answer: all was rendered from the last known data")
+// ErrStale is what a run with Once ends with that did all it should, but some of it from the last known data.
+var ErrStale = errors.New("all was rendered, but from last known data, since the registry did not answer or a guard holds back what it said")
 
 // committed tells whether every group is at its destination.
 func (r *Runner) committed() bool {

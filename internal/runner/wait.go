@@ -59,9 +59,10 @@ func (r *Runner) nextTime() time.Time {
 				}
 			}
 		}
-		if g.mayCommit() {
+		if r.mayCommit(g) {
 			earlier(g.retry)
 		}
+		earlier(g.again)
 	}
 	if r.unkept && r.Keep != nil && r.started {
 		earlier(r.kept.Add(keepInterval))

@@ -1,0 +1,65 @@
+package runner
+
+import (
+	"os"
+	"time"
+)
+
+// What an earlier run has left: a reload that it owes, files that are good enough to begin with, and when they were
+// written.
+
+// takeUp goes on where an earlier run left off. A reload that it owes does not wait for the templates: the files that it is
+// owed for are there, and a template may wait for its data for ever.
+func (r *Runner) takeUp(g *Group) {
+	if r.Dry {
+		return
+	}
+	if !r.Once {
+		g.commit = g.written()
+	}
+	if g.Files != nil && g.Files.Owed() {
+		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)
+		r.owe(g, g.Jobs)
+	}
+}
+
+// written is when the newest of the group's files was written, and zero where one is missing, which is not to wait.
+func (g *Group) written() (at time.Time) {
+	for _, j := range g.Jobs {
+		info, err := os.Stat(j.Path)
+		if j.Path == "" || err != nil {
+			return time.Time{}
+		}
+		if info.ModTime().After(at) {
+			at = info.ModTime()
+		}
+	}
+	if now := time.Now(); at.After(now) {
+		return now // a clock was set back
+	}
+	return at
+}
+
+// standBy has a group that can't be committed for the first time go on with the files of an earlier run, where they are all
+// there: neither a bad value nor a full disk may keep a service from starting with the good files that it has.
+func (r *Runner) standBy(g *Group) {
+	if r.Once || g.committed || g.stands || g.written().IsZero() {
+		return
+	}
+	g.stands = true
+	r.Log.Warn("the files of an earlier run stand until this is mended", "group", g.Name)
+}
+
+// tooSoon tells whether what is staged has to wait, since the last commit, be it of an earlier run, is not long enough ago.
+func (r *Runner) tooSoon(g *Group) bool {
+	at := g.commit.Add(g.MinInterval)
+	if g.commit.IsZero() || !at.After(time.Now()) || !g.hasStaged() {
+		return false
+	}
+	g.retry = at
+	if !g.committed && !g.stands {
+		g.stands = true
+		r.Log.Info("the files of an earlier run stand until min_interval is over", "group", g.Name, "at", at.Format(time.TimeOnly))
+	}
+	return true
+}

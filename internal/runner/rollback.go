@@ -1,0 +1,105 @@
+package runner
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Contents that were rolled back may be good: the service may only have been restarting, or another template, for which the
+// same command runs, be to blame. So they are tried again at a start, when a pause is over, and when another template that
+// was rolled back is mended; and they are tried alone, so that it is clear what is to blame.
+
+// How long contents that were rolled back rest before they are tried again: for the first time, and at most.
+const againFirst, againMost = 10 * time.Second, time.Hour
+
+// rollBack brings the previous files of a group back after a command failed, and runs its commands again for them.
+func (r *Runner) rollBack(g *Group, why error) bool {
+	before := g.hold()
+	if err := g.Files.Rollback(); err != nil {
+		r.failed(g, fmt.Errorf("%s: after a command failed (%w): %w", g.Name, why, err))
+		return false
+	}
+	g.failures++
+	pause := r.again.Pause(g.failures)
+	r.Log.Error("command failed, the previous files are back; those that it failed with are kept as NAME.rejected",
+		"group", g.Name, "error", why, "tried again in", pause.Round(time.Second))
+	r.explainRollback(g, before)
+	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
+	g.rolledBack, g.again, g.retry = true, time.Now().Add(pause), time.Time{}
+	if g.fresh { // and the other files, which have just been rolled back, belong to what is
+		g.makeDue()
+	}
+	clear(g.reloads)
+	r.changed.add(changes{files: true})
+	r.owe(g, g.Jobs)
+	return true
+}
+
+// tryAgain has contents that were rolled back be made anew when their pause is over.
+func (g *Group) tryAgain(now time.Time) {
+	if g.again.IsZero() || g.again.After(now) {
+		return
+	}
+	g.again = time.Time{}
+	g.makeDue()
+}
+
+func (g *Group) makeDue() {
+	for _, j := range g.Jobs {
+		j.due = true
+	}
+}
+
+// resting tells whether what is staged was rolled back, and is not to be tried again yet.
+func (g *Group) resting() bool {
+	return !g.again.IsZero() && g.Files.Rejected(g.files())
+}
+
+// takenOver notes that the commands have succeeded with the files that the group has now. Where those are new ones, after a
+// rollback, the others that were rolled back may have been so on its account, and need not rest any longer.
+func (r *Runner) takenOver(g *Group) {
+	if g.Files != nil {
+		r.confirm(g)
+	}
+	if g.failures == 0 || g.rolledBack {
+		return
+	}
+	g.failures = 0
+	for _, other := range r.Groups {
+		if !other.again.IsZero() && other.shares(g) {
+			other.again = time.Now()
+		}
+	}
+}
+
+// mayCommit tells whether nothing is against a commit of g: every job has a finished output, and nothing is under way.
+func (r *Runner) mayCommit(g *Group) bool {
+	return g.checked == "" && !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return !j.ready }) && !(g.Rollback && r.awaits(g))
+}
+
+// awaits tells whether g, which may be rolled back, has to wait for the end of a command. For its own it has, since whether
+// what is there now is good shows in a moment, and a rollback must go back to something good. For another group's it has
+// where either is tried again after a rollback.
+func (r *Runner) awaits(g *Group) bool {
+	return len(g.running) > 0 || slices.ContainsFunc(r.Groups, func(o *Group) bool {
+		return o != g && g.failures+o.failures > 0 && o.underWay() && o.shares(g)
+	})
+}
+
+// underWay tells whether the group is being committed, or a command that it asked for has not been run once.
+func (g *Group) underWay() bool {
+	for _, ticket := range g.reloads {
+		if ticket == notSubmitted {
+			return true
+		}
+	}
+	return g.checked != "" || len(g.running) > 0
+}
+
+// shares tells whether a command is run for both groups.
+func (g *Group) shares(o *Group) bool {
+	return slices.ContainsFunc(g.Jobs, func(a *Job) bool {
+		return len(a.Command.Args) > 0 && slices.ContainsFunc(o.Jobs, func(b *Job) bool { return a.Command.Key() == b.Command.Key() })
+	})
+}
