@@ -188,7 +188,7 @@ func onceIsRefused(t *testing.T, s *consultest.Server, stale ...string) {
 		all = append(all, start(t, dir, "lictor", append(onMember(s), "-once", "-max-stale", bound, "-consul-retry=false")...))
 	}
 	for i, d := range all {
-		if code := d.exit(patience); code == exitOK || !strings.Contains(d.printed(), "consul at "+s.Addr) {
+		if code := d.exit(patience); code != exitRuntime || !strings.Contains(d.printed(), "consul at "+s.Addr) {
 			t.Errorf("-once, max_stale %s: exit code %d, printed %q", stale[i], code, d.printed())
 		}
 		if web, conf, marker := read(t, d.dir, "web"), read(t, d.dir, "conf"), read(t, d.dir, "marker"); web != "web-0 " || conf+marker != "" {
