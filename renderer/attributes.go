@@ -33,6 +33,7 @@ func (s *Staged) setAttributes(old *os.File) error {
 	if err != nil {
 		return err
 	}
+	s.after = access{uid, gid, mode}
 	if s.elsewhere() {
 		s.mode = 0o600 // it is for checking only, and the folder doesn't keep anybody out as the destination's may
 		return s.setMode()

@@ -167,6 +167,7 @@ func TestCrashOfASingleCommit(t *testing.T) {
 		dir := newDirs(t)
 		path := dir + "/a/1"
 		put(t, path, version(path, 1), 0o600)
+		put(t, path+".bak", version(path, 0), 0o600)
 		kills = step
 		killed = crash(t, crashTask{Do: "single", Dir: dir, Kill: step, Contents: map[string]string{path: version(path, 2)}})
 		content, err := os.ReadFile(path)
@@ -192,7 +193,7 @@ func TestCrashOfAGroup(t *testing.T) {
 				for step, killed := firstStep(), true; killed; step += stride() {
 					dir := newDirs(t)
 					for _, name := range []string{"a/1", "a/2", "b/4"} { // b/3 is new
-						put(t, filepath.Join(dir, name), version(name, 1), 0o640)
+						put(t, filepath.Join(dir, name), version(name, 1), 0o604)
 					}
 					c := crashTask{Do: "commit", Dir: dir, InPlace: inPlace, Contents: contents(dir, 2)}
 					if do != "commit" {
@@ -264,16 +265,31 @@ func checkRecovered(t *testing.T, dir, do string, killed bool) {
 	case !killed && isNew == (do == "rollback"):
 		t.Errorf("done, but versions %v", got)
 	}
+	for path := range contents(dir, 0) {
+		want := os.FileMode(0o640)
+		if isOld {
+			want = 0o604
+		}
+		if info, err := os.Stat(path); err == nil && info.Mode() != want {
+			t.Errorf("versions %v: %s has mode %v, want %v", got, path, info.Mode(), want)
+		}
+	}
 	if do == "rollback" && isOld {
 		for path, content := range contents(dir, 2) {
-			see(t, path+".rejected", content, 0o640)
+			got, err := os.ReadFile(path + ".rejected")
+			if err != nil || string(got) != content {
+				t.Errorf("%s.rejected: %d bytes, %v", path, len(got), err)
+			}
+			if mode := inode(t, path+".rejected").Mode & 0o777; mode&^0o640 != 0 {
+				t.Errorf("%s.rejected has mode %o", path, mode)
+			}
 		}
 	}
 	if len(g.state.Members) == 0 {
 		return // killed before the journal was there: the next commit removes what it has no use for
 	}
 	for _, h := range hidden(t, dir) {
-		if strings.HasSuffix(h, "-undo") || strings.HasSuffix(h, "-keep") || !g.CanRollback() && strings.HasSuffix(h, "-previous") {
+		if strings.HasSuffix(h, "-undo") || strings.HasSuffix(h, "-keep") || strings.HasSuffix(h, "-older") || !g.CanRollback() && strings.HasSuffix(h, "-previous") {
 			t.Errorf("left behind: %s", h)
 		}
 	}

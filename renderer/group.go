@@ -283,7 +283,10 @@ func (g *Group) member(s *Staged) *member {
 		g.state.Members = append(g.state.Members, m)
 		slices.SortFunc(g.state.Members, func(a, b *member) int { return strings.Compare(a.Path, b.Path) })
 	}
-	m.InPlace = s.file.InPlace
+	m.InPlace, m.Access = s.file.InPlace, access{}
+	if s.file.InPlace && s.old != nil {
+		m.Access = s.after
+	}
 	return m
 }
 

@@ -13,8 +13,9 @@ import (
 
 // An access is who a file belongs to and what who may do with it.
 type access struct {
-	uid, gid int
-	mode     uint32
+	UID  int    `json:"uid"`
+	GID  int    `json:"gid"`
+	Mode uint32 `json:"mode"`
 }
 
 func accessOf(f *os.File) (access, error) {
@@ -26,12 +27,12 @@ func accessOf(f *os.File) (access, error) {
 // until is what a file has to have while its content changes, and its access from before to after: nobody may read it
 // who may not both before and after. Where the owner changes it is ours alone meanwhile.
 func (before access) until(after access) access {
-	a := access{before.uid, before.gid, before.mode & (after.mode | 0o600)}
-	if before.gid != after.gid {
-		a.mode &^= unix.S_ISGID | 0o070
+	a := access{before.UID, before.GID, before.Mode & (after.Mode | 0o600)}
+	if before.GID != after.GID {
+		a.Mode &^= unix.S_ISGID | 0o070
 	}
-	if before.uid != after.uid {
-		a.uid, a.mode = os.Geteuid(), a.mode&0o600
+	if before.UID != after.UID {
+		a.UID, a.Mode = os.Geteuid(), a.Mode&0o600
 	}
 	return a
 }
@@ -50,15 +51,7 @@ func (s *Staged) overwrite() error {
 	if st.Ino != s.old.Ino || st.Dev != s.old.Dev {
 		return errors.New("was replaced by somebody else meanwhile; it is left alone")
 	}
-	uid, gid, err := s.file.owner(&st)
-	if err != nil {
-		return err
-	}
-	after := access{uid, gid, unixMode(s.file.Mode)}
-	if after.mode == 0 {
-		after.mode = st.Mode & 0o7777
-	}
-	return s.dir.overwrite(s.name, f, s.content, after)
+	return s.dir.overwrite(s.name, f, s.content, s.after)
 }
 
 // overwrite gives an open file a content and an access. After an error it has those that it had, unless the error says
@@ -102,35 +95,30 @@ func (d *folder) put(name string, f *os.File, meanwhile access, content []byte, 
 	return d.setAccess(name, f, after)
 }
 
-// setAccess changes an open file's access where it is another, without letting anybody in on the way.
+// setAccess changes an open file's access where it is another. The mode comes last, since a change of the owner takes
+// the set-id bits away.
 func (d *folder) setAccess(name string, f *os.File, to access) error {
 	has, err := accessOf(f)
 	if err != nil {
 		return err
 	}
 	fd := int(f.Fd())
-	chmod := func(mode uint32) error {
-		if mode == has.mode {
-			return nil
-		}
-		err := d.do("chmod", name, func() error { return unix.Fchmod(fd, mode) })
-		if errors.Is(err, unix.EPERM) && has.mode == mode&^setIDBits {
-			return nil // the system took these bits from somebody else's file when we wrote into it
-		}
-		return err
-	}
-	if has.uid != to.uid || has.gid != to.gid {
-		if err := chmod(has.mode & to.mode &^ setIDBits); err != nil {
-			return err
-		}
-		if err := d.do("chown", name, func() error { return unix.Fchown(fd, to.uid, to.gid) }); err != nil {
+	if has.UID != to.UID || has.GID != to.GID {
+		if err := d.do("chown", name, func() error { return unix.Fchown(fd, to.UID, to.GID) }); err != nil {
 			return err
 		}
 		if has, err = accessOf(f); err != nil {
 			return err
 		}
 	}
-	return chmod(to.mode)
+	if has.Mode == to.Mode {
+		return nil
+	}
+	err = d.do("chmod", name, func() error { return unix.Fchmod(fd, to.Mode) })
+	if errors.Is(err, unix.EPERM) && has.Mode == to.Mode&^setIDBits {
+		return nil // the system took these bits from somebody else's file when we wrote into it
+	}
+	return err
 }
 
 // rewrite replaces the whole content of an open file, and makes it durable. Space is reserved before the first byte

@@ -17,6 +17,8 @@ type member struct {
 	Path string `json:"path"`
 	// InPlace says that the file is written into, not replaced.
 	InPlace bool `json:"in_place,omitempty"`
+	// Access is what a file that is written in place is going to have, once it has the content.
+	Access access `json:"access,omitzero"`
 	// Hash is the SHA-256 of the content that was committed last.
 	Hash string `json:"hash,omitempty"`
 	// Next is the same of the content that is being committed; it is set only meanwhile.
@@ -100,11 +102,20 @@ func (m *member) unhold(d *folder, name string) error {
 	return d.overwrite(name, f, m.held.content, m.held.access)
 }
 
-// isNext tells whether the destination has the content that is being committed.
+// isNext tells whether the destination has the content that is being committed. A crash may have come before a file that
+// is written in place got its access.
 func (m *member) isNext(faults *faults) (is bool, err error) {
 	err = m.at(faults, func(d *folder, name string) error {
 		is, err = d.hasHash(name, m.Next)
-		return err
+		if err != nil || !is || m.Access == (access{}) {
+			return err
+		}
+		f, err := d.open(name, unix.O_RDONLY)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return d.setAccess(name, f, m.Access)
 	})
 	return is, err
 }

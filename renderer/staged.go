@@ -22,6 +22,7 @@ type Staged struct {
 	content []byte
 	mode    uint32       // of the staged file
 	old     *unix.Stat_t // what was at the destination when it was staged, nil for nothing
+	after   access       // what the destination is going to have, where it is written in place
 
 	warnings []string
 }
