@@ -50,13 +50,14 @@ func (w *Watcher) expectAnswers() {
 	})
 }
 
-// Stale counts the watched queries whose answer is from the fallback.
+// Stale counts the watched queries whose answer is not what the registry says now: it is from the fallback, or a guard holds
+// back a newer one.
 func (w *Watcher) Stale() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
 	for _, e := range w.entries {
-		if e.stale {
+		if e.stale || e.held != nil {
 			n++
 		}
 	}

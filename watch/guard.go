@@ -199,16 +199,3 @@ func (w *Watcher) Release() int {
 	}
 	return len(all)
 }
-
-// Held counts the watched queries of which a guard holds back an answer.
-func (w *Watcher) Held() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, e := range w.entries {
-		if e.held != nil {
-			n++
-		}
-	}
-	return n
-}

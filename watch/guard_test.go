@@ -184,7 +184,7 @@ func TestGuardSeesManyStepsAsOneFall(t *testing.T) {
 				w.Guards = []watch.Guard{c.guard}
 				s.Set(web, instances(10, 0))
 				w.Sync(ctx, set(web))
-				for n := 9; n > 0 && w.Held() == 0; n-- {
+				for n := 9; n > 0 && w.Stale() == 0; n-- {
 					time.Sleep(c.every)
 					s.Set(web, instances(n, 0))
 					synctest.Wait()
@@ -282,19 +282,19 @@ func TestHoldGoesOnInTheNextRun(t *testing.T) {
 			s.Set(web, instances(n, 0))
 			synctest.Wait()
 		}
-		if !w.Take().Has(web) || w.Held() != 1 {
+		if !w.Take().Has(web) || w.Stale() != 1 {
 			t.Error("nobody was told that an answer is held back, and so it would not be kept")
 		}
 		known := w.Known()
-		for i, want := range []struct{ stand, held, stale int }{{5, 1, 1}, {5, 1, 1}, {4, 0, 0}} { // three more runs, of 25 s each
+		for i, want := range []struct{ stand, stale int }{{5, 1}, {5, 1}, {4, 0}} { // three more runs, of 25 s each
 			time.Sleep(25 * time.Second)
 			runCtx, stop := context.WithCancel(ctx)
 			next := watch.New(s, slog.New(slog.NewTextHandler(log, nil)))
 			next.Guards, next.Fallback = w.Guards, known
 			next.Sync(runCtx, set(web))
 			synctest.Wait()
-			if got := passing(next, web); got != want.stand || next.Held() != want.held || next.Stale() != want.stale {
-				t.Errorf("run %d: %d stand, %d held, %d stale, want %v", i, got, next.Held(), next.Stale(), want)
+			if got := passing(next, web); got != want.stand || next.Stale() != want.stale {
+				t.Errorf("run %d: %d stand, %d stale, want %v", i, got, next.Stale(), want)
 			}
 			stop()
 			next.Wait()
