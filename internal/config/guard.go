@@ -11,9 +11,9 @@ import (
 // A Guard holds back answers that have shrunk too much; see docs/failure-modes.md for what that costs.
 type Guard struct {
 	Services     []string `opt:"services" doc:"Names of the services whose instances are guarded; * and ? patterns. Unset: every list, also of names, nodes and keys."`
-	MaxShrink    Percent  `opt:"max_shrink" doc:"Largest part of an answer that may go at once, such as \"50%\"."`
+	MaxShrink    Percent  `opt:"max_shrink" doc:"Largest part, such as \"50%\", that may go of the most that there was within the last hold, or the last minute where that is longer."`
 	MinInstances int      `opt:"min_instances" doc:"Least number of passing instances that a service may fall to."`
-	Hold         Duration `opt:"hold" doc:"How long an answer is held back. 0 or unset: until the registry recovers or SIGUSR1 comes."`
+	Hold         Duration `opt:"hold" doc:"How long an answer is held back, by the clock. 0 or unset: until the registry recovers or SIGUSR1 comes."`
 	// Pos is where the guard was configured.
 	Pos Pos `opt:"-"`
 }
