@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,14 +71,36 @@ func start(ctx context.Context, o options, dir, addr, text string, args ...strin
 	return p, nil
 }
 
-// end ends the process, and says how many connections it had at most and how much memory.
-func (p *process) end() (peak int, rss string) {
-	rss = p.rss()
+// tooMany is how lictor and its peers log that Consul answered 429. lictor says it once in ten minutes.
+var tooMany = regexp.MustCompile(`\(429\)|code: 429`)
+
+// end ends the process, and says how many connections it had at most, how much memory, and whether it was turned away.
+func (p *process) end() []figure {
+	now, most := p.memory()
 	p.stop()
 	p.sampler.Wait()
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
-	return p.peak, rss
+	figures := []figure{
+		{name: "connections", values: []float64{float64(p.peak)}, worst: true},
+		{name: "lines of its log on 429", values: []float64{float64(len(tooMany.FindAll(p.logged(), -1)))}, worst: true},
+	}
+	if most > 0 { // it has not ended by itself
+		figures = append(figures, figure{name: "RSS", values: []float64{now}, unit: "MB"}, figure{name: "RSS at its peak", values: []float64{most}, unit: "MB"})
+	}
+	return figures
+}
+
+// executed is how lictor logs the passes of a template until it had all its data.
+var executed = regexp.MustCompile(`template executed.*passes=(\d+)`)
+
+// passes is how many passes a template had at most, as far as the log tells.
+func (p *process) passes() (most int) {
+	for _, found := range executed.FindAllSubmatch(p.logged(), -1) {
+		n, _ := strconv.Atoi(string(found[1]))
+		most = max(most, n)
+	}
+	return most
 }
 
 // connections counts the sockets of a process that lead to a port, from the kernel's table.
@@ -94,7 +117,7 @@ func connections(pid int, port string) int {
 	inodes := map[string]bool{}
 	for line := range strings.Lines(string(table)) {
 		f := strings.Fields(line)
-		if len(f) > 9 && strings.HasSuffix(f[2], remote) && (f[3] == "01" || f[3] == "02") {
+		if len(f) > 9 && strings.HasSuffix(f[2], remote) {
 			inodes["socket:["+f[9]+"]"] = true
 		}
 	}
@@ -111,17 +134,17 @@ func connections(pid int, port string) int {
 	return count
 }
 
-// rss is the most memory that the process has had, and what it has now.
-func (p *process) rss() string {
+// memory is the process's resident memory, now and at its peak, in MB; 0 when it has ended.
+func (p *process) memory() (now, most float64) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	values := map[string]int{}
+	values := map[string]float64{}
 	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
 		if len(f) == 3 {
-			values[f[0]], _ = strconv.Atoi(f[1])
+			values[f[0]], _ = strconv.ParseFloat(f[1], 64)
 		}
 	}
-	return fmt.Sprintf("%d MB (peak %d MB)", values["VmRSS:"]/1024, values["VmHWM:"]/1024)
+	return values["VmRSS:"] / 1024, values["VmHWM:"] / 1024
 }
 
 // cpu is how much processor time a process has used.

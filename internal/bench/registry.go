@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -22,23 +23,41 @@ func (r *registry) id(service, instance int) string {
 	return fmt.Sprintf("%s-%d", r.service(service), instance)
 }
 
+// An instance is one of a service's, as it is registered.
+type instance struct {
+	service, number, port int
+	status                string
+	address               string // "" is the node's
+}
+
 // register puts an instance into the catalog.
-func (r *registry) register(ctx context.Context, service, instance, port int, status string) error {
-	n := (service*2 + instance) % r.nodes
-	id := r.id(service, instance)
+func (r *registry) register(ctx context.Context, i instance) error {
+	node, id := r.node(r.home(i)), r.id(i.service, i.number)
 	_, err := r.Client.Catalog().Register(&api.CatalogRegistration{
-		Node: r.node(n), Address: fmt.Sprintf("10.1.%d.%d", n/250, n%250), SkipNodeUpdate: port != basePort,
-		Service: &api.AgentService{ID: id, Service: r.service(service), Port: port, Tags: []string{"http", "v1"}, Meta: map[string]string{"version": "1"}},
-		Checks: api.HealthChecks{{Node: r.node(n), CheckID: "check:" + id, Name: "alive", Status: status, ServiceID: id,
+		Node: node, Address: r.nodeAddress(i), SkipNodeUpdate: i.port != basePort,
+		Service: &api.AgentService{ID: id, Service: r.service(i.service), Address: i.address, Port: i.port, Tags: []string{"http", "v1"}, Meta: map[string]string{"version": "1"}},
+		Checks: api.HealthChecks{{Node: node, CheckID: "check:" + id, Name: "alive", Status: i.status, ServiceID: id,
 			Output: "HTTP GET http://10.1.0.1:8000/health: 200 OK"}},
 	}, (&api.WriteOptions{}).WithContext(ctx))
 	return err
 }
 
+// home is the number of the node that an instance is on.
+func (r *registry) home(i instance) int { return (i.service*2 + i.number) % r.nodes }
+
+func (r *registry) nodeAddress(i instance) string {
+	return fmt.Sprintf("10.1.%d.%d", r.home(i)/250, r.home(i)%250)
+}
+
+// line is how [serviceTemplate] renders an instance.
+func (r *registry) line(i instance) []byte {
+	return fmt.Appendf(nil, "%s %s:%d\n", r.id(i.service, i.number), cmp.Or(i.address, r.nodeAddress(i)), i.port)
+}
+
 // deregister takes an instance out of the catalog.
-func (r *registry) deregister(ctx context.Context, service, instance int) error {
-	n := (service*2 + instance) % r.nodes
-	_, err := r.Client.Catalog().Deregister(&api.CatalogDeregistration{Node: r.node(n), ServiceID: r.id(service, instance)},
+func (r *registry) deregister(ctx context.Context, service, number int) error {
+	node := r.node(r.home(instance{service: service, number: number}))
+	_, err := r.Client.Catalog().Deregister(&api.CatalogDeregistration{Node: node, ServiceID: r.id(service, number)},
 		(&api.WriteOptions{}).WithContext(ctx))
 	return err
 }
@@ -52,7 +71,7 @@ func (r *registry) fill(ctx context.Context) error {
 	for i := range r.services {
 		g.Go(func() error {
 			for k := range 2 {
-				if err := r.register(ctx, i, k, basePort, "passing"); err != nil {
+				if err := r.register(ctx, instance{i, k, basePort, "passing", ""}); err != nil {
 					return err
 				}
 			}
