@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestBackup(t *testing.T) {
@@ -33,6 +35,49 @@ func TestBackup(t *testing.T) {
 	write(t, f, "19")
 	see(t, dest+".bak", "18", 0o600)
 	onlyThese(t, dir, "pool.txt", "pool.txt.bak")
+}
+
+// A commit that fails leaves the older backup, which is of another content than what is still there.
+func TestBackupOutlivesACommitThatFails(t *testing.T) {
+	for _, inPlace := range []bool{false, true} {
+		fail := 1
+		for failed := "?"; failed != ""; fail++ {
+			dir := t.TempDir()
+			dest := dir + "/f"
+			put(t, dest+".bak", "older", 0o604)
+			put(t, dest, "old", 0o600)
+			steps := 0
+			failed = ""
+			faulty := &faults{before: func(op, path string) error {
+				if op == "remove" || op == "stat" {
+					return nil // or it could not clean up
+				}
+				if steps++; steps == fail {
+					failed = op + " " + path
+					return unix.EIO
+				}
+				return nil
+			}}
+			s, err := File{Path: dest, Backup: true, InPlace: inPlace, faults: faulty}.Stage([]byte("new"))
+			if err == nil {
+				err = (&Group{faults: faulty}).Commit([]*Staged{s})
+			}
+			if err != nil {
+				see(t, dest, "old", 0o600)
+				see(t, dest+".bak", "older", 0o604)
+			} else {
+				see(t, dest, "new", 0o600)
+				see(t, dest+".bak", "old", 0o600)
+			}
+			onlyThese(t, dir, "f", "f.bak")
+			if t.Failed() {
+				t.Fatalf("in place %v, %s failing: %v", inPlace, failed, err)
+			}
+		}
+		if fail < 12 {
+			t.Errorf("only %d steps", fail)
+		}
+	}
 }
 
 func TestBackupThatFailsStopsTheCommit(t *testing.T) {

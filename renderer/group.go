@@ -103,11 +103,11 @@ func (g *Group) begin(files []*Staged) error {
 	next := sha256.New()
 	fmt.Fprintln(next, g.state.Rendered)
 	for _, s := range files {
+		m := g.member(s)
+		m.Next = hash(s.content)
 		if err := s.backup(); err != nil {
 			return s.file.explain(err)
 		}
-		m := g.member(s)
-		m.Next = hash(s.content)
 		fmt.Fprintln(next, m.Path, m.Next)
 		// One file that is replaced in one step needs no way back.
 		if len(files) == 1 && !g.KeepPrevious && (!s.file.InPlace || g.path == "") {

@@ -72,45 +72,6 @@ func TestBindMountedFile(t *testing.T) {
 	onlyThese(t, dir, "f", "f.bak", "source")
 }
 
-func TestReadOnlySystemWithAWritableFileMountedIn(t *testing.T) {
-	dir := t.TempDir()
-	put(t, dir+"/source", "old", 0o600)
-	if err := os.Mkdir(dir+"/root", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	put(t, dir+"/root/f", "under the mount", 0o600)
-	put(t, dir+"/root/g", "old", 0o600)
-	mount(t, dir+"/root", dir+"/root", "", unix.MS_BIND, "")
-	if err := unix.Mount("", dir+"/root", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
-		t.Fatal(err)
-	}
-	g := File{Path: dir + "/root/g"}
-	_, err := g.Stage([]byte("new"))
-	for _, err := range []error{err, g.Check()} {
-		if !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), "read-only file system; mount it writable") {
-			t.Error(err)
-		}
-	}
-	see(t, dir+"/root/g", "old", 0o600)
-
-	mount(t, dir+"/source", dir+"/root/f", "", unix.MS_BIND, "")
-	f := File{Path: dir + "/root/f", InPlace: true}
-	if err := f.Check(); err != nil {
-		t.Error(err)
-	}
-	t.Setenv("TMPDIR", t.TempDir())
-	s, err := f.Stage([]byte("new"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	see(t, s.Path(), "new", 0o600)
-	if err := s.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	see(t, dir+"/source", "new", 0o600)
-	onlyThese(t, os.Getenv("TMPDIR"))
-}
-
 // The staged copy of a file that is somebody else's can not be given to them: only we may read it then.
 func TestStagedForSomebodyElsesFileInPlace(t *testing.T) {
 	needRoot(t)

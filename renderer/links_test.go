@@ -82,6 +82,12 @@ func TestPlantedLinksAndFilesAreRefused(t *testing.T) {
 			}
 		}
 		see(t, secret, "good", 0o600)
+		// Who holds it open would read what is written in place; replacing it is safe, and so is what is for that user.
+		if _, err := (File{Path: dir + "/file", InPlace: true, User: "root", Mode: 0o600}).Stage([]byte("ours")); err == nil || !strings.Contains(err.Error(), "is a file of user 1234") {
+			t.Errorf("%v in place: %v", mode, err)
+		}
+		write(t, File{Path: dir + "/file", InPlace: true, User: "1234"}, "for 1234")
+		see(t, dir+"/file", "for 1234", 0o644)
 		write(t, File{Path: dir + "/file", User: "root", Group: "root"}, "ours")
 		if got := owner(t, dir+"/file"); got != "0:0" {
 			t.Errorf("owner %s", got)

@@ -49,6 +49,7 @@ type renderTask struct {
 	File     File
 	Content  string
 	ShowMode bool
+	Reject   bool // instead of committing it
 }
 
 func runTask(task, input string) error {
@@ -70,6 +71,11 @@ func runTask(task, input string) error {
 		}
 		if r.ShowMode {
 			fmt.Print("staged with ", info.Mode(), " ")
+		}
+		if r.Reject {
+			kept, err := s.Reject()
+			fmt.Print("kept as ", kept)
+			return err
 		}
 		err = s.Commit()
 		for _, w := range s.Warnings() {
