@@ -175,7 +175,7 @@ func (m *member) canRollBack(faults *faults) error {
 		there = err == nil
 		return err
 	})
-	if !there && errors.Is(err, fs.ErrNotExist) {
+	if !there && (err == nil || errors.Is(err, fs.ErrNotExist)) {
 		return fmt.Errorf("the previous content of %s is gone: somebody has removed it", m.Path)
 	}
 	return err
