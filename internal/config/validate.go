@@ -39,8 +39,8 @@ func (c Config) checkOptions() []error {
 	if !slices.Contains([]string{"never", "on-failure", "always"}, c.Exec.Restart) {
 		bad("exec.restart", "unknown policy %q: want never, on-failure or always", c.Exec.Restart)
 	}
-	if c.Consul.MaxConnections < 1 {
-		bad("consul.max_connections", "%d is too few: want at least 1", c.Consul.MaxConnections)
+	if c.Consul.MaxConnections < 2 {
+		bad("consul.max_connections", "%d is too few: want at least 2, one for reads and one that waits for changes", c.Consul.MaxConnections)
 	}
 	if c.Consul.Retry.Attempts < 0 {
 		bad("consul.retry.attempts", "%d is negative: 0 is no limit", c.Consul.Retry.Attempts)
