@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -17,11 +18,12 @@ import (
 
 // A crashTask is what the helper does until it is killed before its Kill-th change or look at the file system.
 type crashTask struct {
-	Do       string // commit, rollback, confirm, recover, single, endless
+	Do       string // commit, rollback, confirm, recover, regroup, single, endless
 	Dir      string
 	InPlace  bool
 	Kill     int
 	Contents map[string]string
+	Groups   [][]string // the files of each group, for regroup
 }
 
 // run is the helper's side.
@@ -45,7 +47,15 @@ func (c crashTask) run() error {
 		}
 		return nil
 	}
-	g, err := openGroup(StatePath(c.Dir, "g"), f)
+	if c.Do == "regroup" {
+		for _, files := range c.Groups {
+			if _, err := openGroup(f, files...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	g, err := openGroup(f, groupFiles(c.Dir)...)
 	if err != nil {
 		return err
 	}
@@ -106,6 +116,9 @@ func contents(dir string, v int) map[string]string {
 	}
 	return out
 }
+
+// groupFiles are the files of the group.
+func groupFiles(dir string) []string { return slices.Sorted(maps.Keys(contents(dir, 0))) }
 
 // versions are the versions that the files have, which must be whole: -1 stands for a file that isn't there.
 func versions(t *testing.T, dir string) []int {
@@ -250,7 +263,7 @@ var (
 
 func checkRecovered(t *testing.T, dir, do string, killed bool) {
 	t.Helper()
-	g := reopen(t, StatePath(dir, "g"))
+	g := reopen(t, groupFiles(dir)...)
 	got := versions(t, dir)
 	isOld, isNew := slices.Equal(got, allOld), slices.Equal(got, allNew)
 	switch {
@@ -298,7 +311,7 @@ func checkRecovered(t *testing.T, dir, do string, killed bool) {
 // goOn commits and confirms once more, after which nothing reminds of a crash.
 func goOn(t *testing.T, dir string, inPlace bool) {
 	t.Helper()
-	g := reopen(t, StatePath(dir, "g"))
+	g := reopen(t, groupFiles(dir)...)
 	if err := g.Commit(stage(t, contents(dir, 3), File{InPlace: inPlace})); err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +348,7 @@ func TestCrashAtRandomTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		versions(t, dir)
-		reopen(t, StatePath(dir, "g"))
+		reopen(t, groupFiles(dir)...)
 		if got := versions(t, dir); got[0] != got[3] {
 			t.Fatalf("crash %d: versions %v", i, got)
 		}

@@ -10,14 +10,20 @@ import (
 )
 
 // A Group is files that are committed together or not at all, with one reload. The zero Group is one that remembers
-// nothing when the program ends; [OpenGroup] gives one that does.
+// nothing when the program ends.
 //
-// The order of things is: [File.Stage] each file, check what is staged, Commit, reload, and then Confirm or Rollback.
-// What is committed is owed a reload until it is confirmed. A Group belongs to one goroutine at a time.
+// The order of things is: [Group.Open], [File.Stage] each file, check what is staged, Commit, reload, and then Confirm or
+// Rollback. What is committed is owed a reload until it is confirmed. A Group belongs to one goroutine at a time.
 type Group struct {
+	// Destinations are the paths of all its files: beside them Open looks for what earlier runs have noted.
+	Destinations []string
+	// Remember keeps a state file beside them, so that a restart forgets neither a commit that was interrupted nor a reload
+	// that is owed.
+	Remember bool
 	// KeepPrevious keeps what a commit replaces, in hidden files, until Confirm: Rollback needs it.
 	KeepPrevious bool
 
+	opened   bool
 	path     string // of the state file, "" for none
 	state    state
 	warnings []string
@@ -63,8 +69,8 @@ func (g *Group) warn(format string, args ...any) {
 }
 
 // Commit puts all the files in place of their destinations, back to back. After an error every destination is as it
-// was; when the error says that undoing failed too, the next Commit or [OpenGroup] tries that again first. A crash in
-// the middle is finished or undone by the next OpenGroup. The staged files are gone in any case.
+// was; when the error says that undoing failed too, the next Commit or [Group.Open] tries that again first. A crash in
+// the middle is finished or undone by the next Open. The staged files are gone in any case.
 func (g *Group) Commit(files []*Staged) error {
 	defer func() {
 		for _, s := range files {
@@ -100,6 +106,9 @@ func (g *Group) Commit(files []*Staged) error {
 
 // begin makes the backups, keeps what is to be replaced, and notes in the state file what is going to happen.
 func (g *Group) begin(files []*Staged) error {
+	if err := g.settleDown(files); err != nil {
+		return err
+	}
 	next := sha256.New()
 	fmt.Fprintln(next, g.state.Rendered)
 	for _, s := range files {
@@ -281,7 +290,7 @@ func (g *Group) member(s *Staged) *member {
 	if m == nil {
 		m = &member{Path: s.target()}
 		g.state.Members = append(g.state.Members, m)
-		slices.SortFunc(g.state.Members, func(a, b *member) int { return strings.Compare(a.Path, b.Path) })
+		slices.SortFunc(g.state.Members, byPath)
 	}
 	m.InPlace, m.Access = s.file.InPlace, access{}
 	if s.file.InPlace && s.old != nil {
@@ -289,6 +298,8 @@ func (g *Group) member(s *Staged) *member {
 	}
 	return m
 }
+
+func byPath(a, b *member) int { return strings.Compare(a.Path, b.Path) }
 
 func (g *Group) find(path string) *member {
 	for _, m := range g.state.Members {

@@ -12,21 +12,21 @@ import (
 
 func TestReloadIsOwedUntilConfirmed(t *testing.T) {
 	dir := t.TempDir()
-	path := StatePath(dir, "app")
-	g := reopen(t, path)
+	file := dir + "/f"
+	g := reopen(t, file)
 	if g.Owed() || g.CanRollback() {
 		t.Error("a new group owes nothing")
 	}
 	if err := g.Commit(stage(t, map[string]string{dir + "/f": "one"}, File{})); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+	if info, err := os.Stat(statePath(file)); err != nil || info.Mode() != 0o600 {
 		t.Errorf("state file: %v, %v", info.Mode(), err)
 	}
-	if content, err := os.ReadFile(path); err != nil || strings.Contains(string(content), "one") {
+	if content, err := os.ReadFile(statePath(file)); err != nil || strings.Contains(string(content), "one") {
 		t.Errorf("state file: %s, %v", content, err)
 	}
-	g = reopen(t, path) // we were restarted
+	g = reopen(t, file) // we were restarted
 	if !g.Owed() {
 		t.Fatal("the reload was forgotten by a restart")
 	}
@@ -49,7 +49,7 @@ func TestReloadIsOwedUntilConfirmed(t *testing.T) {
 	if !g.Owed() || g.Rendered() == applied {
 		t.Error("coming back to an earlier content owes no reload")
 	}
-	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, path).Owed() {
+	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, file).Owed() {
 		t.Errorf("still owed when confirmed: %v", err)
 	}
 	if h := hidden(t, dir); len(h) > 0 {
@@ -80,7 +80,7 @@ func TestGroupIsCommittedTogetherOrNotAtAll(t *testing.T) {
 				}
 				return nil
 			}}
-			g, err := OpenGroup(StatePath(dir, "g"))
+			g, err := openGroup(nil, groupFiles(dir)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +114,7 @@ func TestGroupIsCommittedTogetherOrNotAtAll(t *testing.T) {
 				t.Fatalf("in place %v, step %d failing: %s", inPlace, steps+1, failed)
 			}
 			// Whatever failed, the next run finds its way.
-			g = reopen(t, StatePath(dir, "g"))
+			g = reopen(t, groupFiles(dir)...)
 			if err := g.Commit(stage(t, news, File{InPlace: inPlace})); err != nil {
 				t.Fatal(err)
 			}
@@ -142,12 +142,12 @@ func TestOrderOfSteps(t *testing.T) {
 	put(t, dir+"/old", "1", 0o600)
 	var steps []string
 	f := &faults{before: func(op, path string) error {
-		if op != "stat" && op != "open" && op != "remove" && op != "chmod" {
+		if op != "stat" && op != "open" && op != "remove" && op != "chmod" && op != "readlink" {
 			steps = append(steps, op+" "+strings.TrimPrefix(path, dir))
 		}
 		return nil
 	}}
-	g, err := openGroup(StatePath(dir, "g"), f)
+	g, err := openGroup(f, dir+"/old", dir+"/new")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,11 +165,11 @@ func TestOrderOfSteps(t *testing.T) {
 	want := []string{
 		"write /.old.lictor-0", "sync /.old.lictor-0",
 		"write /.new.lictor-0", "sync /.new.lictor-0",
-		"link /.old.lictor-undo", "link /.new.lictor-undo", "sync ", "sync ", // what is kept is safe
-		"write /..g.lictor-state.lictor-0", "sync /..g.lictor-state.lictor-0", "rename /.g.lictor-state", "sync ", // the journal is safe
+		"symlink /.old.lictor-state", "link /.old.lictor-undo", "link /.new.lictor-undo", "sync ", "sync ", // what is kept is safe
+		"write /..new.lictor-state.lictor-0", "sync /..new.lictor-state.lictor-0", "rename /.new.lictor-state", "sync ", // the journal is safe
 		"rename /old", "rename /new", "sync ", "sync ", // the files are safe
 		"rename /.new.lictor-previous", "rename /.old.lictor-previous",
-		"write /..g.lictor-state.lictor-0", "sync /..g.lictor-state.lictor-0", "rename /.g.lictor-state", "sync ",
+		"write /..new.lictor-state.lictor-0", "sync /..new.lictor-state.lictor-0", "rename /.new.lictor-state", "sync ",
 	}
 	if got := strings.Join(steps, "\n"); got != strings.Join(want, "\n") {
 		t.Errorf("steps:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
@@ -186,8 +186,8 @@ func TestRollback(t *testing.T) {
 			}
 		}
 		was := owner(t, dir+"/a")
-		path := StatePath(dir, "g")
-		g := reopen(t, path)
+		files := []string{dir + "/a", dir + "/b"}
+		g := reopen(t, files...)
 		g.KeepPrevious = true
 		bad := map[string]string{dir + "/a": "bad a", dir + "/b": "bad b"}
 		commit := func(contents map[string]string, f File) {
@@ -200,7 +200,7 @@ func TestRollback(t *testing.T) {
 		commit(map[string]string{dir + "/a": "worse"}, File{Mode: 0o600}) // never confirmed, so never gone back to
 		commit(bad, File{Mode: 0o600})
 		see(t, dir+"/a", "bad a", 0o600)
-		g = reopen(t, path)
+		g = reopen(t, files...)
 		g.KeepPrevious = true
 		if !g.CanRollback() {
 			t.Fatal("a restart forgot the way back")
@@ -214,7 +214,7 @@ func TestRollback(t *testing.T) {
 		if got := owner(t, dir+"/a"); got != was {
 			t.Errorf("belongs to %s, was %s", got, was)
 		}
-		onlyThese(t, dir, ".g.lictor-state", "a", "a.rejected", "b.rejected")
+		onlyThese(t, dir, ".a.lictor-state", ".b.lictor-state", "a", "a.rejected", "b.rejected")
 		if !g.Owed() || g.CanRollback() {
 			t.Error("what came back is owed a reload")
 		}
@@ -225,7 +225,7 @@ func TestRollback(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		g = reopen(t, path)
+		g = reopen(t, files...)
 		again := stage(t, bad, File{})
 		if !g.Rejected(again) {
 			t.Error("the same contents are not known as rejected")
@@ -244,7 +244,7 @@ func TestRollback(t *testing.T) {
 		if err := g.Confirm(g.Rendered()); err != nil {
 			t.Fatal(err)
 		}
-		onlyThese(t, dir, ".g.lictor-state", "a", "a.rejected", "b", "b.rejected")
+		onlyThese(t, dir, ".a.lictor-state", ".b.lictor-state", "a", "a.rejected", "b", "b.rejected")
 	}
 }
 
@@ -264,10 +264,11 @@ func TestZeroGroupRollsBackInMemory(t *testing.T) {
 
 func TestStateFileThatCanNotBeBelieved(t *testing.T) {
 	dir := t.TempDir()
-	path := StatePath(dir, "g")
+	file := dir + "/f"
+	path := statePath(file)
 	for _, content := range []string{"", "{", `{"version":99}`, "null", `{"version":1,"files":[null]}`, `{"version":1,"files":[{"path":""}]}`} {
 		put(t, path, content, 0o600)
-		g, err := OpenGroup(path)
+		g, err := openGroup(nil, file)
 		if err != nil {
 			t.Errorf("%q: %v", content, err)
 			continue
@@ -277,7 +278,7 @@ func TestStateFileThatCanNotBeBelieved(t *testing.T) {
 		}
 	}
 	put(t, path, "{}", 0o666)
-	if _, err := OpenGroup(path); err == nil || !strings.Contains(err.Error(), "others could have written it") {
+	if _, err := openGroup(nil, file); err == nil || !strings.Contains(err.Error(), "others could have written it") {
 		t.Error(err)
 	}
 	if err := os.Remove(path); err != nil {
@@ -286,7 +287,7 @@ func TestStateFileThatCanNotBeBelieved(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenGroup(path); err == nil {
+	if _, err := openGroup(nil, file); err == nil {
 		t.Error("a folder as the state file")
 	}
 }

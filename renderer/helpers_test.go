@@ -159,9 +159,15 @@ func stage(t *testing.T, contents map[string]string, f File) []*Staged {
 	return staged
 }
 
-func reopen(t *testing.T, path string) *Group {
+// openGroup opens the group of these files as a start of the program does.
+func openGroup(faults *faults, files ...string) (*Group, error) {
+	g := &Group{Destinations: files, Remember: true, faults: faults}
+	return g, g.Open()
+}
+
+func reopen(t *testing.T, files ...string) *Group {
 	t.Helper()
-	g, err := OpenGroup(path)
+	g, err := openGroup(nil, files...)
 	if err != nil {
 		t.Fatal(err)
 	}

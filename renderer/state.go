@@ -35,70 +35,53 @@ const (
 	rollingBack phase = "rollback"
 )
 
-// StatePath is where the state file of a group, or of a single destination, is best kept: hidden, beside the file. name
-// is the group's name or the destination's own; folder is the destination's.
-func StatePath(folder, name string) string {
-	return filepath.Join(folder, hiddenName(filepath.Base(name), "state"))
-}
-
-// OpenGroup gives the group that the state file describes: a new one when there is none. What a crash has left half
-// done is finished, if the last file was in place already, or undone. A damaged state file is warned of, and taken to
-// mean that a reload is owed. The state file has mode 0600 and is replaced in one step.
-func OpenGroup(path string) (*Group, error) { return openGroup(path, nil) }
-
-func openGroup(path string, faults *faults) (*Group, error) {
-	g := &Group{path: path, faults: faults}
-	if err := g.load(); err != nil {
-		return nil, err
-	}
-	if err := g.recover(); err != nil {
-		return nil, fmt.Errorf("the group of %s: finishing what was interrupted: %w", path, err)
-	}
-	for _, m := range g.state.Members {
-		if err := m.tidy(g.faults); err != nil {
-			g.warn("a hidden file is left beside %s: %v", m.Path, err)
-		}
-	}
-	return g, nil
-}
-
 // stateFile need not survive a power cut when it only says that a reload is owed: then every service starts anew.
 func (g *Group) stateFile() File {
 	return File{Path: g.path, Mode: 0o600, called: "state file", noSync: !g.state.durable, faults: g.faults}
 }
 
-func (g *Group) load() error {
-	f := g.stateFile()
-	dir, name, err := locate(f.Path, missingIsFine, f.faults)
+// readState reads the state file that a path leads to; nil when there is none. The group's path is the file's own.
+func readState(path string, faults *faults) (*Group, error) {
+	dir, name, err := locate(path, missingIsFine, faults)
 	if err != nil {
-		return fmt.Errorf("state file %s: %w", g.path, err)
+		return nil, fmt.Errorf("state file %s: %w", path, err)
 	}
 	defer dir.close()
 	if name == "" {
-		return nil
+		return nil, nil
 	}
+	g := &Group{path: filepath.Join(dir.path, name), faults: faults}
+	there, err := g.load(dir, name)
+	if err != nil || !there {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Group) load(dir *folder, name string) (there bool, err error) {
+	f := g.stateFile()
 	open, info, err := f.existing(dir, name)
 	if err != nil || open == nil {
-		return f.explain(err)
+		return false, f.explain(err)
 	}
 	defer open.Close()
 	// It says which files to rename and remove, so nobody else may have had a say in it.
 	if info.Uid != uint32(os.Geteuid()) || info.Mode&0o022 != 0 {
-		return fmt.Errorf("state file %s: belongs to user %d with mode %04o, and others could have written it; remove it", g.path, info.Uid, info.Mode&0o7777)
+		return false, fmt.Errorf("state file %s: belongs to user %d with mode %04o, and others could have written it; remove it", g.path, info.Uid, info.Mode&0o7777)
 	}
 	content, err := io.ReadAll(open)
 	if err != nil {
-		return fmt.Errorf("state file %s: %w", g.path, err)
+		return false, fmt.Errorf("state file %s: %w", g.path, err)
 	}
 	var s state
 	if json.Unmarshal(content, &s) != nil || !s.valid() {
 		g.warn("the state file %s is damaged or of another version; the reload is taken to be owed", g.path)
 		g.state.Rendered = "unknown"
-		return nil
+		return true, nil
 	}
 	g.state = s
 	g.state.durable = s.Phase != idle
-	return nil
+	return true, nil
 }
 
 func (s *state) valid() bool {
@@ -116,13 +99,35 @@ func (g *Group) save() error {
 	if err != nil {
 		return err
 	}
-	s, err := g.stateFile().Stage(append(content, '\n'))
-	if err != nil || s == nil {
-		return err
+	dir, name, err := openParent(g.path, g.faults)
+	if err != nil {
+		return g.stateFile().explain(err)
 	}
+	// A link that is there is replaced, not followed.
+	s := &Staged{file: g.stateFile(), dir: dir, tempDir: dir, name: name, content: append(content, '\n')}
 	defer s.Discard()
+	if err := s.write(nil); err != nil {
+		return s.file.explain(err)
+	}
 	if err := s.swap(); err != nil || !g.state.durable {
 		return s.file.explain(err)
 	}
 	return s.dir.sync()
+}
+
+// openParent opens the folder of a path that has no links on the way.
+func openParent(path string, faults *faults) (dir *folder, name string, err error) {
+	dir, err = openFolder(true, faults)
+	todo := components(path)
+	for ; err == nil && len(todo) > 1; todo = todo[1:] {
+		var next *folder
+		next, err = dir.enter(todo[0])
+		dir.close()
+		dir = next
+	}
+	if err != nil {
+		dir.close()
+		return nil, "", err
+	}
+	return dir, todo[0], nil
 }

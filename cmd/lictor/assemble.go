@@ -31,9 +31,8 @@ type assembly struct {
 
 	runner      *runner.Runner
 	child       *command.Child
-	statePaths  map[*runner.Group]string // where groups keep their state
-	environment *runner.Job              // makes the child's environment; nil outside exec mode
-	plan        *plan                    // of a dry run, else nil
+	environment *runner.Job // makes the child's environment; nil outside exec mode
+	plan        *plan       // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
 	closers                  []io.Closer
@@ -143,7 +142,6 @@ func (a *assembly) checkDestinations() error {
 
 // addTemplates parses every template, and groups those that are committed together.
 func (a *assembly) addTemplates(ctx context.Context) error {
-	a.statePaths = map[*runner.Group]string{}
 	var errs []error
 	for _, t := range a.cfg.Templates {
 		if (t.Source == "") == (t.Contents == "") {

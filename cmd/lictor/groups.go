@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -28,19 +27,17 @@ func (a *assembly) group(t config.Template, job *runner.Job) {
 	i := slices.IndexFunc(a.runner.Groups, func(g *runner.Group) bool { return g.Name == name })
 	if i < 0 || t.CommitGroup == "" {
 		i = len(a.runner.Groups)
-		a.runner.Groups = append(a.runner.Groups, &runner.Group{Name: name})
+		a.runner.Groups = append(a.runner.Groups, &runner.Group{Name: name, Files: &renderer.Group{}})
 	}
 	g := a.runner.Groups[i]
 	g.Jobs = append(g.Jobs, job)
 	g.Wait.Min, g.Wait.Max = max(g.Wait.Min, wait.Min), max(g.Wait.Max, wait.Max)
 	g.MinInterval = max(g.MinInterval, t.MinInterval)
 	g.Rollback = g.Rollback || t.Rollback
-	if !a.cfg.Dry && a.remembers(t) && a.statePaths[g] == "" {
-		file := filepath.Base(t.Destination)
-		if t.CommitGroup != "" {
-			file = t.CommitGroup
-		}
-		a.statePaths[g] = renderer.StatePath(filepath.Dir(t.Destination), file)
+	g.Files.KeepPrevious = g.Rollback
+	if t.Destination != "" && !a.cfg.Dry {
+		g.Files.Destinations = append(g.Files.Destinations, t.Destination)
+		g.Files.Remember = g.Files.Remember || a.remembers(t)
 	}
 }
 
@@ -52,23 +49,19 @@ func (a *assembly) remembers(t config.Template) bool {
 		a.persona != config.ConsulTemplate && !t.Exec.Command.IsZero())
 }
 
-// openGroups reads the state files, and finishes or undoes what an earlier run was interrupted in.
+// openGroups reads what earlier runs have noted, and finishes or undoes what they were interrupted in.
 func (a *assembly) openGroups() error {
 	var errs []error
 	for _, g := range a.runner.Groups {
-		files := &renderer.Group{}
-		if path := a.statePaths[g]; path != "" {
-			var err error
-			if files, err = renderer.OpenGroup(path); err != nil {
-				errs = append(errs, err)
-				continue
-			}
+		if g.Files == nil {
+			continue
 		}
-		for _, w := range files.Warnings() {
+		if err := g.Files.Open(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", g.Name, err))
+		}
+		for _, w := range g.Files.Warnings() {
 			a.log.Warn(w, "group", g.Name)
 		}
-		files.KeepPrevious = g.Rollback
-		g.Files = files
 	}
 	return errors.Join(errs...)
 }

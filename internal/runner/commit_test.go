@@ -60,8 +60,11 @@ func (w *workshop) file(t *testing.T, name, text, check, reload string) *Group {
 // remember gives the group a state file.
 func (w *workshop) remember(t *testing.T, g *Group) {
 	t.Helper()
-	files, err := renderer.OpenGroup(renderer.StatePath(w.dir, g.Name))
-	if err != nil {
+	files := &renderer.Group{Remember: true}
+	for _, j := range g.Jobs {
+		files.Destinations = append(files.Destinations, j.Path)
+	}
+	if err := files.Open(); err != nil {
 		t.Fatal(err)
 	}
 	files.KeepPrevious = true
