@@ -28,6 +28,13 @@ type cacheEntry struct {
 	Past
 }
 
+// freshEntry is a cacheEntry that is yet to be written.
+type freshEntry struct {
+	Kind          string
+	Query, Answer any
+	Past
+}
+
 // cached are the kinds that are kept, each with its answer. Files are not: they are as near as the cache is.
 var cached = map[string]struct{ query, answer reflect.Type }{
 	"key":               {reflect.TypeFor[Key](), reflect.TypeFor[*cachedPair]()},
@@ -112,25 +119,21 @@ func (w *Watcher) WriteAnswers(out io.Writer, registry string) error {
 			all.Add(q)
 		}
 	}
-	entries := []cacheEntry{}
+	entries := []byte("[")
 	for _, q := range all.Sorted() {
-		entry := cacheEntry{Kind: kinds[reflect.TypeOf(q)], Past: known[q].Past}
-		var err error
-		if entry.Query, err = json.Marshal(q); err != nil {
+		entry, err := json.Marshal(freshEntry{kinds[reflect.TypeOf(q)], q, pack(known[q].Answer), known[q].Past})
+		if err != nil {
 			return err
 		}
-		if entry.Answer, err = json.Marshal(pack(known[q].Answer)); err != nil {
-			return err
+		if bytes.Contains(entry, notUTF8) {
+			continue
 		}
-		if !bytes.Contains(entry.Query, notUTF8) && !bytes.Contains(entry.Answer, notUTF8) {
-			entries = append(entries, entry)
+		if len(entries) > 1 {
+			entries = append(entries, ',')
 		}
+		entries = append(entries, entry...)
 	}
-	file := cacheFile{Version: cacheVersion, Registry: registry}
-	var err error
-	if file.Entries, err = json.Marshal(entries); err != nil {
-		return err
-	}
+	file := cacheFile{Version: cacheVersion, Registry: registry, Entries: append(entries, ']')}
 	file.Hash = file.hash()
 	return json.NewEncoder(out).Encode(file)
 }

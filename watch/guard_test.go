@@ -218,12 +218,13 @@ func TestGuardComparesWithThePeakUntilReleased(t *testing.T) {
 		time.Sleep(time.Hour)
 		set(1, 1, 2)
 		set(3, 0, 3) // three of four are a recovery
-		set(1, 0, 3)
+		set(2, 0, 2)
+		set(1, 0, 2)
 		w.Release()
 		synctest.Wait()
 		set(1, 1, 1)
 		set(2, 0, 2)
-		set(1, 2, 1) // the four are forgotten
+		set(1, 2, 1) // the three are forgotten
 	})
 }
 
@@ -277,8 +278,8 @@ func TestHoldGoesOnInTheNextRun(t *testing.T) {
 		s.Set(web, instances(10, 0))
 		w.Sync(ctx, set(web))
 		synctest.Wait()
-		w.Take()
 		for _, n := range []int{7, 5, 4} {
+			w.Take()
 			s.Set(web, instances(n, 0))
 			synctest.Wait()
 		}
@@ -305,6 +306,9 @@ func TestHoldGoesOnInTheNextRun(t *testing.T) {
 		if !known[web].HeldSince.IsZero() {
 			t.Error("it is still held after the hold")
 		}
+		if n := strings.Count(log.String(), "GUARD: an answer is held back"); n != 3 {
+			t.Errorf("it was held back in %d runs, want 3: the last has nothing to wait for", n)
+		}
 	})
 }
 
@@ -327,22 +331,28 @@ func TestHoldBeginsAnewAfterARecovery(t *testing.T) {
 	})
 }
 
-// When the clock was set back since, a hold is not longer for that.
-func TestHoldFromTheFuture(t *testing.T) {
-	web := watch.Service{Name: "web"}
+// When the clock was set back since, a hold and what a guard remembers are not longer for that.
+func TestGuardAfterTheClockWasSetBack(t *testing.T) {
+	web, db := watch.Service{Name: "web"}, watch.Service{Name: "db"}
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
 		later := time.Now().Add(time.Hour)
 		w.Guards = []watch.Guard{{MaxShrink: 0.5, Hold: time.Minute}}
-		w.Fallback = map[watch.Query]watch.Known{web: {Answer: instances(10, 0), Past: watch.Past{HeldSince: later, Peaks: []watch.Peak{{Size: 99, Until: later}}}}}
+		w.Fallback = map[watch.Query]watch.Known{
+			web: {Answer: instances(10, 0), Past: watch.Past{HeldSince: later}},
+			db:  {Answer: instances(7, 0), Past: watch.Past{Peaks: []watch.Peak{{Size: 10, Until: later}}}},
+		}
 		s.Set(web, instances(1, 0))
-		w.Sync(ctx, set(web))
+		s.Set(db, instances(6, 0))
+		w.Sync(ctx, set(web, db))
 		synctest.Wait()
 		if got := passing(w, web); got != 10 {
-			t.Errorf("%d stand at first", got)
+			t.Errorf("%d of web stand at first", got)
 		}
 		time.Sleep(61 * time.Second)
-		if got := passing(w, web); got != 1 {
-			t.Errorf("%d stand after the hold", got)
+		s.Set(db, instances(4, 0)) // of the 6 there are, not of 10
+		synctest.Wait()
+		if web, db := passing(w, web), passing(w, db); web != 1 || db != 4 {
+			t.Errorf("%d of web and %d of db stand after a minute, want 1 and 4", web, db)
 		}
 	})
 }
