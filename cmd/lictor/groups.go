@@ -49,7 +49,7 @@ func (a *assembly) remembers(t config.Template) bool {
 		a.persona != config.ConsulTemplate && !t.Exec.Command.IsZero())
 }
 
-// openGroups reads what earlier runs have noted, and finishes or undoes what they were interrupted in.
+// openGroups says whether what earlier runs have noted can be read, and what they were interrupted in be finished or undone.
 func (a *assembly) openGroups() error {
 	var errs []error
 	for _, g := range a.runner.Groups {
@@ -58,9 +58,6 @@ func (a *assembly) openGroups() error {
 		}
 		if err := g.Files.Open(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", g.Name, err))
-		}
-		for _, w := range g.Files.Warnings() {
-			a.log.Warn(w, "group", g.Name)
 		}
 	}
 	return errors.Join(errs...)

@@ -54,11 +54,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
 	defer pid.remove()
-	err = pid.moveTo(current.cfg.PidFile)
-	if err == nil {
-		err = current.openGroups()
-	}
-	if err != nil {
+	if err := pid.moveTo(current.cfg.PidFile); err != nil {
 		current.close()
 		return err
 	}

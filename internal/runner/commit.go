@@ -18,6 +18,10 @@ import (
 // stage stages the outputs of a group whose jobs are all ready, and begins its checks.
 func (r *Runner) stage(ctx context.Context, g *Group) {
 	g.fresh, g.retry = false, time.Time{}
+	if err := r.takeUp(g); err != nil {
+		r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
+		return
+	}
 	for _, j := range g.Jobs {
 		if j.output == nil {
 			continue
@@ -120,10 +124,15 @@ func (r *Runner) commitFiles(g *Group) error {
 			r.Log.Warn(w, "group", g.Name)
 		}
 	}
+	r.warnOf(g)
+	return err
+}
+
+// warnOf logs what a person should know about the group's files although nothing failed.
+func (r *Runner) warnOf(g *Group) {
 	for _, w := range g.Files.Warnings() {
 		r.Log.Warn(w, "group", g.Name)
 	}
-	return err
 }
 
 // retryCommit is after how long a commit that failed (a full disk, a missing permission) is tried again without a change.

@@ -9,11 +9,20 @@ import (
 // written.
 
 // takeUp goes on where an earlier run left off. A reload that it owes does not wait for the templates: the files that it is
-// owed for are there, and a template may wait for its data for ever.
-func (r *Runner) takeUp(g *Group) {
-	if r.Dry {
-		return
+// owed for are there, and a template may wait for its data for ever. Until it has succeeded nothing of the group is touched:
+// files that an earlier run has left half committed may be hard to tell from good ones.
+func (r *Runner) takeUp(g *Group) error {
+	if r.Dry || g.takenUp {
+		return nil
 	}
+	if g.Files != nil {
+		err := g.Files.Open()
+		r.warnOf(g)
+		if err != nil {
+			return err
+		}
+	}
+	g.takenUp = true
 	if !r.Once {
 		g.commit = g.written()
 	}
@@ -21,6 +30,7 @@ func (r *Runner) takeUp(g *Group) {
 		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)
 		r.owe(g, g.Jobs)
 	}
+	return nil
 }
 
 // written is when the newest of the group's files was written, and zero where one is missing, which is not to wait.

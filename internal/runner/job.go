@@ -80,6 +80,7 @@ type Group struct {
 	Rollback bool
 
 	blind     bool // it was said that its checks do not see all that is staged
+	takenUp   bool // what an earlier run has left is known and mended
 	committed bool // all its jobs are at their destinations, for the first time
 	stands    bool // it can't be committed yet, and its files are those of an earlier run
 	fresh     bool // a job has a new output since the last attempt to commit

@@ -9,6 +9,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -92,7 +93,9 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	for _, g := range r.Groups {
 		g.reloads, g.running = map[string]int{}, map[string]int{}
 		g.makeDue()
-		r.takeUp(g)
+		if err := r.takeUp(g); err != nil {
+			r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
+		}
 	}
 	if r.again == (command.Retry{}) {
 		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
