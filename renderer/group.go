@@ -134,8 +134,13 @@ func (g *Group) begin(files []*Staged) error {
 			}
 		}
 	}
-	g.state.Phase = committing
-	g.state.Next = hex.EncodeToString(next.Sum(nil))
+	return g.note(files, hex.EncodeToString(next.Sum(nil)))
+}
+
+// note writes to the state file what is going to happen. A group with a file that nothing can be kept beside goes on without
+// a state file where that can't be written either.
+func (g *Group) note(files []*Staged, next string) error {
+	g.state.Phase, g.state.Next = committing, next
 	err := g.save()
 	i := slices.IndexFunc(files, (*Staged).elsewhere)
 	if i >= 0 && unwritable(err) {
@@ -143,7 +148,7 @@ func (g *Group) begin(files []*Staged) error {
 	}
 	if i >= 0 && !g.told && g.find(files[i].target()).Undo == lost {
 		g.told = true
-		g.warnUnkept(files[i])
+		g.warnUnkept(files[i].file.Path)
 	}
 	if err != nil {
 		g.state.Phase = idle // what was not noted need not be settled, and would hardly be
@@ -151,12 +156,12 @@ func (g *Group) begin(files []*Staged) error {
 	return err
 }
 
-func (g *Group) warnUnkept(s *Staged) {
+func (g *Group) warnUnkept(path string) {
 	more := ""
 	if g.path == "" {
 		more = ", which won't know of an owed reload either"
 	}
-	g.warn("nothing can be kept beside %s, since no file can be made in its folder: it is not rolled back, and a crash while it is written is not mended by the next start%s", s.file.Path, more)
+	g.warn("nothing can be kept beside %s, since no file can be made in its folder: it is not rolled back, and a crash while it is written is not mended by the next start%s", path, more)
 }
 
 // undo takes back the commit under way, whatever there is of it.

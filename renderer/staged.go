@@ -1,6 +1,7 @@
 package renderer
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,7 +77,8 @@ func (s *Staged) stageElsewhere(cause error) (err error) {
 	if !unwritable(cause) {
 		return cause
 	}
-	dir, _, err := locate(filepath.Join(os.TempDir(), "x"), missingFails, s.file.faults)
+	// A name that nobody can have made a link.
+	dir, _, err := locate(filepath.Join(os.TempDir(), rand.Text()), missingFails, s.file.faults)
 	if err != nil {
 		return cause
 	}
