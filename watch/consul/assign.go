@@ -80,7 +80,7 @@ func (p *planner) group(queries, slots int) bool {
 
 // together tells where q is answered, apart from the size of the budget.
 func (p *planner) together(q watch.Query) place {
-	if p.force == PlanPoll || p.polled.Has(q) {
+	if p.force == PlanPoll {
 		return place{kind: inRota}
 	}
 	if p.grouped {

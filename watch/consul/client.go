@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -35,7 +37,8 @@ type client struct {
 	mu       sync.Mutex
 	probed   bool
 	http     pools
-	fallback func() pools // for a server that speaks TLS but not HTTP/2
+	streams  *http.Transport // makes connections that many requests share; nil without TLS
+	fallback func() pools    // for a server that speaks TLS but not HTTP/2, or lets few requests share a connection
 }
 
 // A pools is where connections come from. What is held open has a pool of its own, lest it take the connections of reads:
@@ -90,48 +93,82 @@ var errLeaderless = errors.New("consul answers without a leader")
 
 // ask sends a call, and a read again that Consul does not let in.
 func (c *client) ask(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
-	gate := c.budget.reads
 	if r.index > 0 {
-		gate = c.budget.slots
+		if !c.budget.slots.take() {
+			return reply{}, errFull
+		}
+		defer c.budget.slots.release()
+		answer, err := c.send(ctx, r, decode)
+		if errors.Is(err, errFull) {
+			c.budget.slots.turnedAway()
+		}
+		return answer, err
 	}
+	if err := c.budget.reads.acquire(ctx); err != nil {
+		return reply{}, err
+	}
+	defer c.budget.reads.release()
 	const attempts = 20
 	for attempt := 1; ; attempt++ {
-		answer, err := c.through(ctx, gate, r, decode)
-		if attempt == attempts || r.index > 0 || !hasStatus(err, http.StatusTooManyRequests) {
+		answer, err := c.send(ctx, r, decode)
+		if attempt == attempts || !hasStatus(err, http.StatusTooManyRequests) && !errors.Is(err, errFull) {
 			return answer, err
 		}
 		// Reads share few connections, and there is nothing wrong with this one: it goes when Consul has let one in.
 	}
 }
 
-// through sends a call when it is its turn.
-func (c *client) through(ctx context.Context, gate *gate, r call, decode func(io.Reader) error) (reply, error) {
-	if err := gate.acquire(ctx); err != nil {
-		return reply{}, err
+// unheld tells whether an error means that a call can't be held open now, while it may well be answered at once: we have no
+// connection for it, Consul lets no more in, or something in between gave up waiting.
+func unheld(err error) bool {
+	if e, ok := errors.AsType[*statusError](err); ok {
+		switch e.status {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
 	}
-	defer gate.release()
-	return c.send(ctx, r, decode)
+	return errors.Is(err, errFull)
 }
 
-// limit is how long a call may take. A blocking query takes up to a sixteenth longer than asked for, since the servers
-// spread their answers; what is later comes from a peer that has gone silent.
+// limit is how long a call may be without an answer. A blocking query takes up to a sixteenth longer than asked for, since
+// the servers spread their answers; what is later comes from a peer that has gone silent.
 func (c *client) limit(r call) time.Duration {
 	if r.index > 0 {
 		return c.wait + c.wait/16 + 10*time.Second
 	}
-	return 30 * time.Second
+	return readLimit
+}
+
+// readLimit is how long a peer may be silent that has something to say.
+const readLimit = 30 * time.Second
+
+// A patience ends a call when its peer is silent for too long. However long an answer is, it may take its time.
+type patience struct {
+	io.Reader
+	timer *time.Timer
+}
+
+func (p *patience) Read(b []byte) (int, error) {
+	p.timer.Reset(readLimit)
+	return p.Reader.Read(b)
 }
 
 func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
-	if err := c.pause.wait(ctx); err != nil {
-		return reply{}, err
-	}
+	sleep(ctx, c.pause.left())
 	if err := c.limiter.Wait(ctx); err != nil {
 		return reply{}, err
 	}
 	limit := c.limit(r)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, silence(limit))
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var answered atomic.Bool
+	timer := time.AfterFunc(limit, func() {
+		if answered.Load() {
+			limit = readLimit
+		}
+		cancel(silence(limit))
+	})
+	defer timer.Stop()
 	req, err := c.request(ctx, r)
 	if err != nil {
 		return reply{}, err
@@ -145,13 +182,15 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 		return reply{}, c.unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
+	answered.Store(true)
+	body := &patience{resp.Body, timer}
 	worth := evidence(resp.Header, r.mode)
 	if worth.NoLeader && r.mode == stale && resp.StatusCode < http.StatusInternalServerError {
 		return reply{}, errLeaderless
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
-		if err := decode(resp.Body); err != nil {
+		if err := decode(body); err != nil {
 			return reply{}, c.malformed(ctx, r, err)
 		}
 	case http.StatusNotFound:
@@ -161,7 +200,7 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 	default:
 		return reply{}, c.refused(r, resp)
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, 1<<10) // up to its end, so that the connection is used again
+	_, _ = io.CopyN(io.Discard, body, 1<<10) // up to its end, so that the connection is used again
 	return reply{resp.StatusCode == http.StatusOK, index(resp.Header), worth}, nil
 }
 
@@ -232,7 +271,8 @@ func evidence(h http.Header, m mode) watch.Evidence {
 	}
 }
 
-// probe finds out once whether the agent speaks HTTP/2, which it does over TLS, and widens the budget then. Until that is
+// probe finds out once whether the agent speaks HTTP/2, which it does over TLS, and how many requests may share a
+// connection, and widens the budget then. Until that is
 // known no other request is sent, so that they don't all open a connection.
 func (c *client) probe(ctx context.Context) error {
 	if c.base.url.Scheme != "https" {
@@ -243,20 +283,32 @@ func (c *client) probe(ctx context.Context) error {
 	if c.probed {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, 30*time.Second, silence(30*time.Second))
+	ctx, cancel := context.WithTimeoutCause(ctx, readLimit, silence(readLimit))
 	defer cancel()
 	req, err := c.request(ctx, call{path: "status/leader"})
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.reads.Do(req)
+	host := c.base.url.Host
+	if c.base.url.Port() == "" {
+		host = net.JoinHostPort(c.base.url.Hostname(), "443")
+	}
+	conn, err := c.streams.NewClientConn(ctx, "https", host)
+	if err != nil {
+		return c.unreachable(ctx, err)
+	}
+	defer conn.Close()
+	resp, err := conn.RoundTrip(req)
 	if err != nil {
 		return c.unreachable(ctx, err)
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
-	if resp.ProtoMajor >= 2 {
-		c.budget.widen(streamConnections * streamsEach)
+	most := c.budget.connections.limit()
+	connections := min(most, streamConnections)
+	slots := connections * min(streamsEach, conn.Available()*4/5) // the rest is for reads
+	if resp.ProtoMajor >= 2 && slots > most {
+		c.budget.widen(connections, slots)
 	} else {
 		c.http.closeIdle()
 		c.http = c.fallback()

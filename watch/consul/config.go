@@ -158,13 +158,13 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 	return conf, nil
 }
 
-// transport makes a transport with at most the given number of connections.
-func (c *Config) transport(b base, conf *tls.Config, connections int) *http.Transport {
+// transport makes a transport with at most the given number of connections, which the budget counts.
+func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections int) *http.Transport {
 	t := c.Transport
 	dialer := &net.Dialer{Timeout: or(t.DialTimeout, 30*time.Second), KeepAlive: or(t.DialKeepAlive, 30*time.Second)}
 	tr := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
+		DialContext:         budget.dial(dialer.DialContext),
 		TLSClientConfig:     conf,
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: or(t.TLSHandshakeTimeout, 10*time.Second),
@@ -174,12 +174,14 @@ func (c *Config) transport(b base, conf *tls.Config, connections int) *http.Tran
 		MaxConnsPerHost:     connections,
 		DisableKeepAlives:   t.DisableKeepAlives,
 		DisableCompression:  true, // the agent is next door, and compressing costs it more than all the rest of a read
+		// Over HTTP/2 a request that is given up leaves its connection for the next, so that one that is dead must be found out.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: min(15*time.Second, or(c.Wait, defaultWait)), PingTimeout: 10 * time.Second},
 	}
 	if b.socket != "" {
 		tr.Proxy = nil
-		tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		tr.DialContext = budget.dial(func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", b.socket)
-		}
+		})
 	}
 	return tr
 }

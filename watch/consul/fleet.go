@@ -37,7 +37,6 @@ type fleet struct {
 	late    []string         // nodes that changed during a load
 	nodes   map[string]*host // by name; those that exist
 	slots   int
-	most    int           // slots that Consul lets us have; 0 for any number
 	queue   []string      // the names of services to be read, each once
 	woken   chan struct{} // closed and made anew when there may be something to read
 	joined  chan struct{} // gets a value when members joined
@@ -116,22 +115,10 @@ func (f *fleet) change(add, drop []watch.Query) {
 func (f *fleet) allot(slots int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.most > 0 {
-		slots = min(slots, f.most)
-	}
 	if slots != f.slots {
 		f.slots = slots
 		signal(f.moved)
 	}
-}
-
-// turnedAway takes note that Consul did not let us hold a node open: there are too many for that.
-func (f *fleet) turnedAway() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.most = max(1, min(f.slots, len(f.nodes))/2)
-	f.slots = f.most
-	signal(f.moved)
 }
 
 // signal puts a value into a channel of capacity 1, unless there is one.

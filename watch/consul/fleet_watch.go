@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -182,11 +181,7 @@ func (f *fleet) way() (names []string, held bool) {
 // holdNode marks the services that change on a node.
 func (f *fleet) holdNode(ctx context.Context, name string) {
 	f.persist(ctx, "services of a node", func(ctx context.Context) error {
-		err := f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { _, err := f.takeNode(name, r.Value.([]byte), nil); return err })
-		if hasStatus(err, http.StatusTooManyRequests) {
-			f.turnedAway()
-		}
-		return err
+		return f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { _, err := f.takeNode(name, r.Value.([]byte), nil); return err })
 	})
 }
 

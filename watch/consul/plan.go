@@ -71,8 +71,6 @@ type planner struct {
 	pending watch.Set                // what a survey looks at now
 	surveys chan func()              // what a survey found, to be called by Follow
 	outgrew chan place               // rings that hold too much for their members
-	away    chan watch.Query         // queries that Consul does not let us hold open
-	polled  watch.Set                // the same, from then on
 
 	streams               streams // from any goroutine
 	needCanary, hasCanary bool
@@ -92,7 +90,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report
 	p := &planner{
 		Source: s, report: report, failed: failed, places: map[watch.Query]place{}, crews: map[place]running{},
 		rings: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{},
-		surveys: make(chan func()), outgrew: make(chan place, 16), away: make(chan watch.Query), polled: watch.Set{},
+		surveys: make(chan func()), outgrew: make(chan place, 16),
 	}
 	want := watch.Set{}
 	for {
@@ -102,7 +100,6 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report
 			for q := range c.Drop {
 				delete(want, q)
 				delete(p.alone, q)
-				delete(p.polled, q)
 			}
 			want.AddAll(c.Add)
 		case found := <-p.surveys:
@@ -110,8 +107,6 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report
 		case at := <-p.outgrew:
 			prefixes := p.rings[at.scope]
 			p.rings[at.scope] = slices.DeleteFunc(prefixes, func(s string) bool { return s == at.prefix })
-		case q := <-p.away:
-			p.polled.Add(q)
 		case <-s.client.budget.changed:
 		case <-ctx.Done():
 			p.wg.Wait()

@@ -28,11 +28,7 @@ type turn struct {
 	content digest // of the last answer
 }
 
-const (
-	rotaPeriod  = 2 * time.Second
-	rotaRate    = 500 // reads in a second at most
-	rotaReaders = 4
-)
+const rotaReaders = 4
 
 func newRota(p *planner) *rota {
 	return &rota{p: p, members: map[watch.Query]*turn{}, joined: make(chan struct{}, rotaReaders)}
@@ -131,7 +127,7 @@ func (r *rota) take(ctx context.Context, q watch.Query, t *turn, digests digeste
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return max(rotaPeriod, e.every, time.Duration(len(r.members))*time.Second/rotaRate), nil
+	return max(turnEvery, e.every, time.Duration(len(r.members))*time.Second/turnRate), nil
 }
 
 // compare reads an endpoint, and decodes its answer only if that is another text than the one with the digest before.

@@ -28,24 +28,10 @@ func (c *single) run(ctx context.Context) {
 			forget = c.p.streams.add(cancel)
 		}
 		c.p.attempt(inner, func(ctx context.Context) error {
-			err := c.p.hold(ctx, c.q, func(a watch.Answer) bool { return c.p.report(c.q, a) })
-			if hasStatus(err, http.StatusTooManyRequests) {
-				c.p.turnedAway(ctx, c.q)
-			}
-			return err
+			return c.p.hold(ctx, c.q, func(a watch.Answer) bool { return c.p.report(c.q, a) })
 		}, func() []watch.Query { return []watch.Query{c.q} })
 		forget()
 		cancel()
-	}
-}
-
-// turnedAway says that Consul does not let us hold q open. It returns when q has got another place. Queries that are held
-// open already stay so: were they given up, Consul would still count their connections until their wait is over.
-func (p *planner) turnedAway(ctx context.Context, q watch.Query) {
-	select {
-	case p.away <- q:
-		<-ctx.Done()
-	case <-ctx.Done():
 	}
 }
 
@@ -87,35 +73,52 @@ func (s *streams) restart() {
 }
 
 // canary holds a query open that Consul does not answer out of its event stream and that nothing ever changes: checks of a
-// state that does not exist. When it ends before its time, the server was restored, or the connection to it lost, and
-// streamed queries start over. When the server has gone silent they notice so themselves, and start over once it answers:
-// started over before, they would be silent for as long again before anybody is told.
+// state that does not exist. When it ends before its time, the server was restored; when it fails, it is in trouble, of which
+// streamed answers don't tell, and when that is over, another may have taken its place. Streamed queries start over then,
+// ever more seldom where that is the rule. When the server has gone silent they notice so themselves, and start over once it
+// answers: started over before, they would be silent for as long again before anybody is told.
 func (p *planner) canary(ctx context.Context) {
 	e := endpoint{path: "health/state/none", decode: func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }}
+	restarts := 0       // in a row, with hardly any time between
+	last := time.Time{} // when they last started over
 	restart := func(err error) {
+		if restarts++; time.Since(last) > max(time.Minute, p.client.wait) {
+			restarts = 0
+		} else {
+			sleep(ctx, backoff(restarts))
+		}
+		last = time.Now()
 		p.log.Debug("consul was restored or lost, queries on services start over", "error", err)
 		p.streams.restart()
 	}
-	lost := false // whether it failed when it last asked: queries that have started over try again by themselves
-	for ctx.Err() == nil {
-		r, err := p.read(ctx, e, p.readMode(), 0)
-		if err == nil && lost {
-			restart(nil)
-		}
-		for err == nil {
-			before, begin := r.index, time.Now()
-			r, err = p.read(ctx, e, p.readMode(), before)
-			if r.index < before || r.index == before && time.Since(begin) < p.client.wait*9/10 {
-				break
+	lost := false // whether it failed when it last asked
+	for failures := 1; ctx.Err() == nil; failures++ {
+		var seen uint64
+		begin := time.Now()
+		err := p.follow(ctx, e, func(r result) error {
+			back := lost || r.index <= seen
+			seen, lost = r.index, false
+			if back {
+				restart(nil)
 			}
-		}
+			return nil
+		})
 		if ctx.Err() != nil {
 			return
 		}
-		if _, silent := errors.AsType[silence](err); !silent && !lost {
+		if _, silent := errors.AsType[silence](err); !silent && !lost && !refusal(err) {
 			restart(err)
 		}
-		lost = err != nil
-		sleep(ctx, time.Second)
+		lost = !refusal(err)
+		if time.Since(begin) > 10*time.Second {
+			failures = 1
+		}
+		sleep(ctx, backoff(failures))
 	}
+}
+
+// refusal tells whether Consul, or what is between, does not want to answer, rather than being unable to.
+func refusal(err error) bool {
+	e, ok := errors.AsType[*statusError](err)
+	return ok && e.status < http.StatusInternalServerError
 }

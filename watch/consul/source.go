@@ -23,6 +23,7 @@ type Source struct {
 	once   bool
 	force  string
 	log    *slog.Logger
+	turns  *rate.Limiter // for reads that come in great number when nothing can be held open
 
 	mu     sync.Mutex
 	active int // calls of Watch and Follow
@@ -60,17 +61,18 @@ func New(c Config) (*Source, error) {
 	}
 	separate := func() pools {
 		return pools{
-			reads: &http.Client{Transport: c.transport(b, conf, cl.budget.reads.limit())},
-			holds: &http.Client{Transport: c.transport(b, conf, connections-cl.budget.reads.limit())},
+			reads: &http.Client{Transport: c.transport(b, conf, cl.budget, cl.budget.reads.limit())},
+			holds: &http.Client{Transport: c.transport(b, conf, cl.budget, cl.budget.slots.limit())},
 		}
 	}
 	if b.url.Scheme == "https" {
-		one := &http.Client{Transport: c.transport(b, conf, min(connections, streamConnections))}
+		cl.streams = c.transport(b, conf, cl.budget, min(connections, streamConnections))
+		one := &http.Client{Transport: cl.streams}
 		cl.http, cl.fallback = pools{one, one}, separate
 	} else {
 		cl.http = separate()
 	}
-	return &Source{client: cl, stale: c.Stale, once: c.Once, force: c.Plan, log: log}, nil
+	return &Source{client: cl, stale: c.Stale, once: c.Once, force: c.Plan, log: log, turns: rate.NewLimiter(turnRate, turnRate)}, nil
 }
 
 // enter and leave count who uses the source, so that idle connections are closed after the last.
@@ -165,47 +167,58 @@ func awaited(answer any) bool {
 	return false
 }
 
-// follow reads an endpoint again and again and hands on each answer that may be new, until ctx ends or something fails. It
-// takes answers in for no more than a fifth of the time: a long list of which something changes all the time is read less
-// often.
+// follow reads an endpoint again and again and hands on each answer that may be new, until ctx ends or something fails. What
+// can't be held open, for whatever reason, is read in turn. It takes answers in for no more than a fifth of the time: a long
+// list of which something changes all the time is read less often.
 func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error) error {
-	var last uint64  // the index to wait beyond, 0 to ask afresh
-	var seen uint64  // the index of the last answer
-	early := 0       // answers in a row that came before the wait was over although nothing was new
-	resumed := false // it asks afresh only because it rested
+	var last uint64 // the index to wait beyond, 0 to ask afresh
+	var seen uint64 // the index of the last answer
+	early := 0      // answers in a row that came before the wait was over although nothing was new
+	doubt := true   // the next answer may be new whatever its index is
+	hidden := false // access rules hid a part of the last answer
 	pace := newPace(0.2, time.Second)
 	for {
 		begin := time.Now()
 		r, err := s.read(ctx, e, s.readMode(), last)
+		if last > 0 && unheld(err) {
+			last = 0
+			if err := s.turn(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		answered := time.Now()
-		if resumed && r.index == seen {
-			last, resumed = r.index, false
-			continue
-		}
-		if last == 0 || r.index != last {
-			// The index of a server that was restored or lost its data begins anew. Waiting for one beyond the old
-			// index would miss all changes up to there.
-			r.WentBack = r.index < seen
+		// The index of a server that was restored or lost its data begins anew. Waiting for one beyond the old index would miss
+		// all changes up to there.
+		r.WentBack = r.index < seen
+		fresh := doubt || r.index != seen
+		if fresh || r.Filtered || hidden { // what access rules hid may be shown now, without any change of the index
 			if err := each(r); err != nil {
 				return err
 			}
 		}
+		hidden, doubt = r.Filtered, false
+		if !fresh && last == 0 { // it asked only because it had rested, or had to
+			last = r.index
+			continue
+		}
 		pause := pace.spend(r.took)
+		again := last > 0 && r.index == last && answered.Sub(begin) < s.client.wait*9/10
 		switch {
 		case e.every > 0:
-			last, pause = 0, max(pause, e.every-rand.N(e.every/10))
-		case last > 0 && r.index == last && answered.Sub(begin) < s.client.wait*9/10:
-			// A server that is being restored ends its blocking queries like this, with the answer from before. Or
-			// something between us and Consul does not let us wait.
+			doubt, last, pause = true, 0, max(pause, e.every-rand.N(e.every/10))
+		case again:
+			// A server that is being restored ends its blocking queries like this, with the answer from before. Or something
+			// between us and Consul does not let us wait.
 			early++
-			last, pause = 0, max(pause, min(time.Duration(early*early)*10*time.Millisecond, 5*time.Second))
+			doubt, last, pause = true, 0, max(pause, min(time.Duration(early*early)*10*time.Millisecond, turnEvery))
 		case r.WentBack:
 			last = 0
 		default:
-			if r.index != seen {
+			if last > 0 {
 				early = 0
 			}
 			last = r.index
@@ -215,10 +228,21 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		// While nobody waited the server may have been replaced by one with a lower index, without any error to tell.
-		resumed = last > 0 && time.Since(answered) > 20*time.Millisecond
-		if resumed {
+		if time.Since(answered) > 20*time.Millisecond {
+			// While nobody waited the server may have been replaced by one with a lower index, without any error to tell.
 			last = 0
 		}
 	}
+}
+
+// What can't be held open is read every two seconds, or less often when it is very much.
+const (
+	turnEvery = 2 * time.Second
+	turnRate  = 500 // reads in a second at most
+)
+
+// turn waits until something that can't be held open is to be read again.
+func (s *Source) turn(ctx context.Context) error {
+	sleep(ctx, turnEvery-rand.N(turnEvery/10))
+	return s.turns.Wait(ctx)
 }
