@@ -144,17 +144,21 @@ func TestStagedOutsideOfAClosedFolder(t *testing.T) {
 	put(t, dir+"/f", "old", 0o666)
 	tmp := openDir(t, os.ModeSticky|0o777)
 	t.Setenv("TMPDIR", tmp)
+	symlink(t, "nowhere", tmp+"/x") // which somebody else has put there
+	if err := os.Lchown(tmp+"/x", 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
 	task := renderTask{File: File{Path: dir + "/f", InPlace: true}, Content: "new", ShowMode: true, Reject: true}
 	if out := asNobody(t, "render", task); out != "staged with -rw------- kept as " {
 		t.Error(out)
 	}
 	see(t, dir+"/f", "old", 0o666)
-	onlyThese(t, tmp)
+	onlyThese(t, tmp, "x")
 	task.Reject = false
 	if out := asNobody(t, "render", task); out != "staged with -rw------- " {
 		t.Error(out)
 	}
 	see(t, dir+"/f", "new", 0o666)
 	onlyThese(t, dir, "f")
-	onlyThese(t, tmp)
+	onlyThese(t, tmp, "x")
 }

@@ -88,6 +88,17 @@ func TestInPlaceOnAReadOnlySystem(t *testing.T) {
 	if code := again.exit(patience); code != 0 || again.printed() != "" {
 		t.Errorf("exit code %d, printed %q", code, again.printed())
 	}
+
+	// Without in_place it is refused, with the way out.
+	write(t, dir, "lictor.hcl", strings.Replace(read(t, dir, "lictor.hcl"), "in_place    = true", "", 1))
+	write(t, dir, "data.yaml", "kv: {x: three}\n")
+	refused := startMounted(t, dir, mounts, "-config", "lictor.hcl", "-once")
+	if code := refused.exit(patience); code != 14 || strings.Count(refused.printed(), "in_place = true") != 1 {
+		t.Errorf("exit code %d, printed %q", code, refused.printed())
+	}
+	if got := read(t, dir, "rw/app"); got != "two\n" {
+		t.Errorf("the file has become %q", got)
+	}
 }
 
 // Files on two file systems are committed together or not at all, when the second one turns out to be full after the first
