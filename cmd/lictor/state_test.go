@@ -68,6 +68,7 @@ func TestOwedReloadAfterAnotherGrouping(t *testing.T) {
 	for name, next := range map[string]string{
 		"another order":    stateConfig(stateTemplate("b/2", inGroup), stateTemplate("a/1", inGroup)),
 		"first is removed": stateConfig(stateTemplate("b/2", inGroup)),
+		"data is away":     stateConfig(stateTemplate("a/1", inGroup), stateTemplate("b/2", inGroup)),
 		"out of the group": stateConfig(stateTemplate("b/2", alone)),
 		"another group":    stateConfig(stateTemplate("b/2", strings.Replace(inGroup, `"g"`, `"h"`, 1)), stateTemplate("a/0", strings.Replace(inGroup, `"g"`, `"h"`, 1))),
 	} {
@@ -82,6 +83,9 @@ func TestOwedReloadAfterAnotherGrouping(t *testing.T) {
 			<-d.ended
 			write(t, dir, "ok", "")
 			write(t, dir, "lictor.hcl", next)
+			if name == "data is away" {
+				write(t, dir, "data.yaml", "kv: {}\n")
+			}
 			if strings.Contains(next, "a/0") { // so that there is no change which would ask for a reload
 				write(t, dir, "a/0", "k=1\n")
 			}

@@ -50,7 +50,8 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("command %q was not started: %w", c.String(), err)
 	}
-	p, err := c.start(log, startOptions{})
+	var last lastLines
+	p, err := c.start(log, startOptions{last: &last})
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if !timedOut && p.status.Code == 0 && p.status.Signal == 0 {
 		return nil
 	}
-	return &ExitError{Command: c.String(), Code: p.status.Code, Signal: p.status.Signal, TimedOut: timedOut, Limit: c.Timeout}
+	return &ExitError{Command: c.String(), Code: p.status.Code, Signal: p.status.Signal, TimedOut: timedOut, Limit: c.Timeout, Output: last.String()}
 }
 
 // String is the command as one might type it, on one line and of bounded length: for logs and messages.
@@ -131,9 +132,17 @@ type ExitError struct {
 	Signal   syscall.Signal // the signal that ended it, or 0
 	TimedOut bool           // it was stopped because it ran longer than Limit
 	Limit    time.Duration
+	Output   string // the last lines that it printed to the log, on one line and of bounded length
 }
 
 func (e *ExitError) Error() string {
+	if e.Output != "" {
+		return e.how() + ": " + e.Output
+	}
+	return e.how()
+}
+
+func (e *ExitError) how() string {
 	switch {
 	case e.TimedOut:
 		return fmt.Sprintf("command %q did not end within %s and was stopped", e.Command, e.Limit)

@@ -3,6 +3,9 @@ package command
 import (
 	"bytes"
 	"log/slog"
+	"strings"
+	"sync"
+	"unicode"
 )
 
 // maxLine bounds a logged line, in bytes; a longer one is cut into several.
@@ -11,7 +14,8 @@ const maxLine = 4096
 // A lineLog is a writer that logs each line that is written to it. Only one goroutine writes to it at a time.
 type lineLog struct {
 	log  *slog.Logger
-	rest []byte // the beginning of a line whose end has not been written yet
+	last *lastLines // nil for nobody
+	rest []byte     // the beginning of a line whose end has not been written yet
 }
 
 func (l *lineLog) Write(p []byte) (int, error) {
@@ -34,6 +38,43 @@ func (l *lineLog) Write(p []byte) (int, error) {
 func (l *lineLog) flush() {
 	if line := bytes.TrimRight(l.rest, "\r"); len(line) > 0 {
 		l.log.Info("command output", "line", string(line))
+		l.last.add(string(line))
 	}
 	l.rest = l.rest[:0]
+}
+
+// How much of what a program printed is part of the error when it fails: lines, and bytes in all.
+const maxLastLines, maxLastBytes = 5, 1000
+
+// lastLines are the last lines that a program printed, on either stream.
+type lastLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *lastLines) add(line string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lines = append(l.lines, line); len(l.lines) > maxLastLines {
+		l.lines = l.lines[1:]
+	}
+}
+
+// String is all of it on one line, of bounded length and free of what would play tricks on a terminal.
+func (l *lastLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := strings.Join(l.lines, " | ")
+	if over := len(s) - maxLastBytes; over > 0 {
+		s = "..." + s[over:]
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
 }
