@@ -12,8 +12,11 @@ import (
 	"lictor/watch"
 )
 
-func newNode(n *rawNode) *watch.Node {
-	return &watch.Node{ID: n.ID, Node: n.Node, Address: n.Address, Datacenter: n.Datacenter, TaggedAddresses: n.TaggedAddresses, Meta: n.Meta}
+func newNode(n *rawNode) (*watch.Node, error) {
+	if n.Node == "" {
+		return nil, errNameless
+	}
+	return &watch.Node{ID: n.ID, Node: n.Node, Address: n.Address, Datacenter: n.Datacenter, TaggedAddresses: n.TaggedAddresses, Meta: n.Meta}, nil
 }
 
 func byNode(a, b *watch.Node) int {
@@ -42,11 +45,21 @@ func decodeNodeServices(r io.Reader) (any, error) {
 	if err := one(r, &raw); err != nil {
 		return nil, err
 	}
-	if raw == nil || raw.Node == nil {
+	if raw == nil { // Consul's way to say that there is no such node
 		return (*watch.CatalogNode)(nil), nil
 	}
-	answer := &watch.CatalogNode{Node: newNode(raw.Node), Services: []*watch.NodeService{}}
+	if raw.Node == nil {
+		return nil, errNull
+	}
+	node, err := newNode(raw.Node)
+	if err != nil {
+		return nil, err
+	}
+	answer := &watch.CatalogNode{Node: node, Services: []*watch.NodeService{}}
 	for _, s := range raw.Services {
+		if s == nil {
+			return nil, errNull
+		}
 		slices.Sort(s.Tags)
 		answer.Services = append(answer.Services, &watch.NodeService{
 			ID: s.ID, Service: s.Service, Tags: s.Tags, Meta: s.Meta, Port: s.Port, Address: s.Address, EnableTagOverride: s.EnableTagOverride,
@@ -61,12 +74,9 @@ func decodeNodeServices(r io.Reader) (any, error) {
 // datacentersEndpoint reads the names of the datacenters. That endpoint can not be held open.
 func (s *Source) datacentersEndpoint(q watch.Datacenters) endpoint {
 	e := endpoint{path: "catalog/datacenters", agent: true, every: pollEvery, decode: func(r io.Reader) (any, error) {
-		names := []string{}
-		if err := one(r, &names); err != nil {
-			return nil, err
-		}
+		names, err := list(r, func(name *string) (string, error) { return *name, nil })
 		slices.Sort(names)
-		return names, nil
+		return names, err
 	}}
 	if q.IgnoreFailing {
 		e.finish = s.reachable

@@ -3,12 +3,14 @@ package consul
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -190,6 +192,9 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
+		if indexed(r.path) && resp.Header.Get("X-Consul-Index") == "" {
+			return reply{}, fmt.Errorf("what answers /v1/%s at %s is not consul: its answer has no X-Consul-Index", r.path, c.base)
+		}
 		if err := decode(body); err != nil {
 			return reply{}, c.malformed(ctx, r, err)
 		}
@@ -247,6 +252,11 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 		req.SetBasicAuth(c.user, string(c.password))
 	}
 	return req, nil
+}
+
+// indexed tells whether Consul always answers such a path with an index.
+func indexed(path string) bool {
+	return strings.HasPrefix(path, "kv/") || strings.HasPrefix(path, "health/") || strings.HasPrefix(path, "catalog/") && path != "catalog/datacenters"
 }
 
 // index reads an answer's index. It is never 0: a request with index 0 would not wait.

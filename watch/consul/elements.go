@@ -38,6 +38,7 @@ type splitter struct {
 	text    bool   // inside a string
 	escape  bool   // after a backslash
 	listed  bool   // the list has begun
+	null    int    // how many letters of null were there instead
 }
 
 var errNoList = errors.New("a list of objects was expected")
@@ -55,13 +56,11 @@ func (s *splitter) feed(chunk []byte) error {
 			case '"':
 				s.text = false
 			}
+		case s.depth < 2 && !s.between(c):
+			return errNoList
 		case c == '"':
 			s.text = true
 		case c == '{' || c == '[':
-			if s.depth == 0 && (c != '[' || s.listed) || s.depth == 1 && c != '{' {
-				return errNoList
-			}
-			s.listed = true
 			s.depth++
 			if s.depth == 2 {
 				from = i
@@ -69,9 +68,6 @@ func (s *splitter) feed(chunk []byte) error {
 			}
 		case c == '}' || c == ']':
 			s.depth--
-			if s.depth < 0 {
-				return errNoList
-			}
 			if s.depth == 1 {
 				element := chunk[from : i+1]
 				if len(s.element) > 0 {
@@ -91,12 +87,29 @@ func (s *splitter) feed(chunk []byte) error {
 	return nil
 }
 
-// end tells whether the text may end here: after the list, or when there was none, which is how Consul writes null.
-func (s *splitter) end() error {
-	if s.depth != 0 {
-		return io.ErrUnexpectedEOF
+// between tells whether c may come outside the elements: of the list or of null, which stands for an empty one.
+func (s *splitter) between(c byte) bool {
+	switch {
+	case c == ' ' || c == '\n' || c == '\r' || c == '\t':
+		return s.null == 0 || s.null == len("null")
+	case s.depth == 1:
+		return c == '{' || c == ',' || c == ']'
+	case s.listed:
+		return false
+	case s.null < len("null") && c == "null"[s.null]:
+		s.null++
+		return true
 	}
-	return nil
+	s.listed = c == '[' && s.null == 0
+	return s.listed
+}
+
+// end tells whether the text may end here: after the list, or after null. Whatever else came was not from Consul.
+func (s *splitter) end() error {
+	if s.depth == 0 && (s.listed || s.null == len("null")) {
+		return nil
+	}
+	return io.ErrUnexpectedEOF
 }
 
 // A digest stands for a text: two texts with one digest are taken for equal.

@@ -228,56 +228,6 @@ func TestSilentPeer(t *testing.T) {
 	valueIs(t, w, "k", "new")
 }
 
-// TestBadAnswers has servers that answer badly. None makes us believe, crash or spin.
-func TestBadAnswers(t *testing.T) {
-	t.Parallel()
-	for what, body := range map[string]string{
-		"cut off":           `[{"Key":"k","Value":"dg==`,
-		"cut off in a list": `[{"Key":"k","Value":"dg=="},`,
-		"not JSON":          `<html>welcome to the portal</html>`,
-		"another type":      `{"Key":"k"}`,
-		"a wrong field":     `[{"Key":5}]`,
-		"bad base64":        `[{"Key":"k","Value":"!!!"}]`,
-		"nothing":           ``,
-		"deep":              strings.Repeat("[", 100000),
-	} {
-		t.Run(what, func(t *testing.T) {
-			requests := 0
-			var mu sync.Mutex
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				mu.Lock()
-				requests++
-				mu.Unlock()
-				w.Header().Set("X-Consul-Index", "9")
-				fmt.Fprint(w, body)
-			}))
-			defer server.Close()
-			for _, q := range []watch.Query{watch.Key{Path: "k"}, watch.Prefix{Path: "k"}} {
-				for _, plan := range []string{PlanSingle, PlanShared} {
-					s := open(t, Config{Address: server.URL, Plan: plan})
-					ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-					w := watch.New(s, slog.New(slog.DiscardHandler))
-					w.Sync(ctx, watch.Set{q: {}})
-					<-ctx.Done()
-					if v, ok := w.Get(q); ok {
-						t.Errorf("%s under %s has the answer %v", q, plan, v)
-					}
-					if err := w.Err(q); err == nil || strings.Contains(err.Error(), "portal") || strings.Contains(err.Error(), "dg==") {
-						t.Errorf("%s under %s: err = %v", q, plan, err)
-					}
-					cancel()
-					w.Wait()
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if requests > 40 {
-				t.Errorf("%d requests in 1.2 s", requests)
-			}
-		})
-	}
-}
-
 // TestServerThatDoesNotWait has something before Consul that answers blocking queries at once.
 func TestServerThatDoesNotWait(t *testing.T) {
 	t.Parallel()

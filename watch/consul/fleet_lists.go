@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/url"
 	"slices"
@@ -21,11 +22,20 @@ func (f *fleet) checksEndpoint(state string) endpoint {
 // ownCheck decodes whose a check is.
 func ownCheck(element []byte) (owner, error) {
 	var c struct{ Node, ServiceName string }
-	err := json.Unmarshal(element, &c)
-	if c.ServiceName != "" {
-		return owner{service: c.ServiceName}, err
+	if err := json.Unmarshal(element, &c); err != nil {
+		return owner{}, err
 	}
-	return owner{node: c.Node}, err
+	return checkOwner(c.Node, c.ServiceName)
+}
+
+func checkOwner(node, service string) (owner, error) {
+	switch {
+	case node == "":
+		return owner{}, errNameless
+	case service == "":
+		return owner{node: node}, nil
+	}
+	return owner{service: service}, nil
 }
 
 // readChecks reads the list of all checks and tells whose have changed since it was last read. It collects the checks of
@@ -65,13 +75,11 @@ func (c *crowd) ownCheck(element []byte) (owner, error) {
 	tidy(check)
 	if check.ServiceName == "" {
 		c.ofNode[check.Node] = append(c.ofNode[check.Node], check)
-		return owner{node: check.Node}, nil
-	}
-	if c.wanted[check.ServiceName] {
+	} else if c.wanted[check.ServiceName] {
 		at := [2]string{check.Node, check.ServiceID}
 		c.ofService[at] = append(c.ofService[at], check)
 	}
-	return owner{service: check.ServiceName}, nil
+	return checkOwner(check.Node, check.ServiceName)
 }
 
 // noChecks asks for no check at all: what is wanted is the index of the list.
@@ -93,12 +101,17 @@ func (f *fleet) readNodes(ctx context.Context) error {
 
 func (f *fleet) nodesEndpoint(before ledger) endpoint {
 	return endpoint{path: "catalog/nodes", query: scopeQuery(f.scope), decode: func(r io.Reader) (any, error) {
-		return before.read(r, f.digests, func(element []byte) (owner, error) {
-			var n struct{ Node string }
-			err := json.Unmarshal(element, &n)
-			return owner{node: n.Node}, err
-		})
+		return before.read(r, f.digests, ownNode)
 	}}
+}
+
+// ownNode decodes the name of a node.
+func ownNode(element []byte) (owner, error) {
+	var n struct{ Node string }
+	if err := json.Unmarshal(element, &n); err != nil {
+		return owner{}, err
+	}
+	return checkOwner(n.Node, "")
 }
 
 // setNodes takes in which nodes there are.
@@ -167,10 +180,51 @@ send:
 	return changed, context.Cause(ctx)
 }
 
+func nodePath(name string) string { return "catalog/node-services/" + url.PathEscape(name) }
+
 // nodeEndpoint reads the services of a node as text.
 func (f *fleet) nodeEndpoint(name string) endpoint {
-	return endpoint{path: "catalog/node-services/" + url.PathEscape(name), query: scopeQuery(f.scope), none: []byte(nil),
+	return endpoint{path: nodePath(name), query: scopeQuery(f.scope), none: []byte(nobody),
 		decode: func(r io.Reader) (any, error) { return io.ReadAll(r) }}
+}
+
+// nobody is how Consul writes the services of a node that does not exist.
+const nobody = `{"Node":null,"Services":null}`
+
+// decodeNode splits the text of a node's services.
+func decodeNode(text []byte) (node *rawNode, services []json.RawMessage, err error) {
+	var raw struct{ Node, Services json.RawMessage }
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, nil, err
+	}
+	if raw.Node == nil || raw.Services == nil {
+		return nil, nil, errors.New("a node and its services were expected")
+	}
+	if err := json.Unmarshal(raw.Node, &node); err != nil {
+		return nil, nil, err
+	}
+	if err := json.Unmarshal(raw.Services, &services); err != nil {
+		return nil, nil, err
+	}
+	if node == nil && len(services) > 0 {
+		return nil, nil, errNull
+	}
+	return node, services, nil
+}
+
+// decodeService decodes an element of a node's services.
+func decodeService(element []byte) (*rawService, error) {
+	var s *rawService
+	if err := json.Unmarshal(element, &s); err != nil {
+		return nil, err
+	}
+	switch {
+	case s == nil:
+		return nil, errNull
+	case s.Service == "":
+		return nil, errNameless
+	}
+	return s, nil
 }
 
 // readNode reads the services of a node and marks those that have changed, and collects those that a crowd wants.
@@ -183,7 +237,7 @@ func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) (ch
 	if c != nil {
 		c.weigh(r.Evidence)
 	}
-	if changed, err = f.takeNode(name, r.Value.([]byte), c); err != nil {
+	if changed, err = f.takeNode(ctx, name, r.Value.([]byte), c); err != nil {
 		return false, err
 	}
 	f.mu.Lock()
@@ -195,7 +249,7 @@ func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) (ch
 }
 
 // takeNode takes in the text of a node's services, and tells whether it has changed.
-func (f *fleet) takeNode(name string, text []byte, c *crowd) (changed bool, err error) {
+func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd) (changed bool, err error) {
 	f.mu.Lock()
 	h := f.nodes[name]
 	f.mu.Unlock()
@@ -208,30 +262,23 @@ func (f *fleet) takeNode(name string, text []byte, c *crowd) (changed bool, err 
 	if h.seen && content == h.content && c == nil {
 		return false, nil
 	}
-	var raw *struct {
-		Node     rawNode
-		Services []json.RawMessage
-	}
-	if len(text) > 0 {
-		if err := json.Unmarshal(text, &raw); err != nil {
-			return false, unexpected(err)
-		}
+	node, services, err := decodeNode(text)
+	if err != nil {
+		return false, f.p.client.malformed(ctx, call{path: nodePath(name)}, err)
 	}
 	next := ledger{}
-	if raw != nil {
-		for _, element := range raw.Services {
-			d := f.digests.of(element)
-			o, ok := h.services[d]
-			if !ok || c != nil {
-				s := &rawService{}
-				if err := json.Unmarshal(element, s); err != nil {
-					return false, err
-				}
-				o = owner{service: s.Service}
-				c.add(&raw.Node, s)
+	for _, element := range services {
+		d := f.digests.of(element)
+		o, ok := h.services[d]
+		if !ok || c != nil {
+			s, err := decodeService(element)
+			if err != nil {
+				return false, f.p.client.malformed(ctx, call{path: nodePath(name)}, err)
 			}
-			next[d] = o
+			o = owner{service: s.Service}
+			c.add(node, s)
 		}
+		next[d] = o
 	}
 	if h.seen || c == nil {
 		h.services.changed(next, f.markOwner)

@@ -43,6 +43,10 @@ type located struct {
 	service *rawService
 }
 
+func newCrowd() *crowd {
+	return &crowd{wanted: map[string]bool{}, ofNode: map[string][]*watch.HealthCheck{}, ofService: map[[2]string][]*watch.HealthCheck{}}
+}
+
 // weigh takes the evidence of one more read into account: all is as good as its worst part.
 func (c *crowd) weigh(e watch.Evidence) {
 	c.mu.Lock()
@@ -57,7 +61,7 @@ func (f *fleet) load(ctx context.Context) error {
 	f.still.Lock()
 	defer f.still.Unlock()
 	begin := time.Now()
-	c := &crowd{wanted: map[string]bool{}, ofNode: map[string][]*watch.HealthCheck{}, ofService: map[[2]string][]*watch.HealthCheck{}}
+	c := newCrowd()
 	var plain []*asked
 	f.mu.Lock()
 	for name, w := range f.members {

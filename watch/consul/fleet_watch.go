@@ -181,7 +181,7 @@ func (f *fleet) way() (names []string, held bool) {
 // holdNode marks the services that change on a node.
 func (f *fleet) holdNode(ctx context.Context, name string) {
 	f.persist(ctx, "services of a node", func(ctx context.Context) error {
-		return f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { _, err := f.takeNode(name, r.Value.([]byte), nil); return err })
+		return f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { _, err := f.takeNode(ctx, name, r.Value.([]byte), nil); return err })
 	})
 }
 

@@ -17,11 +17,14 @@ type rawPair struct {
 	Session                             string
 }
 
-func newPair(r *rawPair) *watch.KeyPair {
+func newPair(r *rawPair) (*watch.KeyPair, error) {
+	if r.Key == "" {
+		return nil, errNameless
+	}
 	return &watch.KeyPair{
 		Path: r.Key, Key: r.Key, Value: string(r.Value),
 		CreateIndex: r.CreateIndex, ModifyIndex: r.ModifyIndex, LockIndex: r.LockIndex, Flags: r.Flags, Session: r.Session,
-	}
+	}, nil
 }
 
 func keyEndpoint(q watch.Key) endpoint {

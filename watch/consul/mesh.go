@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"slices"
@@ -12,7 +13,7 @@ import (
 
 func decodeCARoots(r io.Reader) (any, error) {
 	var raw struct {
-		Roots []struct {
+		Roots []*struct {
 			ID, Name    string
 			RootCert    string
 			Active      bool
@@ -24,7 +25,13 @@ func decodeCARoots(r io.Reader) (any, error) {
 		return nil, err
 	}
 	answer := []*watch.CARoot{}
+	if raw.Roots == nil {
+		return nil, errNull
+	}
 	for _, c := range raw.Roots {
+		if c == nil {
+			return nil, errNull
+		}
 		answer = append(answer, &watch.CARoot{
 			ID: c.ID, Name: c.Name, RootCertPEM: c.RootCert, Active: c.Active, CreateIndex: c.CreateIndex, ModifyIndex: c.ModifyIndex,
 		})
@@ -33,7 +40,7 @@ func decodeCARoots(r io.Reader) (any, error) {
 }
 
 func decodeCALeaf(r io.Reader) (any, error) {
-	var raw struct {
+	var raw *struct {
 		SerialNumber, CertPEM, PrivateKeyPEM string
 		Service, ServiceURI                  string
 		ValidAfter, ValidBefore              time.Time
@@ -42,12 +49,15 @@ func decodeCALeaf(r io.Reader) (any, error) {
 	if err := one(r, &raw); err != nil {
 		return nil, err
 	}
-	answer := watch.LeafCert(raw)
+	if raw == nil || raw.CertPEM == "" {
+		return nil, errNull
+	}
+	answer := watch.LeafCert(*raw)
 	return &answer, nil
 }
 
 func decodePartitions(r io.Reader) (any, error) {
-	answer, err := list(r, func(p *watch.Partition) *watch.Partition { return p })
+	answer, err := list(r, func(p *watch.Partition) (*watch.Partition, error) { return p, nil })
 	slices.SortFunc(answer, func(a, b *watch.Partition) int { return strings.Compare(a.Name, b.Name) })
 	return answer, err
 }
@@ -57,18 +67,18 @@ func decodePeerings(r io.Reader) (any, error) {
 		watch.Peering
 		State string // which templates know as PeeringState
 	}
-	answer, err := list(r, func(p *peering) *watch.Peering {
+	answer, err := list(r, func(p *peering) (*watch.Peering, error) {
 		p.PeeringState = p.State
 		slices.Sort(p.StreamStatus.ImportedServices)
 		slices.Sort(p.StreamStatus.ExportedServices)
-		return &p.Peering
+		return &p.Peering, nil
 	})
 	slices.SortFunc(answer, func(a, b *watch.Peering) int { return strings.Compare(a.Name, b.Name) })
 	return answer, err
 }
 
 func decodeExported(r io.Reader) (any, error) {
-	answer, err := list(r, func(s *watch.ExportedService) *watch.ExportedService { return s })
+	answer, err := list(r, func(s *watch.ExportedService) (*watch.ExportedService, error) { return s, nil })
 	slices.SortFunc(answer, func(a, b *watch.ExportedService) int { return strings.Compare(a.Service, b.Service) })
 	return answer, err
 }
@@ -79,14 +89,14 @@ func decodeImported(r io.Reader) (any, error) {
 	if err := one(r, &raw); err != nil {
 		return nil, err
 	}
-	answer := []*watch.ImportedService{}
-	var err error
-	if len(raw) > 0 && raw[0] == '{' {
-		wrapped := struct{ ImportedServices *[]*watch.ImportedService }{&answer}
-		err = json.Unmarshal(raw, &wrapped)
-	} else {
-		err = json.Unmarshal(raw, &answer)
+	if raw[0] == '{' {
+		var wrapped struct{ ImportedServices json.RawMessage }
+		if err := json.Unmarshal(raw, &wrapped); err != nil {
+			return nil, err
+		}
+		raw = wrapped.ImportedServices
 	}
+	answer, err := list(bytes.NewReader(raw), func(s *watch.ImportedService) (*watch.ImportedService, error) { return s, nil })
 	slices.SortFunc(answer, func(a, b *watch.ImportedService) int { return strings.Compare(a.Service, b.Service) })
 	return answer, err
 }

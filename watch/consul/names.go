@@ -43,6 +43,9 @@ func (l *nameList) decode(r io.Reader) (any, error) {
 	if err := one(&l.text, &raw); err != nil {
 		return nil, err
 	}
+	if raw == nil {
+		return nil, errNull
+	}
 	names := make([]*watch.ServiceName, 0, len(raw))
 	for name, tags := range raw {
 		slices.Sort(tags)

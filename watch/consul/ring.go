@@ -207,7 +207,10 @@ func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.Ke
 			if err := json.Unmarshal(element, &raw); err != nil {
 				return err
 			}
-			p = newPair(&raw)
+			var err error
+			if p, err = newPair(&raw); err != nil {
+				return err
+			}
 		}
 		if next != nil {
 			next[d] = p

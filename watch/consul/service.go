@@ -51,11 +51,17 @@ func serviceEndpoint(q watch.Service) endpoint {
 	return endpoint{path: "health/" + kind + "/" + url.PathEscape(q.Name), query: query, decode: sorted(q.Near, newEntry, byInstance)}
 }
 
-func newEntry(e *rawEntry) *watch.ServiceInstance {
+func newEntry(e *rawEntry) (*watch.ServiceInstance, error) {
+	if e.Node.Node == "" || e.Service.Service == "" {
+		return nil, errNameless
+	}
 	for _, c := range e.Checks {
+		if c == nil {
+			return nil, errNull
+		}
 		tidy(c)
 	}
-	return newInstance(&e.Node, &e.Service, e.Checks)
+	return newInstance(&e.Node, &e.Service, e.Checks), nil
 }
 
 // tidy gives a check its final form.
@@ -92,7 +98,7 @@ func byCheck(a, b *watch.HealthCheck) int {
 }
 
 // sorted decodes a list and sorts it, unless it comes in the order of distance from a node.
-func sorted[R, A any](near string, convert func(*R) A, order func(a, b A) int) func(io.Reader) (any, error) {
+func sorted[R, A any](near string, convert func(*R) (A, error), order func(a, b A) int) func(io.Reader) (any, error) {
 	return func(r io.Reader) (any, error) {
 		answer, err := list(r, convert)
 		if near == "" {
@@ -114,13 +120,16 @@ type rawCatalog struct {
 }
 
 func catalogServiceEndpoint(q watch.CatalogService) endpoint {
-	convert := func(c *rawCatalog) *watch.CatalogInstance {
+	convert := func(c *rawCatalog) (*watch.CatalogInstance, error) {
+		if c.Node == "" {
+			return nil, errNameless
+		}
 		slices.Sort(c.ServiceTags)
 		return &watch.CatalogInstance{
 			ID: c.ID, Node: c.Node, Address: c.Address, Datacenter: c.Datacenter, TaggedAddresses: c.TaggedAddresses, NodeMeta: c.NodeMeta,
 			ServiceID: c.ServiceID, ServiceName: c.ServiceName, ServiceAddress: c.ServiceAddress, ServiceTags: c.ServiceTags,
 			ServiceMeta: c.ServiceMeta, ServicePort: c.ServicePort, Namespace: c.Namespace,
-		}
+		}, nil
 	}
 	order := func(a, b *watch.CatalogInstance) int {
 		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ServiceID, b.ServiceID))

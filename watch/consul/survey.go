@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -113,6 +114,7 @@ func (p *planner) fits(ctx context.Context, scope watch.Scope, prefix string, mo
 func countNames(r io.Reader, most int) error {
 	buf := make([]byte, 16<<10)
 	quotes, escaped := 0, false
+	var first, last byte
 	for {
 		n, err := r.Read(buf)
 		for _, c := range buf[:n] {
@@ -124,11 +126,17 @@ func countNames(r io.Reader, most int) error {
 			case c == '"':
 				quotes++
 			}
+			if c > ' ' {
+				first, last = cmp.Or(first, c), c
+			}
 		}
 		if quotes > 2*most {
 			return errTooMany
 		}
 		if err == io.EOF {
+			if first != '[' || last != ']' || quotes%2 != 0 {
+				return errors.New("a list of names was expected")
+			}
 			return nil
 		}
 		if err != nil {

@@ -1,0 +1,169 @@
+package consul
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lictor/watch"
+)
+
+// A fake answers as Consul does, as far as keys and services need it, and can be made to answer otherwise: for what no real
+// Consul does at the moment when a test needs it.
+type fake struct {
+	*httptest.Server
+
+	mu       sync.Mutex
+	index    uint64
+	changed  chan struct{}     // closed at the next change
+	keys     map[string]string // values of Consul's, so in base64
+	services map[string]int    // ports; each has one critical instance, on the node n
+	asked    []string          // paths with their queries
+
+	// instead answers a request in place of the fake; it is false where it does not. It is called when a blocking query is
+	// over. Set it with set.
+	instead func(w http.ResponseWriter, r *http.Request) bool
+}
+
+func newFake(t *testing.T) *fake {
+	f := &fake{index: 9, changed: make(chan struct{}), keys: map[string]string{}, services: map[string]int{}}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(func() { f.CloseClientConnections(); f.Close() })
+	return f
+}
+
+// set changes what the fake answers, and ends the blocking queries.
+func (f *fake) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+	f.index++
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// count tells how many requests so far contain a text.
+func (f *fake) count(text string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, a := range f.asked {
+		if strings.Contains(a, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm()
+	f.mu.Lock()
+	f.asked = append(f.asked, r.URL.Path+"?"+r.URL.RawQuery)
+	f.mu.Unlock()
+	f.wait(r)
+	f.mu.Lock()
+	index, instead := f.index, f.instead
+	body, ok := f.body(r)
+	f.mu.Unlock()
+	w.Header().Set("X-Consul-Index", strconv.FormatUint(index, 10))
+	switch {
+	case instead != nil && instead(w, r):
+	case !ok:
+		w.WriteHeader(http.StatusNotFound)
+	default:
+		fmt.Fprint(w, body)
+	}
+}
+
+// wait holds a blocking query until there is something new.
+func (f *fake) wait(r *http.Request) {
+	beyond, _ := strconv.ParseUint(r.FormValue("index"), 10, 64)
+	wait, _ := time.ParseDuration(r.FormValue("wait"))
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	for beyond > 0 {
+		f.mu.Lock()
+		index, changed := f.index, f.changed
+		f.mu.Unlock()
+		if index > beyond {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// body is what there is at a path. It runs under the lock.
+func (f *fake) body(r *http.Request) (string, bool) {
+	kind, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
+	if kind != "kv" {
+		kind, name, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"+kind+"/"), "/")
+	}
+	var out []string
+	switch kind {
+	case "kv":
+		for _, key := range slices.Sorted(maps.Keys(f.keys)) {
+			switch {
+			case r.Form.Has("keys") && strings.HasPrefix(key, name):
+				out = append(out, strconv.Quote(key))
+			case key == name, r.Form.Has("recurse") && strings.HasPrefix(key, name):
+				out = append(out, fmt.Sprintf(`{"Key":%q,"Value":%q,"ModifyIndex":5}`, key, f.keys[key]))
+			}
+		}
+		return "[" + strings.Join(out, ",") + "]", len(out) > 0
+	case "state":
+		for _, service := range slices.Sorted(maps.Keys(f.services)) {
+			if name == watch.StatusAny || name == watch.StatusCritical {
+				out = append(out, check(service))
+			}
+		}
+	case "service":
+		for service, port := range f.services {
+			if strings.EqualFold(service, name) {
+				out = append(out, fmt.Sprintf(`{"Node":{"Node":"n"},"Service":%s,"Checks":[%s]}`, instance(service, port), check(service)))
+			}
+		}
+	case "nodes":
+		out = []string{`{"Node":"n"}`}
+	case "node-services":
+		for _, service := range slices.Sorted(maps.Keys(f.services)) {
+			out = append(out, instance(service, f.services[service]))
+		}
+		return `{"Node":{"Node":"n"},"Services":[` + strings.Join(out, ",") + "]}", true
+	case "services":
+		for service := range f.services {
+			out = append(out, fmt.Sprintf("%q:[]", service))
+		}
+		return "{" + strings.Join(out, ",") + "}", true
+	}
+	return "[" + strings.Join(out, ",") + "]", true
+}
+
+func instance(service string, port int) string {
+	return fmt.Sprintf(`{"ID":%q,"Service":%q,"Port":%d}`, cmp.Or(service, "x")+"-1", service, port)
+}
+
+func check(service string) string {
+	return fmt.Sprintf(`{"Node":"n","CheckID":"c-%s","Status":"critical","ServiceID":"%s-1","ServiceName":%q}`, service, service, service)
+}
+
+// portOf is the port of the one instance of a service that w knows, 0 without any.
+func portOf(w *watch.Watcher, q watch.Service) int {
+	v, _ := w.Get(q)
+	if list, _ := v.([]*watch.ServiceInstance); len(list) == 1 {
+		return list[0].Port
+	}
+	return 0
+}
