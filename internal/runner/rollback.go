@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -71,6 +72,19 @@ func (r *Runner) takenOver(g *Group) {
 			other.again = time.Now()
 		}
 	}
+}
+
+// wanting are the groups that have something to commit. Those that were rolled back most often come last, or what is to
+// blame would always be tried before what is not.
+func (r *Runner) wanting(now time.Time) []*Group {
+	var groups []*Group
+	for _, g := range r.Groups {
+		if g.wants(now) {
+			groups = append(groups, g)
+		}
+	}
+	slices.SortStableFunc(groups, func(a, b *Group) int { return cmp.Compare(a.failures, b.failures) })
+	return groups
 }
 
 // mayCommit tells whether nothing is against a commit of g: every job has a finished output, and nothing is under way.

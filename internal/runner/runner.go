@@ -145,8 +145,8 @@ func (r *Runner) round(ctx context.Context) error {
 	if err := r.fatal(); err != nil {
 		return err
 	}
-	for _, g := range r.Groups {
-		if g.wants(now) && r.mayCommit(g) {
+	for _, g := range r.wanting(now) {
+		if r.mayCommit(g) {
 			r.stage(ctx, g)
 		}
 	}

@@ -1,0 +1,157 @@
+package runner
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"lictor/internal/command"
+)
+
+// quickly has contents that were rolled back rest for a moment only.
+var quickly = command.Retry{Backoff: 20 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}
+
+// slowly is for a queue that runs no command again before the rollback comes.
+var slowly = command.Retry{Backoff: time.Minute}
+
+// never has them rest until something else ends it.
+var never = command.Retry{Backoff: 24 * time.Hour, MaxBackoff: 24 * time.Hour}
+
+// occurs waits until a line was logged by reloads the given number of times.
+func (w *workshop) occurs(t *testing.T, line string, times int) {
+	t.Helper()
+	eventually(t, func() string { return fmt.Sprint(strings.Count("\n"+w.read("log"), "\n"+line+"\n") >= times) }, "true")
+}
+
+// idle waits until no command is under way.
+func (w *workshop) idle(t *testing.T) {
+	t.Helper()
+	eventually(t, func() string { return fmt.Sprint(w.Queue.Busy()) }, "false")
+}
+
+// A reload may fail for a reason that passes, such as a service that is just being restarted.
+func TestRolledBackContentIsTriedAgain(t *testing.T) {
+	w := newWorkshop(t)
+	w.again = quickly
+	w.file(t, "out", `{{key "v"}}`, "", `echo $(cat out) >> log; grep -q good out || { test -e works && touch done; }`).Rollback = true
+	w.key("v", "good")
+	w.during(t, func() {
+		w.is(t, "log", "good\n")
+		w.key("v", "other")
+		w.occurs(t, "other", 3)
+		w.is(t, "out", "good")
+		w.write(t, "works")
+		w.is(t, "done", "")
+		w.idle(t)
+	})
+	if g := w.Groups[0]; w.read("out") != "other" || g.err != nil || g.failures != 0 || g.Files.Owed() {
+		t.Errorf("it has %q, %v, %d failures, owed %v", w.read("out"), g.err, g.failures, g.Files.Owed())
+	}
+}
+
+// While it rests, a change that makes the same content of it again is no reason to try it.
+func TestRolledBackContentRests(t *testing.T) {
+	w := newWorkshop(t)
+	w.again, w.Queue.Retry = never, slowly
+	w.file(t, "out", `{{key "v"}}{{if key "other"}}{{end}}`, "", `echo $(cat out) >> log; grep -q good out`).Rollback = true
+	w.file(t, "marker", `{{key "other"}}`, "", "")
+	w.key("v", "good")
+	w.key("other", "1")
+	w.during(t, func() {
+		w.is(t, "log", "good\n")
+		w.key("v", "bad")
+		w.is(t, "log", "good\nbad\ngood\n")
+		w.idle(t)
+		w.key("other", "2")
+		w.is(t, "marker", "2") // which comes after it
+	})
+	if got := w.read("log"); got != "good\nbad\ngood\n" {
+		t.Errorf("ran with %q", got)
+	}
+}
+
+// The next run tries it again, and it rests from then on as long as the interval between two commits demands.
+func TestRolledBackContentKeepsTheInterval(t *testing.T) {
+	w := newWorkshop(t)
+	begin := func(v string) *workshop {
+		next := newWorkshop(t)
+		next.dir, next.again, next.Queue.Retry = w.dir, quickly, slowly
+		g := next.file(t, "out", `{{key "v"}}`, "", `echo $(cat out) >> log; grep -q good out`)
+		g.Rollback, g.MinInterval = true, time.Hour
+		next.key("v", v)
+		return next
+	}
+	w = begin("good")
+	w.during(t, func() { w.is(t, "log", "good\n"); w.idle(t) })
+	for _, want := range []string{"good\nbad\ngood\n", "good\nbad\ngood\nbad\ngood\n"} {
+		w = begin("bad")
+		w.age(t, "out", 2*time.Hour)
+		w.during(t, func() {
+			w.is(t, "log", want)
+			time.Sleep(10 * quickly.MaxBackoff) // in which it would be tried a few times
+		})
+		if got := w.read("log"); got != want {
+			t.Errorf("ran with %q, want %q", got, want)
+		}
+	}
+}
+
+// Two templates that share a command are both rolled back when it fails, though only one is to blame. The other one gets its
+// content nonetheless: each is tried again without the other.
+func TestInnocentTemplateIsTriedAlone(t *testing.T) {
+	w := newWorkshop(t)
+	w.again = quickly
+	const reload = `echo $(cat one) $(cat two) >> log; sleep 0.1; ! grep -q bad one`
+	w.file(t, "one", `{{key "v"}}`, "", reload).Rollback = true
+	w.file(t, "two", `{{key "v"}}2`, "", reload).Rollback = true
+	w.key("v", "good")
+	w.during(t, func() {
+		w.is(t, "log", "good good2\n")
+		w.key("v", "bad")
+		w.occurs(t, "bad bad2", 4) // one is tried again and again, and two is there
+		w.is(t, "one", "good")
+		w.is(t, "two", "bad2")
+		w.key("v", "fine")
+		w.is(t, "one", "fine")
+		w.is(t, "two", "fine2")
+	})
+}
+
+// What was rolled back on another template's account is tried as soon as that one is mended.
+func TestMendedTemplateEndsTheRestOfOthers(t *testing.T) {
+	w := newWorkshop(t)
+	w.again, w.Queue.Retry = never, slowly
+	const reload = `echo $(cat one) $(cat two) >> log; ! grep -q bad one`
+	w.file(t, "one", `{{key "v"}}`, "", reload).Rollback = true
+	w.file(t, "two", `{{if eq (key "v") "good"}}1{{else}}2{{end}}`, "", reload).Rollback = true
+	w.key("v", "good")
+	w.during(t, func() {
+		w.is(t, "log", "good 1\n")
+		w.key("v", "bad")
+		w.is(t, "log", "good 1\nbad 2\ngood 1\n")
+		w.key("v", "fine")
+		w.is(t, "log", "good 1\nbad 2\ngood 1\nfine 1\nfine 2\n")
+	})
+}
+
+// That the previous files of one template are taken over mends nothing: the others go on resting.
+func TestRollbackMendsNothing(t *testing.T) {
+	w := newWorkshop(t)
+	w.again, w.Queue.Retry = never, slowly
+	const reload = `echo $(cat one) $(cat two) >> log; ! grep -q bad one two`
+	w.file(t, "one", `{{key "a"}}`, "", reload).Rollback = true
+	w.file(t, "two", `{{key "b"}}`, "", reload).Rollback = true
+	w.key("a", "good")
+	w.key("b", "good")
+	w.during(t, func() {
+		w.is(t, "log", "good good\n")
+		w.key("a", "bad")
+		w.is(t, "log", "good good\nbad good\ngood good\n")
+		w.key("b", "bad")
+		w.is(t, "log", "good good\nbad good\ngood good\ngood bad\ngood good\n")
+		w.idle(t)
+		w.key("b", "fine")
+		w.is(t, "log", "good good\nbad good\ngood good\ngood bad\ngood good\ngood fine\nbad fine\ngood fine\n")
+	})
+}
