@@ -214,7 +214,7 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 			// A server that is being restored ends its blocking queries like this, with the answer from before. Or something
 			// between us and Consul does not let us wait.
 			early++
-			doubt, last, pause = true, 0, max(pause, min(time.Duration(early*early)*10*time.Millisecond, turnEvery))
+			doubt, last, pause = true, 0, max(pause, min(time.Duration(early*early)*50*time.Millisecond, turnEvery))
 		case r.WentBack:
 			last = 0
 		default:
