@@ -125,7 +125,7 @@ func (d digester) of(text []byte) digest { return digest(maphash.Bytes(d.seed, t
 // A ledger knows whose the elements of a list are, by their digests.
 type ledger map[digest]owner
 
-// An owner is the service or, for what concerns a whole node, the node that an element belongs to.
+// An owner is the service or, for what concerns a whole node, the node that an element belongs to, folded.
 type owner struct{ service, node string }
 
 // changed calls tell with the owners of the elements that are in one of the ledgers only.

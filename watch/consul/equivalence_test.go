@@ -8,6 +8,8 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,8 +31,25 @@ type churn struct {
 }
 
 func (c *churn) service(i int) string { return fmt.Sprintf("eq-%03d", i) }
-func (c *churn) node(i int) string    { return fmt.Sprintf("eq-node-%03d", i) }
-func (c *churn) key(i int) string     { return fmt.Sprintf("eq/%d/dir/key-%03d", i%3, i) }
+
+// node is the name of a node: of every third in upper case. It does not change, since Consul's event stream misses that.
+func (c *churn) node(i int) string {
+	name := fmt.Sprintf("eq-node-%03d", i)
+	if i%3 == 2 {
+		return strings.ToUpper(name)
+	}
+	return name
+}
+
+// cased is a name as some registrations write it: the same one for Consul.
+func (c *churn) cased(name string) string {
+	if c.rand.IntN(5) == 0 {
+		return strings.ToUpper(name)
+	}
+	return name
+}
+
+func (c *churn) key(i int) string { return fmt.Sprintf("eq/%d/dir/key-%03d", i%3, i) }
 
 func (c *churn) status() string {
 	return []string{"passing", "passing", "warning", "critical"}[c.rand.IntN(4)]
@@ -45,7 +64,7 @@ func (c *churn) register(node, service int) {
 	for range c.rand.IntN(3) {
 		tags = append(tags, strconv.Itoa(c.rand.IntN(9)))
 	}
-	s := &api.AgentService{ID: id, Service: c.service(service), Port: 1000 + c.rand.IntN(9), Tags: tags, Meta: meta}
+	s := &api.AgentService{ID: id, Service: c.cased(c.service(service)), Port: 1000 + c.rand.IntN(9), Tags: tags, Meta: meta}
 	if c.rand.IntN(2) == 0 {
 		s.Address = fmt.Sprintf("10.2.0.%d", c.rand.IntN(9))
 		s.TaggedAddresses = map[string]api.ServiceAddress{"lan": {Address: "10.3.0.1", Port: 5}}
@@ -60,7 +79,7 @@ func (c *churn) register(node, service int) {
 
 func (c *churn) check(node, service int) *api.HealthCheck {
 	id := fmt.Sprintf("%s-%d", c.service(service), node)
-	return &api.HealthCheck{Node: c.node(node), CheckID: fmt.Sprintf("check-%d:%s", c.rand.IntN(2), id), Name: "alive", Status: c.status(),
+	return &api.HealthCheck{Node: c.cased(c.node(node)), CheckID: fmt.Sprintf("check-%d:%s", c.rand.IntN(2), id), Name: "alive", Status: c.status(),
 		Output: strconv.Itoa(c.rand.IntN(5)), ServiceID: id}
 }
 
@@ -85,7 +104,7 @@ func (c *churn) any() (node, service int, ok bool) {
 
 func (c *churn) step() string {
 	node, service, ok := c.any()
-	kind := c.rand.IntN(14)
+	kind := c.rand.IntN(15)
 	switch {
 	case !ok || kind < 2:
 		node, service = c.rand.IntN(c.nodes), c.rand.IntN(c.services)
@@ -124,6 +143,16 @@ func (c *churn) step() string {
 			delete(c.present, [2]int{node, s})
 		}
 		return fmt.Sprintf("no node %d", node)
+	case kind == 14:
+		id := fmt.Sprintf("%s-%d", c.service(service), node)
+		maintenance := "_service_maintenance:" + id
+		if c.rand.IntN(2) == 0 {
+			c.s.Deregister(c.tb, &api.CatalogDeregistration{Node: c.node(node), CheckID: maintenance})
+			return fmt.Sprintf("no maintenance of %d/%d", node, service)
+		}
+		c.s.Register(c.tb, &api.CatalogRegistration{Node: c.node(node), Address: fmt.Sprintf("10.1.0.%d", node), SkipNodeUpdate: true,
+			Checks: api.HealthChecks{{Node: c.node(node), CheckID: maintenance, Name: "Service Maintenance Mode", Status: watch.StatusCritical, ServiceID: id}}})
+		return fmt.Sprintf("maintenance of %d/%d", node, service)
 	case kind == 13 && c.rand.IntN(3) == 0:
 		key := c.key(c.rand.IntN(c.keys))
 		c.s.Delete(c.tb, key)
@@ -144,6 +173,12 @@ func (c *churn) queries() watch.Set {
 	want.Add(watch.Service{Name: c.service(0), Filter: `Service.Meta.v == "1"`})
 	want.Add(watch.Service{Name: c.service(1), Connect: true})
 	want.Add(watch.CatalogService{Name: c.service(2)})
+	want.Add(watch.Service{Name: strings.ToUpper(c.service(3))})
+	want.Add(watch.CatalogService{Name: strings.ToUpper(c.service(4))})
+	want.Add(watch.Service{Name: c.service(5), Near: "_agent"})
+	for i := range 3 { // a scope of its own, though the same datacenter
+		want.Add(watch.Service{Name: c.service(i), Scope: watch.Scope{Datacenter: "dc1"}})
+	}
 	for i := range c.keys {
 		want.Add(watch.Key{Path: c.key(i)})
 	}
@@ -192,7 +227,7 @@ func text(v any) string {
 	return fmt.Sprintf("%#v", v)
 }
 
-// steps is how many changes the test makes under each plan, and after how many of them it compares.
+// steps is how many changes the test makes under each plan.
 func steps(tb testing.TB) int {
 	if s := os.Getenv("EQUIVALENCE_STEPS"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -201,14 +236,14 @@ func steps(tb testing.TB) int {
 		}
 		return n
 	}
-	return 400
+	return 700
 }
 
 // TestEquivalence changes a real Consul at random and compares what we have with direct reads, once nothing changes any
 // more. EQUIVALENCE_STEPS makes it longer.
 func TestEquivalence(t *testing.T) {
-	for _, plan := range Plans {
-		t.Run(plan, func(t *testing.T) {
+	for _, plan := range append([]string{""}, Plans...) {
+		t.Run("plan "+plan, func(t *testing.T) {
 			t.Parallel()
 			server := consultest.Start(t, consultest.Options{})
 			seed := uint64(time.Now().UnixNano())
@@ -230,22 +265,18 @@ func TestEquivalence(t *testing.T) {
 			direct := open(t, Config{Address: server.Addr})
 			defer direct.client.http.closeIdle()
 			for done := 0; done < steps(t); {
+				settle := func() {}
+				if done > 0 && c.rand.IntN(2) == 0 {
+					settle = restless(ctx, w, want, c.rand.Uint64())
+				}
 				var made []string
-				for range 1 + c.rand.IntN(60) {
+				for range 1 + c.rand.IntN(100) {
 					made = append(made, c.step())
 					done++
 				}
-				if c.rand.IntN(3) == 0 { // some are dropped, and wanted again at once
-					some := watch.Set{}
-					for q := range want {
-						if c.rand.IntN(2) == 0 {
-							some.Add(q)
-						}
-					}
-					w.Sync(ctx, some)
-				}
+				settle()
 				w.Sync(ctx, want) // the first time when there is something already
-				deadline := time.Now().Add(20 * time.Second)
+				deadline := time.Now().Add(30 * time.Second)
 				for {
 					diff, err := difference(ctx, direct, w, want)
 					if err != nil {
@@ -262,4 +293,28 @@ func TestEquivalence(t *testing.T) {
 			}
 		})
 	}
+}
+
+// restless drops queries and wants them again, some or all of them, until settle is called: so that changes come while
+// queries join, are loaded, and move.
+func restless(ctx context.Context, w *watch.Watcher, want watch.Set, seed uint64) (settle func()) {
+	inner, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		rand := rand.New(rand.NewPCG(seed, 2))
+		for inner.Err() == nil {
+			some := watch.Set{}
+			share := rand.IntN(3) // none, about a third, about two thirds
+			for q := range want {
+				if rand.IntN(3) < share {
+					some.Add(q)
+				}
+			}
+			w.Sync(ctx, some)
+			sleep(inner, time.Duration(rand.IntN(100))*time.Millisecond)
+			w.Sync(ctx, want)
+			sleep(inner, time.Duration(rand.IntN(300))*time.Millisecond)
+		}
+	})
+	return func() { cancel(); wg.Wait() }
 }

@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,10 +33,10 @@ type fleet struct {
 	still sync.RWMutex
 
 	mu      sync.Mutex
-	members map[string]*wanted // by service name
+	members map[string]*wanted // by folded service name
 	loading bool
 	late    []string         // nodes that changed during a load
-	nodes   map[string]*host // by name; those that exist
+	nodes   map[string]*host // by folded name; those that exist
 	slots   int
 	queue   []string      // the names of services to be read, each once
 	woken   chan struct{} // closed and made anew when there may be something to read
@@ -50,7 +51,7 @@ type fleet struct {
 // A wanted is a service that is a member, with the queries that ask for it.
 type wanted struct {
 	queries []*asked
-	nodes   []string // that its instances were last seen on
+	nodes   []string // folded; that its instances were last seen on
 	queued  bool     // in the queue, or waiting for its next attempt
 	reading bool
 	again   bool      // it was marked while it was read
@@ -76,13 +77,16 @@ func newFleet(p *planner, scope watch.Scope) *fleet {
 	}
 }
 
-// nameOf is the service that a query asks for.
+// nameOf is the service that a query asks for, folded.
 func nameOf(q watch.Query) string {
 	if c, ok := q.(watch.CatalogService); ok {
-		return c.Name
+		return fold(c.Name)
 	}
-	return q.(watch.Service).Name
+	return fold(q.(watch.Service).Name)
 }
+
+// fold makes one of the names that are the same for Consul, which compares those of services and nodes without regard to case.
+func fold(name string) string { return strings.ToLower(name) }
 
 func (f *fleet) change(add, drop []watch.Query) {
 	f.mu.Lock()

@@ -33,9 +33,9 @@ func checkOwner(node, service string) (owner, error) {
 	case node == "":
 		return owner{}, errNameless
 	case service == "":
-		return owner{node: node}, nil
+		return owner{node: fold(node)}, nil
 	}
-	return owner{service: service}, nil
+	return owner{service: fold(service)}, nil
 }
 
 // readChecks reads the list of all checks and tells whose have changed since it was last read. It collects the checks of
@@ -73,10 +73,11 @@ func (c *crowd) ownCheck(element []byte) (owner, error) {
 		return owner{}, err
 	}
 	tidy(check)
+	node := fold(check.Node)
 	if check.ServiceName == "" {
-		c.ofNode[check.Node] = append(c.ofNode[check.Node], check)
-	} else if c.wanted[check.ServiceName] {
-		at := [2]string{check.Node, check.ServiceID}
+		c.ofNode[node] = append(c.ofNode[node], check)
+	} else if c.wanted[fold(check.ServiceName)] {
+		at := [2]string{node, check.ServiceID}
 		c.ofService[at] = append(c.ofService[at], check)
 	}
 	return checkOwner(check.Node, check.ServiceName)
@@ -275,7 +276,7 @@ func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd
 			if err != nil {
 				return false, f.p.client.malformed(ctx, call{path: nodePath(name)}, err)
 			}
-			o = owner{service: s.Service}
+			o = owner{service: fold(s.Service)}
 			c.add(node, s)
 		}
 		next[d] = o
@@ -289,7 +290,7 @@ func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd
 
 // add collects an instance if it is wanted.
 func (c *crowd) add(n *rawNode, s *rawService) {
-	if c == nil || !c.wanted[s.Service] {
+	if c == nil || !c.wanted[fold(s.Service)] {
 		return
 	}
 	c.mu.Lock()

@@ -28,12 +28,12 @@ type checkBook struct {
 
 // A crowd is what a load collects: the instances of the services that are wanted, and their checks.
 type crowd struct {
-	wanted map[string]bool
+	wanted map[string]bool // by folded service name
 
 	mu        sync.Mutex
 	instances []*located
-	ofNode    map[string][]*watch.HealthCheck    // a node's own checks
-	ofService map[[2]string][]*watch.HealthCheck // by node and service id
+	ofNode    map[string][]*watch.HealthCheck    // a node's own checks, by its folded name
+	ofService map[[2]string][]*watch.HealthCheck // by folded node and service id
 	watch.Evidence
 }
 
@@ -99,7 +99,7 @@ func (f *fleet) load(ctx context.Context) error {
 				late[o.service] = true
 			}
 			for name, list := range lists {
-				if o.service == "" && slices.ContainsFunc(list, func(i *watch.ServiceInstance) bool { return i.Node == o.node }) {
+				if o.service == "" && slices.ContainsFunc(list, func(i *watch.ServiceInstance) bool { return fold(i.Node) == o.node }) {
 					late[name] = true
 				}
 			}
@@ -149,9 +149,9 @@ func (f *fleet) loaded() {
 func (c *crowd) assemble() map[string][]*watch.ServiceInstance {
 	lists := make(map[string][]*watch.ServiceInstance, len(c.wanted))
 	for _, l := range c.instances {
-		of := c.ofService[[2]string{l.node.Node, l.service.ID}]
-		checks := slices.Concat(c.ofNode[l.node.Node], of)
-		lists[l.service.Service] = append(lists[l.service.Service], newInstance(l.node, l.service, checks))
+		node, name := fold(l.node.Node), fold(l.service.Service)
+		checks := slices.Concat(c.ofNode[node], c.ofService[[2]string{node, l.service.ID}])
+		lists[name] = append(lists[name], newInstance(l.node, l.service, checks))
 	}
 	for _, list := range lists {
 		slices.SortStableFunc(list, byInstance)

@@ -159,11 +159,11 @@ func (f *fleet) note(w *wanted, a *asked, answer any, content digest, text bool)
 	switch list := answer.(type) {
 	case []*watch.ServiceInstance:
 		for _, i := range list {
-			nodes[i.Node] = struct{}{}
+			nodes[fold(i.Node)] = struct{}{}
 		}
 	case []*watch.CatalogInstance:
 		for _, i := range list {
-			nodes[i.Node] = struct{}{}
+			nodes[fold(i.Node)] = struct{}{}
 		}
 	}
 	if len(w.queries) > 1 { // another query may see nodes that this one's filter hides
