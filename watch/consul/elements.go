@@ -87,10 +87,13 @@ func (s *splitter) feed(chunk []byte) error {
 	return nil
 }
 
+// space tells whether c is what may come anywhere between the parts of JSON.
+func space(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
 // between tells whether c may come outside the elements: of the list or of null, which stands for an empty one.
 func (s *splitter) between(c byte) bool {
 	switch {
-	case c == ' ' || c == '\n' || c == '\r' || c == '\t':
+	case space(c):
 		return s.null == 0 || s.null == len("null")
 	case s.depth == 1:
 		return c == '{' || c == ',' || c == ']'

@@ -216,7 +216,7 @@ func FuzzCountNames(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		err := countNames(bytes.NewReader(body), 3)
-		if s := strings.TrimSpace(string(body)); err == nil && (!strings.HasPrefix(s, "[") || !strings.HasSuffix(s, "]")) {
+		if s := strings.Trim(string(body), " \r\n\t"); err == nil && (!strings.HasPrefix(s, "[") || !strings.HasSuffix(s, "]")) {
 			t.Errorf("%q passes for a list", body)
 		}
 		var names []string

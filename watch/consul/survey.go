@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -114,6 +113,7 @@ func (p *planner) fits(ctx context.Context, scope watch.Scope, prefix string, mo
 func countNames(r io.Reader, most int) error {
 	buf := make([]byte, 16<<10)
 	quotes, escaped := 0, false
+	var begun bool
 	var first, last byte
 	for {
 		n, err := r.Read(buf)
@@ -126,8 +126,11 @@ func countNames(r io.Reader, most int) error {
 			case c == '"':
 				quotes++
 			}
-			if c > ' ' {
-				first, last = cmp.Or(first, c), c
+			if !space(c) {
+				if !begun {
+					begun, first = true, c
+				}
+				last = c
 			}
 		}
 		if quotes > 2*most {
