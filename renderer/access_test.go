@@ -83,7 +83,7 @@ func TestInPlaceKeepsOwnerAndModeWithTheContent(t *testing.T) {
 
 // inPlaceFailing has one step on the file itself fail, and tells whether there was that step.
 func inPlaceFailing(t *testing.T, before, after access, fail int) (failed bool) {
-	dir := openDir(t, 0o755)
+	dir := fastDir(t)
 	w := watched{t, dir + "/f", before, after}
 	put(t, w.path, oldContent, 0o600)
 	if err := os.Chown(w.path, before.UID, before.GID); err != nil {

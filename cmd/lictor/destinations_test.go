@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -82,6 +83,9 @@ func TestInPlaceOnAReadOnlySystem(t *testing.T) {
 	if left, err := filepath.Glob(dir + "/tmp/*"); err != nil || len(left) > 0 {
 		t.Errorf("left in TMPDIR: %q, %v", left, err)
 	}
+
+	d.signal(syscall.SIGTERM)
+	d.exit(patience)
 
 	// Where nothing has changed there is nothing to warn of.
 	again := startMounted(t, dir, mounts, "-config", "lictor.hcl", "-once", "-log-level", "warn")
