@@ -108,7 +108,11 @@ func lookUp(name, kind string, find func(string) (string, error)) (int, error) {
 	}
 	n, numErr := strconv.ParseUint(id, 10, 31)
 	if numErr != nil {
-		return -1, fmt.Errorf("failed looking up %s: unknown %s %s", kind, kind, name)
+		hint := ""
+		if kind == "group" {
+			hint = " (templates that are to be committed together have one commit_group)"
+		}
+		return -1, fmt.Errorf("failed looking up %s: unknown %s %s%s", kind, kind, name, hint)
 	}
 	return int(n), nil
 }

@@ -2,10 +2,8 @@ package renderer
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -36,47 +34,42 @@ func Diff(oldName, newName string, old, new []byte) string {
 
 func isText(b []byte) bool { return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
 
-// Check tells everything that would keep this destination from being written, joined, without writing anything. What
-// it finds can change before the write.
+// Check tells everything that would keep this destination from being written, joined, without writing anything; but for
+// what [File.CheckOwner] tells. What it finds can change before the write.
 func (f File) Check() error {
 	m := missingIsFine
 	if f.NoMakeDirs {
 		m = missingFails
 	}
-	var problems []error
-	var info *unix.Stat_t
 	dir, name, err := locate(f.Path, m, f.faults)
 	if err != nil {
-		problems = append(problems, f.explain(err))
-	} else {
-		defer dir.close()
-		info, err = f.checkEntry(dir, name)
-		if err != nil {
-			problems = append(problems, f.explain(err))
-		}
+		return f.explain(err)
 	}
-	if _, _, err := f.owner(info); err != nil {
-		problems = append(problems, fmt.Errorf("destination %q: %s", f.Path, strings.ReplaceAll(err.Error(), "\n", "; ")))
-	}
-	return errors.Join(problems...)
+	defer dir.close()
+	return f.explain(f.checkEntry(dir, name))
+}
+
+// CheckOwner tells whether this machine knows the user and the group.
+func (f File) CheckOwner() error {
+	_, _, err := f.owner(nil)
+	return err
 }
 
 // checkEntry looks at what is at the destination, and whether the folder may be written to.
-func (f File) checkEntry(dir *folder, name string) (*unix.Stat_t, error) {
-	var info *unix.Stat_t
+func (f File) checkEntry(dir *folder, name string) error {
+	exists := false
 	if name != "" {
-		old, st, err := f.existing(dir, name)
+		old, _, err := f.existing(dir, name)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if old != nil {
+		if exists = old != nil; exists {
 			old.Close()
-			info = st
 		}
 	}
 	target, need := ".", uint32(unix.W_OK|unix.X_OK)
-	if f.InPlace && info != nil {
+	if f.InPlace && exists {
 		target, need = name, unix.W_OK
 	}
-	return info, dir.do("access", target, func() error { return unix.Faccessat(dir.fd, target, need, unix.AT_EACCESS) })
+	return dir.do("access", target, func() error { return unix.Faccessat(dir.fd, target, need, unix.AT_EACCESS) })
 }

@@ -131,7 +131,7 @@ func (a *assembly) retry() watch.Retry {
 
 // checkDestinations finds what would keep the templates from being written, without writing.
 func (a *assembly) checkDestinations() error {
-	var errs []error
+	errs := a.lacks()
 	for _, t := range a.cfg.Templates {
 		if t.Destination != "" {
 			errs = append(errs, fileOf(t).Check())

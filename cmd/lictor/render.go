@@ -51,6 +51,10 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 		current.close()
 		return nil
 	}
+	if err := current.foresee(); err != nil {
+		current.close()
+		return err
+	}
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
 	defer pid.remove()
@@ -99,6 +103,7 @@ func (a *assembly) reload(ctx context.Context, load func() (config.Config, []str
 		}
 		if err == nil {
 			a.handOver(next)
+			_ = next.foresee() // it only warns
 			return next
 		}
 		next.close()

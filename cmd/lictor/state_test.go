@@ -95,3 +95,18 @@ func TestOwedReloadAfterAnotherGrouping(t *testing.T) {
 		})
 	}
 }
+
+// A daemon says at the start what the machine lacks, and where that is asked for, and renders the rest.
+func TestDaemonWarnsOfWhatIsLacking(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, keyFiles())
+	write(t, dir, "lictor.hcl", stateConfig(stateTemplate("one", `group = "no-such-group"`), stateTemplate("two", "")))
+	d := start(t, dir, "lictor", "-config", "lictor.hcl")
+	d.file("two", "k=1\n")
+	d.waitPrinted(`level=WARN msg="lictor.hcl:3: template: failed looking up group: unknown group no-such-group`, 1)
+	if !d.alive() {
+		t.Error("it has ended")
+	}
+	d.signal(syscall.SIGHUP)
+	d.waitPrinted(`level=WARN msg="lictor.hcl:3: `, 2)
+}

@@ -126,6 +126,9 @@ func (d *decoder) value(path string, n node, v reflect.Value) {
 		d.failAt(path, n, err)
 		return
 	}
+	if path == "template.check" && v.IsZero() { // none at all would go unnoticed until a bad file is committed
+		d.failAt(path, n, errors.New("is empty: want a command, or leave the option out"))
+	}
 	d.note(path, n.pos)
 }
 

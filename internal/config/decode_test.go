@@ -29,6 +29,8 @@ func TestMistakes(t *testing.T) {
 		{"text for a block", "a.hcl", `exec = "run"`, `a.hcl:1: exec: want a block, found a text`},
 		{"number in a list", "a.hcl", "exec {\n env {\n  custom = [\"A=1\",\n 2]\n }\n}", `a.hcl:4: exec.env.custom: want a text in quotes, found a number`},
 		{"number in a command", "a.hcl", "exec {\n command = [\"sleep\",\n  5]\n}", `a.hcl:3: exec.command: want a text: each item`},
+		{"empty check", "a.hcl", "template {\n check = \"\"\n}", `a.hcl:2: template.check: is empty: want a command, or leave the option out`},
+		{"empty check list", "a.yaml", "template:\n  - source: x\n    check: []\n", `a.yaml:3: template.check: is empty`},
 		{"blank command", "a.hcl", "exec {\n command = \"  \"\n}", `a.hcl:2: exec.command: the command is blank`},
 		{"duration without a unit", "a.hcl", `max_stale = "5"`, `a.hcl:1: max_stale: invalid duration "5" has no unit: write for example "5s"`},
 		{"bad duration", "a.hcl", `max_stale = "soon"`, `a.hcl:1: max_stale: invalid duration "soon"`},

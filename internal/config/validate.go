@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // checkOptions finds values that are out of range. It does not look at templates, prefixes and services.
@@ -89,6 +90,7 @@ func (c Config) Validate() error {
 		errs = append(errs, checkCustom("template.exec", t.Pos, t.Exec.Env)...)
 	}
 	errs = append(errs, c.sharedDestinations()...)
+	errs = append(errs, c.idleRollbacks()...)
 	for _, g := range c.Guards {
 		errs = append(errs, g.check())
 	}
@@ -127,6 +129,13 @@ func (t Template) check(noDestination bool) []error {
 	if !slices.Contains([]string{"", "auto", "always", "never"}, t.LogDiff) {
 		bad("%s: log_diff: unknown value %q: want auto, always or never", t.name(), t.LogDiff)
 	}
+	if !t.Check.IsZero() && t.CheckTimeout == 0 {
+		bad("%s: check_timeout: 0s is no limit: a check that hangs would hold the destination up for ever", t.name())
+	}
+	// Logs and errors call a template by itself SOURCE => DESTINATION.
+	if strings.ContainsFunc(t.CommitGroup, func(r rune) bool { return r == '/' || r == '>' || !unicode.IsPrint(r) }) {
+		bad("%s: commit_group: bad name %q: want one without \"/\", \">\" and control characters", t.name(), t.CommitGroup)
+	}
 	return errs
 }
 
@@ -160,6 +169,21 @@ func (c Config) sharedDestinations() []error {
 			continue
 		}
 		first[path] = t
+	}
+	return errs
+}
+
+// idleRollbacks finds templates that ask for a rollback where no command can fail.
+func (c Config) idleRollbacks() []error {
+	var errs []error
+	for _, t := range c.Templates {
+		runs := func(o Template) bool {
+			together := o.Destination == t.Destination || t.CommitGroup != "" && o.CommitGroup == t.CommitGroup
+			return together && !o.Exec.Command.IsZero() && o.Exec.Enabled != Off
+		}
+		if t.Rollback && !slices.ContainsFunc(c.Templates, runs) {
+			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: %s: rollback: there is no command whose failure would bring the previous file back", t.name())})
+		}
 	}
 	return errs
 }

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"lictor/internal/command"
+	"lictor/internal/config"
+)
+
+// foresee tells, before anything is made, what this machine lacks of what the templates name. A daemon only warns of it,
+// since the user may come with a package, or the directory service be up later; so does a peer's stand-in, whose peer
+// would not mind as long as the file stays as it is.
+func (a *assembly) foresee() error {
+	lacks := a.lacks()
+	switch {
+	case a.cfg.Dry:
+		return nil
+	case a.cfg.Once && (a.persona == config.Lictor || a.persona == config.LictorExec):
+		return errors.Join(lacks...)
+	}
+	for _, err := range lacks {
+		a.log.Warn(err.Error() + ", and its file can't be written until there is")
+	}
+	return nil
+}
+
+// lacks finds users, groups and programs of checks that are not there.
+func (a *assembly) lacks() []error {
+	var errs []error
+	for _, t := range a.cfg.Templates {
+		if err := fileOf(t).CheckOwner(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: template: %s", t.Pos, strings.ReplaceAll(err.Error(), "\n", "; ")))
+		}
+		if t.Check.IsZero() || t.Check.Shell || strings.Contains(t.Check.Args[0], "{{") {
+			continue
+		}
+		if _, err := exec.LookPath(t.Check.Args[0]); err != nil {
+			errs = append(errs, fmt.Errorf("%s: template: check: %w", t.Pos, &command.StartError{Command: t.Check.Args[0], Err: err}))
+		}
+	}
+	return errs
+}
