@@ -154,7 +154,7 @@ const (
 	exitFlags       = 13 // the command line is wrong
 	exitRuntime     = 14 // a template, a command, a destination or the registry failed
 	exitConfig      = 15 // a configuration file is wrong
-	exitStale       = 16 // -once with -cache: all is done, but from the last known data, since the registry did not answer
+	exitStale       = 16 // -once with -cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said
 )
 
 // exitError is an error with the code to exit with. A nil err exits silently.

@@ -172,7 +172,7 @@ A template, command, destination or the registry failed.
 A configuration file is wrong.
 .TP
 .B 16
-With \-once \-cache: all is done, but from the last known data, since the registry did not answer.
+With \-once \-cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said.
 .PP
 With a supervised program, its exit code.
 .SH EXAMPLES

@@ -6,17 +6,24 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"lictor/internal/command"
 	"lictor/internal/config"
 )
+
+// maxGrace is how long a command that is stopped may take to end at most: nothing is rendered meanwhile.
+const maxGrace = 5 * time.Second
 
 // command makes a reload command of its configuration; without a program it is the zero Command.
 func (a *assembly) command(e config.Exec) command.Command {
 	if e.Command.IsZero() || e.Enabled == config.Off {
 		return command.Command{}
 	}
-	c := command.Command{Args: e.Command.Args, Shell: e.Command.Shell, Env: a.environ(os.Environ(), e.Env), Timeout: e.Timeout}
+	c := command.Command{
+		Args: e.Command.Args, Shell: e.Command.Shell, Env: a.environ(os.Environ(), e.Env),
+		Timeout: e.Timeout, Grace: min(e.KillTimeout, maxGrace),
+	}
 	if a.persona == config.ConsulTemplate {
 		c.Stdout, c.Stderr = a.streams.out, a.streams.err // where that tool lets its commands print
 	}

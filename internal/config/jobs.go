@@ -30,8 +30,8 @@ type Template struct {
 	CheckTimeout Duration `opt:"check_timeout" doc:"Limit for the check; 0 is not allowed."`
 	CommitGroup  string   `opt:"commit_group" doc:"Templates that name the same group are replaced together or not at all."`
 	LogDiff      string   `opt:"log_diff" value:"WHEN" doc:"Whether the log shows the lines by which content that was refused or rolled back differs: always, never, or auto, which is where none of them can hold a value of a key, a file or the environment."`
-	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails; the template, or one of its commit group, needs a command."`
-	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, and so between two reloads; what changes meanwhile is written when it is over."`
+	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails, and try the new one again later; the template, or one of its commit group, needs a command."`
+	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, and so between two reloads, also across restarts; what changes meanwhile is written when it is over. Does not hold up -once."`
 	InPlace      bool     `opt:"in_place" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
 
 	// Pos is where the template was configured.

@@ -51,9 +51,10 @@ func (g *Group) written() (at time.Time) {
 }
 
 // standBy has a group that can't be committed for the first time go on with the files of an earlier run, where they are all
-// there: neither a bad value nor a full disk may keep a service from starting with the good files that it has.
+// there, and known to be whole: neither a bad value nor a full disk may keep a service from starting with the good files that
+// it has.
 func (r *Runner) standBy(g *Group) {
-	if r.Once || g.committed || g.stands || g.written().IsZero() {
+	if r.Once || g.committed || g.stands || !g.takenUp || g.written().IsZero() {
 		return
 	}
 	g.stands = true
