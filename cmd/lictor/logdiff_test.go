@@ -23,7 +23,6 @@ template {
   contents    = "{{ range service \"web\" }}{{ .Port }} {{ end }}{{ range ls \"app\" }}{{ .Value }}{{ end }}\n"
   destination = "keys"
   check       = "! grep -q 9999 {{.Staged}}"
-  rollback    = true
 }
 template {
   contents    = "{{ range service \"web\" }}{{ .Port }} {{ end }}{{ env \"PASSWORD\" }}\n"
