@@ -82,7 +82,7 @@ func (w *workshop) read(name string) string {
 // eventually waits until what has become want.
 func eventually(t *testing.T, what func() string, want string) {
 	t.Helper()
-	deadline := time.Now().Add(8 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for what() != want {
 		if time.Now().After(deadline) {
 			t.Fatalf("got %q, want %q", what(), want)
