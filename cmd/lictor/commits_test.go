@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,16 @@ func following(t *testing.T, dir string, args ...string) *running {
 func values(t *testing.T, dir, x, y string) {
 	t.Helper()
 	write(t, dir, "data.yaml", "kv: {x: \""+x+"\", y: \""+y+"\"}\n")
+}
+
+// takenOver waits until no reload is owed for a file.
+func takenOver(t *testing.T, dir, name string) {
+	t.Helper()
+	eventually(t, "no reload is owed for "+name, func() bool {
+		var state struct{ Rendered, Applied string }
+		err := json.Unmarshal([]byte(read(t, dir, "."+name+".lictor-state")), &state)
+		return err == nil && state.Rendered != "" && state.Rendered == state.Applied
+	})
 }
 
 func isThere(dir, name string) bool {
@@ -127,6 +138,7 @@ template {
 	for _, name := range []string{"bounded", "waits", "quick", "marker", "reloads"} {
 		d.file(name, "1")
 	}
+	takenOver(t, dir, "bounded")
 	still := func(d *running, x, waits string) {
 		t.Helper()
 		d.file("marker", x) // which comes after the others
@@ -186,6 +198,7 @@ template {
 			write(t, dir, "data.yaml", c.data)
 			d := following(t, dir, "-exec", "touch child; exec sleep 600")
 			d.file("ran", "one one ")
+			takenOver(t, dir, "out")
 			if c.child {
 				eventually(t, "the child is started", func() bool { return isThere(dir, "child") })
 			}
