@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"maps"
-	"time"
 )
 
 // A Planner is a source that serves many queries with few requests, when it is told of all of them at once. The
@@ -12,26 +11,50 @@ type Planner interface {
 	Source
 
 	// Follow keeps the queries answered that the changes it received add up to, and returns when ctx has ended and
-	// everything that it started has too. It calls report as [Source.Watch] does, and failed when an attempt to answer
-	// a query fails: that query is tried again after the pause that failed returns. Both may be called from any
-	// goroutine, do not block, and have no effect for a query that is not wanted any more.
-	Follow(ctx context.Context, changes <-chan Change, report func(Query, Answer) (believed bool), failed func(Query, error) (pause time.Duration))
+	// everything that it started has too. What it finds out about a query goes to the query's [Seat].
+	Follow(ctx context.Context, changes <-chan Change)
 }
 
 // A Change says what is wanted from now on. Drop comes first: a query that is in both was dropped and is wanted again,
-// and must be reported again.
-type Change struct{ Drop, Add Set }
+// and must be reported again, to its new seat.
+type Change struct {
+	Drop Set
+	Add  map[Query]*Seat
+}
+
+// A Seat is where answers to a wanted query go, from whoever is to find them. Its methods may be called from any goroutine
+// and do not block. They have no effect once the query was dropped or has moved, so that what is late, and may be older
+// than what is known by then, changes nothing.
+type Seat struct {
+	Query   Query
+	watcher *Watcher
+	entry   *entry
+}
+
+// Move makes a new seat for the query, which takes this one's place.
+func (s *Seat) Move() *Seat {
+	s.watcher.mu.Lock()
+	defer s.watcher.mu.Unlock()
+	next := &Seat{s.Query, s.watcher, s.entry}
+	if s.taken() {
+		s.entry.seat = next
+	}
+	return next
+}
+
+// taken tells whether anybody still listens. It runs under the lock.
+func (s *Seat) taken() bool { return s.watcher.entries[s.Query] == s.entry && s.entry.seat == s }
 
 // then is c followed by next.
 func (c Change) then(next Change) Change {
-	both := Change{Drop: maps.Clone(c.Drop), Add: Set{}}
+	both := Change{Drop: maps.Clone(c.Drop), Add: map[Query]*Seat{}}
 	both.Drop.AddAll(next.Drop)
-	for q := range c.Add {
+	for q, seat := range c.Add {
 		if !next.Drop.Has(q) {
-			both.Add.Add(q)
+			both.Add[q] = seat
 		}
 	}
-	both.Add.AddAll(next.Add)
+	maps.Copy(both.Add, next.Add)
 	return both
 }
 
@@ -63,7 +86,7 @@ func (w *Watcher) tell(ctx context.Context, p Planner, c Change) {
 	if changes == nil {
 		changes = make(chan Change, 1)
 		w.planners[p] = changes
-		w.wg.Go(func() { p.Follow(ctx, changes, w.planned, w.planFailed) })
+		w.wg.Go(func() { p.Follow(ctx, changes) })
 	}
 	select {
 	case waiting := <-changes: // the planner has not come to see this one yet
@@ -71,27 +94,4 @@ func (w *Watcher) tell(ctx context.Context, p Planner, c Change) {
 	default:
 	}
 	changes <- c // there is room: nobody else sends
-}
-
-// planned takes in a planner's answer.
-func (w *Watcher) planned(q Query, a Answer) bool {
-	if e := w.entry(q); e != nil {
-		return w.report(q, e, a)
-	}
-	return true
-}
-
-// planFailed takes in a planner's failure to answer q.
-func (w *Watcher) planFailed(q Query, err error) time.Duration {
-	e := w.entry(q)
-	if e == nil {
-		return w.Retry.pause(1)
-	}
-	return w.fail(q, e, err)
-}
-
-func (w *Watcher) entry(q Query) *entry {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.entries[q]
 }

@@ -46,6 +46,7 @@ type Watcher struct {
 // its query was dropped (or dropped and wanted again) lands in an orphan that nobody reads.
 type entry struct {
 	cancel   context.CancelFunc // nil where a planner answers
+	seat     *Seat              // whose reports count
 	answer   any
 	known    bool
 	whole    bool  // access rules are known to have hidden nothing of the last answer that said so
@@ -79,7 +80,7 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 			return Change{}, false
 		}
 		if _, found := changes[p]; !found {
-			changes[p] = Change{Drop: Set{}, Add: Set{}}
+			changes[p] = Change{Drop: Set{}, Add: map[Query]*Seat{}}
 		}
 		return changes[p], true
 	}
@@ -102,14 +103,15 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 			continue
 		}
 		e := &entry{past: w.Fallback[q].Past.asOf(time.Now())}
+		e.seat = &Seat{q, w, e}
 		w.entries[q] = e
 		if c, ok := planner(q); ok {
-			c.Add.Add(q)
+			c.Add[q] = e.seat
 			continue
 		}
 		var qctx context.Context
 		qctx, e.cancel = context.WithCancel(ctx)
-		w.wg.Go(func() { w.watch(qctx, q, e) })
+		w.wg.Go(func() { w.watch(qctx, e.seat) })
 	}
 	if len(w.failing) == 0 {
 		clear(w.warned)
@@ -194,10 +196,10 @@ func (w *Watcher) wake() {
 }
 
 // watch keeps one query going until ctx ends.
-func (w *Watcher) watch(ctx context.Context, q Query, e *entry) {
-	source := pick(w.source, q)
+func (w *Watcher) watch(ctx context.Context, s *Seat) {
+	source := pick(w.source, s.Query)
 	for {
-		err := source.Watch(ctx, q, func(a Answer) bool { return w.report(q, e, a) })
+		err := source.Watch(ctx, s.Query, s.Report)
 		if ctx.Err() != nil {
 			return
 		}
@@ -207,17 +209,18 @@ func (w *Watcher) watch(ctx context.Context, q Query, e *entry) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(w.fail(q, e, err)):
+		case <-time.After(s.Failed(err)):
 		}
 	}
 }
 
-// report takes an answer in, if it may be believed.
-func (w *Watcher) report(q Query, e *entry, a Answer) bool {
+// Report takes an answer in, if it may be believed. It is a [Report].
+func (s *Seat) Report(a Answer) (believed bool) {
+	w, q, e := s.watcher, s.Query, s.entry
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.entries[q] != e {
-		return true // dropped meanwhile: nobody reads it
+	if !s.taken() {
+		return true // nobody reads it
 	}
 	good, known := w.good(q, e)
 	if why := doubt(good, known, e.whole, a, w.MaxAge); why != "" {
@@ -271,16 +274,17 @@ func (w *Watcher) mark(q Query) {
 	w.wake()
 }
 
-// fail records that an attempt failed, and tells how long to wait before the next. The same error text is logged once as a
+// Failed records that an attempt failed, and tells how long to wait before the next. The same error text is logged once as a
 // warning until everything works again, since when a registry goes away all queries fail for the one reason.
-func (w *Watcher) fail(q Query, e *entry, err error) (pause time.Duration) {
+func (s *Seat) Failed(err error) (pause time.Duration) {
+	w, q, e := s.watcher, s.Query, s.entry
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !s.taken() {
+		return w.Retry.pause(1)
+	}
 	e.failures++
 	pause = w.Retry.pause(e.failures)
-	if w.entries[q] != e {
-		return pause
-	}
 	e.err = err
 	w.failing[e] = struct{}{}
 	w.fallBack(q, e)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -227,14 +228,11 @@ type plannerSource struct {
 	mu      sync.Mutex
 	changes []watch.Change
 	hold    chan struct{} // when set, Follow waits for it before it looks at changes
-	report  func(watch.Query, watch.Answer) bool
-	failed  func(watch.Query, error) time.Duration
+	seats   map[watch.Query]*watch.Seat
 }
 
-func (s *plannerSource) Follow(ctx context.Context, changes <-chan watch.Change, report func(watch.Query, watch.Answer) bool, failed func(watch.Query, error) time.Duration) {
-	s.mu.Lock()
-	s.report, s.failed = report, failed
-	s.mu.Unlock()
+func (s *plannerSource) Follow(ctx context.Context, changes <-chan watch.Change) {
+	s.seats = map[watch.Query]*watch.Seat{}
 	if s.hold != nil {
 		<-s.hold
 	}
@@ -243,6 +241,7 @@ func (s *plannerSource) Follow(ctx context.Context, changes <-chan watch.Change,
 		case c := <-changes:
 			s.mu.Lock()
 			s.changes = append(s.changes, c)
+			maps.Copy(s.seats, c.Add)
 			s.mu.Unlock()
 		case <-ctx.Done():
 			return
@@ -268,7 +267,7 @@ func TestPlanner(t *testing.T) {
 		synctest.Wait()
 		close(p.hold)
 		synctest.Wait()
-		if len(p.changes) != 1 || !p.changes[0].Drop.Has(a) || !p.changes[0].Add.Has(a) || !p.changes[0].Add.Has(b) || len(p.changes[0].Add) != 2 {
+		if len(p.changes) != 1 || !p.changes[0].Drop.Has(a) || p.changes[0].Add[a] == nil || p.changes[0].Add[b] == nil || len(p.changes[0].Add) != 2 {
 			t.Errorf("changes = %v, want one that drops a and adds a and b", p.changes)
 		}
 		if got := other.Watching(); len(got) != 1 || !got.Has(file) {
@@ -278,17 +277,17 @@ func TestPlanner(t *testing.T) {
 			t.Error("Watch was called on a planner")
 		}
 
-		p.report(a, watch.Answer{Value: pair("1")})
+		p.seats[a].Report(watch.Answer{Value: pair("1")})
 		if value(w, a) != "1" || !w.Take().Has(a) {
 			t.Error("a planner's answer did not arrive")
 		}
-		if d := p.failed(b, errors.New("no")); d < time.Second/2 || d > time.Second {
+		if d := p.seats[b].Failed(errors.New("no")); d < time.Second/2 || d > time.Second {
 			t.Errorf("pause = %s", d)
 		}
 		if w.Err(b) == nil || w.GaveUp() != nil {
 			t.Errorf("Err = %v, GaveUp = %v after one failure", w.Err(b), w.GaveUp())
 		}
-		p.failed(b, errors.New("no"))
+		p.seats[b].Failed(errors.New("no"))
 		if w.GaveUp() == nil {
 			t.Error("two failures with one retry: not given up")
 		}
@@ -297,9 +296,30 @@ func TestPlanner(t *testing.T) {
 		if len(p.changes) != 2 || !p.changes[1].Drop.Has(b) || len(p.changes[1].Add) != 0 {
 			t.Errorf("changes = %v, want a second that drops b", p.changes)
 		}
-		p.report(b, watch.Answer{Value: pair("1")})
+		p.seats[b].Report(watch.Answer{Value: pair("1")})
 		if value(w, b) != "unknown" || w.GaveUp() != nil {
 			t.Error("a dropped query still counts")
+		}
+
+		old := p.seats[a]
+		moved := old.Move()
+		moved.Report(watch.Answer{Value: pair("2")})
+		old.Report(watch.Answer{Value: pair("1")}) // was under way when the query moved
+		old.Failed(errors.New("no"))
+		if value(w, a) != "2" || w.Err(a) != nil {
+			t.Errorf("a = %s, %v: a report from a place that it has left counts", value(w, a), w.Err(a))
+		}
+		w.Sync(ctx, nil)
+		w.Sync(ctx, set(a))
+		moved.Report(watch.Answer{Value: pair("2")}) // was under way when the query was dropped
+		old.Move().Report(watch.Answer{Value: pair("2")})
+		if value(w, a) != "unknown" {
+			t.Errorf("a = %s of before it was dropped and wanted again", value(w, a))
+		}
+		synctest.Wait()
+		p.seats[a].Report(watch.Answer{Value: pair("3")})
+		if value(w, a) != "3" {
+			t.Errorf("a = %s, want 3", value(w, a))
 		}
 		cancel()
 		w.Wait()

@@ -9,11 +9,11 @@ import (
 )
 
 // assign decides where each query is answered.
-func (p *planner) assign(want watch.Set, slots int) map[watch.Query]place {
-	plan := make(map[watch.Query]place, len(want))
-	p.grouped = p.group(len(want), slots)
+func (p *planner) assign(slots int) map[watch.Query]place {
+	plan := make(map[watch.Query]place, len(p.want))
+	p.grouped = p.group(len(p.want), slots)
 	sizes := map[place]int{}
-	for q := range want {
+	for q := range p.want {
 		at := p.together(q)
 		plan[q] = at
 		sizes[at]++

@@ -58,9 +58,9 @@ type wanted struct {
 	due     time.Time // when it failed: not before then
 }
 
-// An asked is a query and what it was last answered with.
+// An asked is a query and what was last believed about it.
 type asked struct {
-	query   watch.Query
+	*watch.Seat
 	answer  any
 	known   bool   // answer is set
 	content digest // of the text that the answer was made of
@@ -88,7 +88,7 @@ func nameOf(q watch.Query) string {
 // fold makes one of the names that are the same for Consul, which compares those of services and nodes without regard to case.
 func fold(name string) string { return strings.ToLower(name) }
 
-func (f *fleet) change(add, drop []watch.Query) {
+func (f *fleet) change(add []*watch.Seat, drop []watch.Query) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, q := range drop {
@@ -97,19 +97,19 @@ func (f *fleet) change(add, drop []watch.Query) {
 		if w == nil {
 			continue
 		}
-		w.queries = slices.DeleteFunc(slices.Clone(w.queries), func(a *asked) bool { return a.query == q })
+		w.queries = slices.DeleteFunc(slices.Clone(w.queries), func(a *asked) bool { return a.Query == q })
 		if len(w.queries) == 0 {
 			delete(f.members, name)
 		}
 	}
-	for _, q := range add {
-		name := nameOf(q)
+	for _, s := range add {
+		name := nameOf(s.Query)
 		w := f.members[name]
 		if w == nil {
 			w = &wanted{}
 			f.members[name] = w
 		}
-		w.queries = append(slices.Clone(w.queries), &asked{query: q})
+		w.queries = append(slices.Clone(w.queries), &asked{Seat: s})
 	}
 	if len(add) > 0 {
 		signal(f.joined)
@@ -163,27 +163,27 @@ func (f *fleet) run(ctx context.Context) {
 }
 
 // unanswered lists the queries that were never answered.
-func (f *fleet) unanswered() []watch.Query {
+func (f *fleet) unanswered() []*watch.Seat {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []watch.Query
+	var out []*watch.Seat
 	for _, w := range f.members {
 		for _, a := range w.queries {
 			if !a.known {
-				out = append(out, a.query)
+				out = append(out, a.Seat)
 			}
 		}
 	}
 	return out
 }
 
-func (f *fleet) queries() []watch.Query {
+func (f *fleet) seats() []*watch.Seat {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []watch.Query
+	var out []*watch.Seat
 	for _, w := range f.members {
 		for _, a := range w.queries {
-			out = append(out, a.query)
+			out = append(out, a.Seat)
 		}
 	}
 	return out
@@ -191,9 +191,9 @@ func (f *fleet) queries() []watch.Query {
 
 // admit gets answers for members that have none: all in one load, or one by one when that takes fewer requests.
 func (f *fleet) admit(ctx context.Context) error {
-	queries := f.unanswered()
+	seats := f.unanswered()
 	const loadRequests = 20 // what a load costs beside one request for each node
-	if len(queries) > loadRequests {
+	if len(seats) > loadRequests {
 		if f.p.once {
 			if err := f.readNodes(ctx); err != nil {
 				return err
@@ -202,15 +202,15 @@ func (f *fleet) admit(ctx context.Context) error {
 		f.mu.Lock()
 		nodes := len(f.nodes)
 		f.mu.Unlock()
-		if len(queries) > nodes+loadRequests {
+		if len(seats) > nodes+loadRequests {
 			if err := f.load(ctx); err != nil {
 				return err
 			}
-			queries = f.unanswered()
+			seats = f.unanswered()
 		}
 	}
-	for _, q := range queries {
-		f.mark(nameOf(q))
+	for _, s := range seats {
+		f.mark(nameOf(s.Query))
 	}
 	return nil
 }

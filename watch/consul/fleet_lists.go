@@ -243,7 +243,7 @@ func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) (ch
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if h := f.nodes[name]; h != nil {
+	if h := f.nodes[name]; h != nil && m != stale { // another server may not have come to the change yet that is looked for
 		h.read = begin
 	}
 	return changed, nil

@@ -66,7 +66,7 @@ func (f *fleet) load(ctx context.Context) error {
 	f.mu.Lock()
 	for name, w := range f.members {
 		for _, a := range w.queries {
-			if s, ok := a.query.(watch.Service); ok && !a.known && s.Near == "" && s.Filter == "" {
+			if s, ok := a.Query.(watch.Service); ok && !a.known && s.Near == "" && s.Filter == "" {
 				plain = append(plain, a)
 				c.wanted[name] = true
 			}
@@ -110,7 +110,7 @@ func (f *fleet) load(ctx context.Context) error {
 		}
 	}
 	for _, a := range plain {
-		name := nameOf(a.query)
+		name := nameOf(a.Query)
 		if late[name] {
 			continue
 		}
@@ -124,9 +124,8 @@ func (f *fleet) load(ctx context.Context) error {
 		if w == nil {
 			continue
 		}
-		f.note(w, a, list, 0, false)
-		if err := f.p.offer(ctx, a.query, watch.Answer{Value: list, Evidence: c.Evidence}); err != nil {
-			f.p.failed(a.query, err)
+		if _, err := f.tell(ctx, w, a, result{Answer: watch.Answer{Value: list, Evidence: c.Evidence}}, 0, false); err != nil {
+			a.Failed(err)
 			f.mark(name)
 		}
 	}

@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -117,7 +118,7 @@ func (f *fleet) readService(ctx context.Context, name string, w *wanted) (pause 
 			return 0
 		}
 		if err != nil {
-			pause = max(pause, f.p.failed(a.query, err), time.Millisecond)
+			pause = max(pause, a.Failed(err), time.Millisecond)
 		} else if changed {
 			select {
 			case f.heated <- name:
@@ -129,7 +130,7 @@ func (f *fleet) readService(ctx context.Context, name string, w *wanted) (pause 
 }
 
 func (f *fleet) readQuery(ctx context.Context, w *wanted, a *asked) (changed bool, err error) {
-	e, err := f.p.endpoint(ctx, a.query)
+	e, err := f.p.endpoint(ctx, a.Query)
 	if err != nil {
 		return false, err
 	}
@@ -138,19 +139,35 @@ func (f *fleet) readQuery(ctx context.Context, w *wanted, a *asked) (changed boo
 	f.mu.Unlock()
 	answer, content, same, err := f.p.compare(ctx, e, consistent, f.digests, before, known)
 	if err != nil {
-		f.mu.Lock()
-		a.text = false // so that the next answer is reported, even if it is the same
-		f.mu.Unlock()
+		f.forget(a)
 		return false, err
 	}
 	if same {
 		return false, nil
 	}
-	f.note(w, a, answer.Value, content, true)
-	return known, f.p.offer(ctx, a.query, answer)
+	_, err = f.tell(ctx, w, a, answer, content, true)
+	return known, err
 }
 
-// note keeps what a query was answered with.
+// tell reports an answer, made of a text with the digest content where that is one text, and keeps what is believed.
+func (f *fleet) tell(ctx context.Context, w *wanted, a *asked, r result, content digest, text bool) (believed bool, err error) {
+	stands, believed, err := f.p.offer(ctx, a.Seat, r)
+	if err != nil || !believed {
+		f.forget(a)
+		return false, err
+	}
+	f.note(w, a, stands.Value, content, text && reflect.DeepEqual(stands.Value, r.Value))
+	return true, nil
+}
+
+// forget has the next answer reported, even if it is the same as the last.
+func (f *fleet) forget(a *asked) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a.text = false
+}
+
+// note keeps what is believed about a query.
 func (f *fleet) note(w *wanted, a *asked, answer any, content digest, text bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -192,6 +209,6 @@ func (f *fleet) retell() {
 	f.woken = make(chan struct{})
 	f.mu.Unlock()
 	for _, a := range all {
-		f.p.report(a.query, watch.Answer{Value: a.answer, Evidence: watch.Evidence{Unmarked: true}})
+		a.Report(watch.Answer{Value: a.answer, Evidence: watch.Evidence{Unmarked: true}})
 	}
 }

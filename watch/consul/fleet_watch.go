@@ -86,7 +86,7 @@ func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
 		})
 		failed = true
 		return err
-	}, f.queries)
+	}, f.seats)
 }
 
 // lookAtAllChecks marks services whose checks change in any way. The list is large: a query on none of its elements tells

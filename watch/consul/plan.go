@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -31,8 +32,8 @@ var Plans = []string{PlanSingle, PlanShared, PlanNodes, PlanSweep, PlanPoll}
 
 // A crew answers some queries together.
 type crew interface {
-	// change says which queries join and leave.
-	change(add, drop []watch.Query)
+	// change says which queries join, with their seats, and which leave.
+	change(add []*watch.Seat, drop []watch.Query)
 	// allot says how many requests the crew may hold open.
 	allot(slots int)
 	// run works until ctx ends, and returns when all that it started has ended.
@@ -58,10 +59,8 @@ const (
 // A planner is one run of Follow. Only the goroutine of Follow uses what has no other comment.
 type planner struct {
 	*Source
-	report func(watch.Query, watch.Answer) bool           // from any goroutine
-	failed func(watch.Query, error) (pause time.Duration) // from any goroutine
-
 	wg      sync.WaitGroup
+	want    map[watch.Query]*watch.Seat // each in the seat that its crew has
 	places  map[watch.Query]place
 	crews   map[place]running
 	grouped bool // the queries are too many for a place of its own for each
@@ -83,25 +82,28 @@ type running struct {
 
 var _ watch.Planner = (*Source)(nil)
 
-// Follow is the watch.Planner's.
-func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report func(watch.Query, watch.Answer) bool, failed func(watch.Query, error) time.Duration) {
-	s.enter()
-	defer s.leave()
-	p := &planner{
-		Source: s, report: report, failed: failed, places: map[watch.Query]place{}, crews: map[place]running{},
+func newPlanner(s *Source) *planner {
+	return &planner{
+		Source: s, want: map[watch.Query]*watch.Seat{}, places: map[watch.Query]place{}, crews: map[place]running{},
 		rings: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{},
 		surveys: make(chan func()), outgrew: make(chan place, 16),
 	}
-	want := watch.Set{}
+}
+
+// Follow is the watch.Planner's.
+func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
+	s.enter()
+	defer s.leave()
+	p := newPlanner(s)
 	for {
 		select {
 		case c := <-changes:
 			p.drop(c.Drop)
 			for q := range c.Drop {
-				delete(want, q)
+				delete(p.want, q)
 				delete(p.alone, q)
 			}
-			want.AddAll(c.Add)
+			maps.Copy(p.want, c.Add)
 		case found := <-p.surveys:
 			found()
 		case at := <-p.outgrew:
@@ -112,7 +114,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change, report
 			p.wg.Wait()
 			return
 		}
-		p.arrange(ctx, want)
+		p.arrange(ctx)
 	}
 }
 
@@ -144,22 +146,23 @@ func (p *planner) drop(queries watch.Set) {
 }
 
 // arrange gives each query its place, moves those that were elsewhere, and shares out the slots.
-func (p *planner) arrange(ctx context.Context, want watch.Set) {
+func (p *planner) arrange(ctx context.Context) {
 	slots := p.client.budget.slots.limit()
-	plan := p.assign(want, slots)
+	plan := p.assign(slots)
 	p.startSurveys(ctx, plan)
-	add, moved, used := map[place][]watch.Query{}, watch.Set{}, map[place]int{}
+	add, moved, used := map[place][]*watch.Seat{}, watch.Set{}, map[place]int{}
 	for q, at := range plan {
 		was, ok := p.places[q]
 		if ok && was == at || at.kind == nowhere && !ok {
 			used[at]++
 			continue
 		}
-		if ok {
+		if ok { // what is under way for it may be older than what its new crew reads
 			moved.Add(q)
+			p.want[q] = p.want[q].Move()
 		}
 		if at.kind != nowhere {
-			add[at] = append(add[at], q)
+			add[at] = append(add[at], p.want[q])
 			used[at]++
 		}
 	}
@@ -175,7 +178,7 @@ func (p *planner) arrange(ctx context.Context, want watch.Set) {
 		p.hasCanary = true
 		fresh = append(fresh, func() { p.canary(ctx) })
 	}
-	for at, queries := range add {
+	for at, seats := range add {
 		r, ok := p.crews[at]
 		if !ok {
 			cctx, cancel := context.WithCancel(ctx)
@@ -183,10 +186,10 @@ func (p *planner) arrange(ctx context.Context, want watch.Set) {
 			p.crews[at] = r
 			fresh = append(fresh, func() { r.run(cctx) })
 		}
-		for _, q := range queries {
-			p.places[q] = at
+		for _, s := range seats {
+			p.places[s.Query] = at
 		}
-		r.change(queries, nil)
+		r.change(seats, nil)
 	}
 	p.share(slots)
 	for _, run := range fresh {
@@ -206,25 +209,26 @@ func (p *planner) newCrew(at place) crew {
 	case inRota:
 		return newRota(p)
 	}
-	return &single{p, at.query}
+	return &single{p: p}
 }
 
 // startSurveys looks for prefixes for the queries that have no place yet.
 func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) {
-	todo := map[watch.Scope][]watch.Query{}
+	todo := map[watch.Scope][]*watch.Seat{}
 	for q, at := range plan {
 		if at.kind == nowhere && !p.pending.Has(q) {
 			p.pending.Add(q)
-			todo[at.scope] = append(todo[at.scope], q)
+			todo[at.scope] = append(todo[at.scope], p.want[q])
 		}
 	}
-	for scope, queries := range todo {
+	for scope, seats := range todo {
 		p.wg.Go(func() {
+			queries := queriesOf(seats)
 			found, err := p.survey(ctx, scope, queries)
 			if err != nil { // it is tried again: the queries have no place still
 				pause := time.Duration(0)
-				for _, q := range queries {
-					pause = max(pause, p.failed(q, err))
+				for _, s := range seats {
+					pause = max(pause, s.Failed(err))
 				}
 				found = survey{}
 				sleep(ctx, pause)
@@ -285,9 +289,17 @@ func (p *planner) tell(slots int, used map[place]int) {
 	p.log.Debug("consul plan", args...)
 }
 
+func queriesOf(seats []*watch.Seat) []watch.Query {
+	queries := make([]watch.Query, len(seats))
+	for i, s := range seats {
+		queries[i] = s.Query
+	}
+	return queries
+}
+
 // attempt runs f until ctx ends, with a pause after each failure, which failing queries are told of. The pause is the
 // shorter one of what they are told and of what is due after so many failures here: some may have failed elsewhere too.
-func (p *planner) attempt(ctx context.Context, f func(context.Context) error, queries func() []watch.Query) {
+func (p *planner) attempt(ctx context.Context, f func(context.Context) error, seats func() []*watch.Seat) {
 	failures := 0
 	for ctx.Err() == nil {
 		begin := time.Now()
@@ -303,9 +315,9 @@ func (p *planner) attempt(ctx context.Context, f func(context.Context) error, qu
 		}
 		failures++
 		pause := time.Duration(0)
-		all := queries()
-		for _, q := range all {
-			pause = max(pause, p.failed(q, err))
+		all := seats()
+		for _, s := range all {
+			pause = max(pause, s.Failed(err))
 		}
 		if own := backoff(failures); len(all) != 1 && (pause == 0 || pause > own) {
 			pause = own
@@ -331,19 +343,24 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// offer reports an answer, and reads again, consistently, when it is not believed.
-func (p *planner) offer(ctx context.Context, q watch.Query, a watch.Answer) error {
-	if p.report(q, a) {
-		return nil
+// offer reports an answer, and reads again, consistently, when it is not believed. It returns the one that was believed, if
+// any was.
+func (p *planner) offer(ctx context.Context, s *watch.Seat, r result) (stands result, believed bool, err error) {
+	if s.Report(r.Answer) {
+		return r, true, nil
 	}
-	e, err := p.endpoint(ctx, q)
+	return p.insist(ctx, s)
+}
+
+// insist reports what a consistent read gives.
+func (p *planner) insist(ctx context.Context, s *watch.Seat) (stands result, believed bool, err error) {
+	e, err := p.endpoint(ctx, s.Query)
 	if err != nil {
-		return err
+		return result{}, false, err
 	}
 	sure, err := p.read(ctx, e, consistent, 0)
 	if err != nil {
-		return err
+		return result{}, false, err
 	}
-	p.report(q, sure.Answer)
-	return nil
+	return sure, s.Report(sure.Answer), nil
 }

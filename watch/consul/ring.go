@@ -20,8 +20,8 @@ type ring struct {
 	digests digester
 
 	mu      sync.Mutex
-	members watch.Set
-	left    []watch.Query // since run last looked: they may have joined again
+	members map[watch.Query]*watch.Seat
+	left    []*watch.Seat // since run last looked
 	joined  chan struct{} // gets a value when queries join or leave
 	more    chan struct{} // the same, for the goroutine that reads
 
@@ -38,37 +38,39 @@ type bunch struct {
 }
 
 func newRing(p *planner, at place) *ring {
-	return &ring{p: p, at: at, digests: newDigester(), members: watch.Set{}, joined: make(chan struct{}, 1), more: make(chan struct{}, 1)}
+	return &ring{p: p, at: at, digests: newDigester(), members: map[watch.Query]*watch.Seat{}, joined: make(chan struct{}, 1), more: make(chan struct{}, 1)}
 }
 
 func (r *ring) allot(int) {}
 
-func (r *ring) change(add, drop []watch.Query) {
+func (r *ring) change(add []*watch.Seat, drop []watch.Query) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, q := range drop {
+		if s := r.members[q]; s != nil {
+			r.left = append(r.left, s)
+		}
 		delete(r.members, q)
 	}
-	r.left = append(r.left, drop...)
-	for _, q := range add {
-		r.members.Add(q)
+	for _, s := range add {
+		r.members[s.Query] = s
 	}
 	signal(r.joined)
 	signal(r.more)
 }
 
-func (r *ring) queries() []watch.Query {
+func (r *ring) seats() []*watch.Seat {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Collect(maps.Keys(r.members))
+	return slices.Collect(maps.Values(r.members))
 }
 
 // roll lists the members, and those that left since it was last called.
-func (r *ring) roll() (members, left []watch.Query) {
+func (r *ring) roll() (members, left []*watch.Seat) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	left, r.left = r.left, nil
-	return slices.Collect(maps.Keys(r.members)), left
+	return slices.Collect(maps.Values(r.members)), left
 }
 
 // run reads the prefix in one goroutine and tells members in this one.
@@ -78,7 +80,7 @@ func (r *ring) run(ctx context.Context) {
 	defer wg.Wait()
 	wg.Go(func() { r.read(ctx, bunches) })
 	var now *bunch
-	told := ringBook{values: map[watch.Query]any{}, hidden: map[watch.Query]time.Time{}}
+	told := ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]time.Time{}}
 	for {
 		select {
 		case b := <-bunches:
@@ -96,24 +98,28 @@ func (r *ring) run(ctx context.Context) {
 		if now == nil {
 			continue
 		}
-		queries, left := r.roll()
-		for _, q := range left {
-			delete(told.values, q)
-			delete(told.hidden, q)
+		seats, left := r.roll()
+		for _, s := range left {
+			delete(told.values, s)
+			delete(told.hidden, s)
 		}
-		if len(now.pairs) > 2*roomFor(queries) {
+		room := roomForAll
+		for _, s := range seats {
+			room += roomOf(s.Query)
+		}
+		if len(now.pairs) > 2*room {
 			r.p.outgrown(r.at)
 		}
-		if r.settle(ctx, now, queries, told) {
+		if r.settle(ctx, now, seats, told) {
 			continue
 		}
 		sure, err := r.load(ctx, consistent)
 		if err == nil {
 			now = sure
-			r.settle(ctx, now, queries, told)
+			r.settle(ctx, now, seats, told)
 		} else if ctx.Err() == nil {
-			for _, q := range queries {
-				r.p.failed(q, err)
+			for _, s := range seats {
+				s.Failed(err)
 			}
 		}
 	}
@@ -121,8 +127,8 @@ func (r *ring) run(ctx context.Context) {
 
 // A ringBook is what a ring told its members.
 type ringBook struct {
-	values map[watch.Query]any
-	hidden map[watch.Query]time.Time // keys that were asked for alone, and when to ask again
+	values map[*watch.Seat]any
+	hidden map[*watch.Seat]time.Time // keys that were asked for alone, and when to ask again
 }
 
 // again delivers a value when a key is to be asked for again.
@@ -166,7 +172,7 @@ func (r *ring) read(ctx context.Context, bunches chan<- bunch) {
 		})
 		afresh = true
 		return err
-	}, r.queries)
+	}, r.seats)
 }
 
 // load reads the prefix once.
@@ -224,8 +230,8 @@ func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.Ke
 
 // complete tells whether every key that is a member exists, and every prefix holds something.
 func (r *ring) complete(b *bunch) bool {
-	for _, q := range r.queries() {
-		switch q := q.(type) {
+	for _, s := range r.seats() {
+		switch q := s.Query.(type) {
 		case watch.Key:
 			if b.byPath[q.Path] == nil {
 				return false
@@ -251,36 +257,36 @@ func (b *bunch) below(prefix string) []*watch.KeyPair {
 
 // settle tells each member that has something else to hear than it was told. It is false as soon as one does not believe
 // a bunch that was not read consistently.
-func (r *ring) settle(ctx context.Context, b *bunch, queries []watch.Query, told ringBook) bool {
-	for _, q := range queries {
+func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told ringBook) bool {
+	for _, s := range seats {
 		var value any
-		before, known := told.values[q]
-		switch q := q.(type) {
+		before, known := told.values[s]
+		switch q := s.Query.(type) {
 		case watch.Key:
 			p := b.byPath[q.Path]
 			if p == nil && b.Filtered { // it may be hidden from us, which is an error, and not missing
-				delete(told.values, q)
-				if time.Now().After(told.hidden[q]) {
-					told.hidden[q] = time.Now().Add(r.alone(ctx, q))
+				delete(told.values, s)
+				if time.Now().After(told.hidden[s]) {
+					told.hidden[s] = time.Now().Add(r.alone(ctx, s, q))
 				}
 				continue
 			}
-			delete(told.hidden, q)
+			delete(told.hidden, s)
 			if known && before == any(p) {
 				continue
 			}
 			value = p
-			told.values[q] = p
+			told.values[s] = p
 		case watch.Prefix:
 			part := b.below(q.Path)
 			if old, _ := before.([]*watch.KeyPair); known && slices.Equal(old, part) {
 				continue
 			}
 			value = relative(part, q.Path)
-			told.values[q] = part
+			told.values[s] = part
 		}
-		if !r.p.report(q, watch.Answer{Value: value, Evidence: b.Evidence}) {
-			delete(told.values, q)
+		if !s.Report(watch.Answer{Value: value, Evidence: b.Evidence}) {
+			delete(told.values, s)
 			if !b.Consistent {
 				return false
 			}
@@ -290,15 +296,15 @@ func (r *ring) settle(ctx context.Context, b *bunch, queries []watch.Query, told
 }
 
 // alone asks for a key by itself, and tells when to do so again.
-func (r *ring) alone(ctx context.Context, q watch.Key) (pause time.Duration) {
+func (r *ring) alone(ctx context.Context, s *watch.Seat, q watch.Key) (pause time.Duration) {
 	res, err := r.p.Source.read(ctx, keyEndpoint(q), consistent, 0)
 	if ctx.Err() != nil {
 		return 0
 	}
 	if err != nil {
-		return r.p.failed(q, err)
+		return s.Failed(err)
 	}
-	r.p.report(q, res.Answer)
+	s.Report(res.Answer)
 	return r.p.client.wait
 }
 

@@ -22,10 +22,13 @@ type rota struct {
 
 // A turn is what a rota knows of one of its queries.
 type turn struct {
+	*watch.Seat
 	due     time.Time
 	busy    bool
-	read    bool
-	content digest // of the last answer
+	read    bool   // it has not failed since it was last read
+	index   uint64 // of what was believed last
+	content digest // of the text of what was believed last
+	text    bool   // content is set
 }
 
 const rotaReaders = 4
@@ -34,14 +37,14 @@ func newRota(p *planner) *rota {
 	return &rota{p: p, members: map[watch.Query]*turn{}, joined: make(chan struct{}, rotaReaders)}
 }
 
-func (r *rota) change(add, drop []watch.Query) {
+func (r *rota) change(add []*watch.Seat, drop []watch.Query) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, q := range drop {
 		delete(r.members, q)
 	}
-	for _, q := range add {
-		r.members[q] = &turn{}
+	for _, s := range add {
+		r.members[s.Query] = &turn{Seat: s}
 	}
 	for range rotaReaders {
 		select {
@@ -59,7 +62,7 @@ func (r *rota) run(ctx context.Context) {
 	for range rotaReaders {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				q, t, wait := r.next()
+				t, wait := r.next()
 				if t == nil {
 					select {
 					case <-r.joined:
@@ -68,12 +71,13 @@ func (r *rota) run(ctx context.Context) {
 					}
 					continue
 				}
-				pause, err := r.take(ctx, q, t, digests)
+				pause, err := r.take(ctx, t, digests)
 				if ctx.Err() != nil {
 					return
 				}
 				if err != nil {
-					pause = r.p.failed(q, err)
+					t.read, t.text = false, false
+					pause = t.Failed(err)
 				}
 				r.mu.Lock()
 				t.busy, t.due = false, time.Now().Add(pause)
@@ -85,42 +89,38 @@ func (r *rota) run(ctx context.Context) {
 }
 
 // next picks the query that is due first, or tells how long to wait for one.
-func (r *rota) next() (first watch.Query, t *turn, wait time.Duration) {
+func (r *rota) next() (t *turn, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for q, c := range r.members {
+	for _, c := range r.members {
 		if !c.busy && (t == nil || c.due.Before(t.due)) {
-			first, t = q, c
+			t = c
 		}
 	}
 	if t == nil {
-		return nil, nil, time.Minute
+		return nil, time.Minute
 	}
 	if wait = time.Until(t.due); wait > 0 {
-		return nil, nil, wait
+		return nil, wait
 	}
 	t.busy = true
-	return first, t, 0
+	return t, 0
 }
 
-// take reads q and reports it where its answer is new. It tells when the next turn is.
-func (r *rota) take(ctx context.Context, q watch.Query, t *turn, digests digester) (time.Duration, error) {
-	e, err := r.p.endpoint(ctx, q)
+// take reads a query and reports it where its answer is new. It tells when the next turn is.
+func (r *rota) take(ctx context.Context, t *turn, digests digester) (time.Duration, error) {
+	e, err := r.p.endpoint(ctx, t.Query)
 	if err != nil {
 		return 0, err
 	}
-	a, content, same, err := r.p.compare(ctx, e, r.p.readMode(), digests, t.content, t.read)
+	a, content, same, err := r.p.compare(ctx, e, r.p.readMode(), digests, t.content, t.text)
 	if err != nil {
-		t.read = false
 		return 0, err
 	}
-	if !same {
-		a.WentBack = a.WentBack || !t.read // what the index was before a failure is not known here
-		if err := r.p.offer(ctx, q, a); err != nil {
-			t.read = false
-			return 0, err
-		}
-		t.content, t.read = content, true
+	if same {
+		t.index = a.index
+	} else if err := r.tell(ctx, t, e, a, content); err != nil {
+		return 0, err
 	}
 	if r.p.once && !awaited(a.Value) {
 		return time.Hour, nil
@@ -130,8 +130,32 @@ func (r *rota) take(ctx context.Context, q watch.Query, t *turn, digests digeste
 	return max(turnEvery, e.every, time.Duration(len(r.members))*time.Second/turnRate), nil
 }
 
+// tell reports an answer that may be new. A server that was replaced by one that is behind is not known by any failure, only
+// by its index; and what the index was before a failure is not known.
+func (r *rota) tell(ctx context.Context, t *turn, e endpoint, a result, content digest) (err error) {
+	a.WentBack = !t.read || a.index < t.index
+	var stands result
+	var believed bool
+	if blank := !t.read && a.index <= 1 && e.every == 0; blank { // the server has not read its log yet
+		stands, believed, err = r.p.insist(ctx, t.Seat)
+	} else {
+		stands, believed, err = r.p.offer(ctx, t.Seat, a)
+	}
+	if err != nil {
+		return err
+	}
+	t.read, t.text = true, false
+	if believed {
+		t.index = stands.index
+		if !stands.Consistent { // else it may be another text
+			t.content, t.text = content, true
+		}
+	}
+	return nil
+}
+
 // compare reads an endpoint, and decodes its answer only if that is another text than the one with the digest before.
-func (s *Source) compare(ctx context.Context, e endpoint, m mode, digests digester, before digest, known bool) (a watch.Answer, now digest, same bool, err error) {
+func (s *Source) compare(ctx context.Context, e endpoint, m mode, digests digester, before digest, known bool) (r result, now digest, same bool, err error) {
 	decode := e.decode
 	e.decode = func(r io.Reader) (any, error) {
 		text, err := io.ReadAll(r)
@@ -145,6 +169,6 @@ func (s *Source) compare(ctx context.Context, e endpoint, m mode, digests digest
 		}
 		return decode(bytes.NewReader(text))
 	}
-	r, err := s.read(ctx, e, m, 0)
-	return r.Answer, now, same, err
+	r, err = s.read(ctx, e, m, 0)
+	return r, now, same, err
 }

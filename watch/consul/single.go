@@ -13,23 +13,23 @@ import (
 
 // A single holds one query open.
 type single struct {
-	p *planner
-	q watch.Query
+	p    *planner
+	seat *watch.Seat
 }
 
-func (c *single) change(add, drop []watch.Query) {}
-func (c *single) allot(int)                      {}
+func (c *single) change(add []*watch.Seat, _ []watch.Query) { c.seat = add[0] } // it has one member, for good
+func (c *single) allot(int)                                 {}
 
 func (c *single) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		inner, cancel := context.WithCancel(ctx)
 		forget := func() {}
-		if streamed(c.q) {
+		if streamed(c.seat.Query) {
 			forget = c.p.streams.add(cancel)
 		}
 		c.p.attempt(inner, func(ctx context.Context) error {
-			return c.p.hold(ctx, c.q, func(a watch.Answer) bool { return c.p.report(c.q, a) })
-		}, func() []watch.Query { return []watch.Query{c.q} })
+			return c.p.hold(ctx, c.seat.Query, c.seat.Report)
+		}, func() []*watch.Seat { return []*watch.Seat{c.seat} })
 		forget()
 		cancel()
 	}

@@ -13,15 +13,20 @@ import (
 // each prefix more, since its size is unknown, and some for them all. Reading a hundred keys more costs less than one
 // more connection.
 func roomFor(queries []watch.Query) int {
-	room := 100
+	room := roomForAll
 	for _, q := range queries {
-		if _, ok := q.(watch.Key); ok {
-			room += 4
-		} else {
-			room += 100
-		}
+		room += roomOf(q)
 	}
 	return room
+}
+
+const roomForAll = 100
+
+func roomOf(q watch.Query) int {
+	if _, ok := q.(watch.Key); ok {
+		return 4
+	}
+	return 100
 }
 
 // A survey says which prefixes may be read as a whole for some queries.
