@@ -39,11 +39,15 @@ func regrouped(dir, name string) [][]string {
 // Killed at a step of a commit, and again at one of the starts after it, all files of the former group are old or all are
 // new, and what is owed is owed by every group that has one of them: also when the group exists no more.
 func TestCrashAndAnotherGrouping(t *testing.T) {
+	every := 2
+	if race {
+		every = 6
+	}
 	for name := range regroupings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			seen := map[bool]int{}
-			for step, killed := firstStep(), true; killed; step += 2 * stride() {
+			for step, killed := firstStep(), true; killed; step += every * stride() {
 				dir := newDirs(t)
 				for _, name := range []string{"a/1", "a/2", "b/4"} { // b/3 is new
 					put(t, filepath.Join(dir, name), version(name, 1), 0o640)
