@@ -69,7 +69,8 @@ type planner struct {
 	alone   watch.Set                // keys and prefixes that surveys found none for
 	pending watch.Set                // what a survey looks at now
 	surveys chan func()              // what a survey found, to be called by Follow
-	outgrew chan place               // rings that hold too much for their members
+	outgrew chan outgrowth           // rings that hold too much for their members
+	heavy   map[place]bool           // those of them whose keys are too large, which surveys do not see
 
 	streams               streams // from any goroutine
 	needCanary, hasCanary bool
@@ -86,7 +87,7 @@ func newPlanner(s *Source) *planner {
 	return &planner{
 		Source: s, want: map[watch.Query]*watch.Seat{}, places: map[watch.Query]place{}, crews: map[place]running{},
 		rings: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{},
-		surveys: make(chan func()), outgrew: make(chan place, 16),
+		surveys: make(chan func()), outgrew: make(chan outgrowth, 16), heavy: map[place]bool{},
 	}
 }
 
@@ -106,9 +107,12 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 			maps.Copy(p.want, c.Add)
 		case found := <-p.surveys:
 			found()
-		case at := <-p.outgrew:
-			prefixes := p.rings[at.scope]
-			p.rings[at.scope] = slices.DeleteFunc(prefixes, func(s string) bool { return s == at.prefix })
+		case o := <-p.outgrew:
+			if o.heavy {
+				p.heavy[o.place] = true
+			}
+			prefixes := p.rings[o.scope]
+			p.rings[o.scope] = slices.DeleteFunc(prefixes, func(s string) bool { return s == o.prefix })
 		case <-s.client.budget.changed:
 		case <-ctx.Done():
 			p.wg.Wait()
@@ -118,10 +122,16 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 	}
 }
 
+// An outgrowth is a ring whose prefix holds too many keys by now, or too heavy ones.
+type outgrowth struct {
+	place
+	heavy bool
+}
+
 // outgrown says that a ring's prefix holds too much by now. It may be called from any goroutine.
-func (p *planner) outgrown(at place) {
+func (p *planner) outgrown(at place, heavy bool) {
 	select {
-	case p.outgrew <- at:
+	case p.outgrew <- outgrowth{at, heavy}:
 	default: // it will be said again
 	}
 }
@@ -221,10 +231,11 @@ func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) 
 			todo[at.scope] = append(todo[at.scope], p.want[q])
 		}
 	}
+	heavy := maps.Clone(p.heavy)
 	for scope, seats := range todo {
 		p.wg.Go(func() {
 			queries := queriesOf(seats)
-			found, err := p.survey(ctx, scope, queries)
+			found, err := p.survey(ctx, scope, queries, heavy)
 			if err != nil { // it is tried again: the queries have no place still
 				pause := time.Duration(0)
 				for _, s := range seats {

@@ -225,6 +225,99 @@ func TestPrefixThatGrows(t *testing.T) {
 	valueIs(t, w, keys[3], "new")
 }
 
+// TestLargeNeighbours has few small keys beside many large ones, which must not be read again and again for them.
+func TestLargeNeighbours(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	want := ways()["ring"].want
+	for q := range want {
+		f.keys[q.(watch.Key).Path] = "dg=="
+	}
+	for i := range 100 {
+		f.keys[fmt.Sprintf("app/blob-%d", i)] = strings.Repeat("YWJj", 8000)
+	}
+	log := &lockedBuffer{}
+	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
+	answered(t, w, want)
+	eventually(t, func() string {
+		if !strings.Contains(log.String(), `msg="consul plan" slots=56 single="55 for 55 queries" rota="1 for 5 queries"`) &&
+			!strings.Contains(log.String(), `msg="consul plan" slots=56 single="56 for 56 queries" rota="1 for 4 queries"`) {
+			return "the keys were not moved: " + log.String()
+		}
+		return ""
+	})
+	before := f.count("recurse")
+	f.set(func() { f.keys["app/7"] = "bmV3" })
+	valueIs(t, w, "app/7", "new")
+	if n := f.count("recurse") - before; n > 0 {
+		t.Errorf("the prefix was read %d times for a change of one key", n)
+	}
+}
+
+// TestPlanIsShown reads the plan from the debug log.
+func TestPlanIsShown(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	want := ways()["ring"].want
+	for q := range want {
+		f.keys[q.(watch.Key).Path] = "dg=="
+	}
+	want.AddAll(ways()["fleet"].want)
+	log := &lockedBuffer{}
+	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
+	answered(t, w, want)
+	for _, line := range []string{
+		`msg="consul plan" slots=56 ring="1 for 60 queries" fleet="1 for 60 queries"`,
+		`msg="consul fleet" way=nodes services=60 nodes=1`,
+	} {
+		eventually(t, func() string {
+			if !strings.Contains(log.String(), line) {
+				return "there is no " + line + " in\n" + log.String()
+			}
+			return ""
+		})
+	}
+}
+
+// TestRightsGrow gives a token more rights, which changes no index: what it may read then is seen when the wait is over.
+func TestRightsGrow(t *testing.T) {
+	t.Parallel()
+	server := consultest.Start(t, consultest.Options{ACL: true})
+	put(t, server, "acl/open/%02d", 3)
+	put(t, server, "acl/shut/%02d", 3)
+	shut := instanceOf("shut", 0)
+	registry{server}.Register(t, shut)
+	want := watch.Set{watch.Prefix{Path: "acl/"}: {}, watch.Service{Name: "shut"}: {}, watch.Services{}: {}}
+	watchers := map[string]*watch.Watcher{}
+	tokens := map[string]string{}
+	for _, plan := range Plans {
+		token := server.NewToken(t, `key_prefix "acl/open/" { policy = "read" } node_prefix "" { policy = "read" }`)
+		w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Wait: 2 * time.Second, Plan: plan}), want)
+		answered(t, w, want)
+		watchers[plan], tokens[plan] = w, token
+	}
+	for plan, w := range watchers {
+		if v, _ := w.Get(watch.Prefix{Path: "acl/"}); len(v.([]*watch.KeyPair)) != 3 {
+			t.Errorf("plan %s: %d keys before", plan, len(v.([]*watch.KeyPair)))
+		}
+		server.SetRules(t, tokens[plan], `key_prefix "acl/" { policy = "read" } node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }`)
+	}
+	for plan, w := range watchers {
+		eventually(t, func() string {
+			if v, _ := w.Get(watch.Prefix{Path: "acl/"}); len(v.([]*watch.KeyPair)) != 6 {
+				return fmt.Sprintf("plan %s: %d keys, want 6", plan, len(v.([]*watch.KeyPair)))
+			}
+			if v, _ := w.Get(watch.Services{}); len(v.([]*watch.ServiceName)) != 2 {
+				return fmt.Sprintf("plan %s: %d services, want 2", plan, len(v.([]*watch.ServiceName)))
+			}
+			if portOf(w, watch.Service{Name: "shut"}) != shut.Port {
+				return fmt.Sprintf("plan %s: the service is not seen", plan)
+			}
+			return ""
+		})
+	}
+}
+
 // TestDeniedKeys has keys below one prefix of which the token may read some: a denied one is an error, and not missing.
 func TestDeniedKeys(t *testing.T) {
 	server := consultest.Start(t, consultest.Options{ACL: true})

@@ -32,6 +32,7 @@ type ring struct {
 type bunch struct {
 	pairs  []*watch.KeyPair // by path
 	byPath map[string]*watch.KeyPair
+	size   int // of the paths and values together
 	watch.Evidence
 	index  uint64
 	afresh bool // the first after a failure
@@ -102,13 +103,6 @@ func (r *ring) run(ctx context.Context) {
 		for _, s := range left {
 			delete(told.values, s)
 			delete(told.hidden, s)
-		}
-		room := roomForAll
-		for _, s := range seats {
-			room += roomOf(s.Query)
-		}
-		if len(now.pairs) > 2*room {
-			r.p.outgrown(r.at)
 		}
 		if r.settle(ctx, now, seats, told) {
 			continue
@@ -223,6 +217,7 @@ func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.Ke
 		}
 		b.pairs = append(b.pairs, p)
 		b.byPath[p.Path] = p
+		b.size += sizeOf(p)
 		return nil
 	})
 	return b, err
@@ -237,7 +232,7 @@ func (r *ring) complete(b *bunch) bool {
 				return false
 			}
 		case watch.Prefix:
-			if len(b.below(q.Path)) == 0 {
+			if part, _ := b.below(q.Path); len(part) == 0 {
 				return false
 			}
 		}
@@ -245,20 +240,25 @@ func (r *ring) complete(b *bunch) bool {
 	return true
 }
 
-// below is the part of a bunch whose paths begin with prefix.
-func (b *bunch) below(prefix string) []*watch.KeyPair {
+func sizeOf(p *watch.KeyPair) int { return len(p.Path) + len(p.Value) }
+
+// below is the part of a bunch whose paths begin with prefix, and its size.
+func (b *bunch) below(prefix string) (part []*watch.KeyPair, size int) {
 	from, _ := slices.BinarySearchFunc(b.pairs, prefix, func(p *watch.KeyPair, s string) int { return strings.Compare(p.Path, s) })
 	to := from
 	for to < len(b.pairs) && strings.HasPrefix(b.pairs[to].Path, prefix) {
+		size += sizeOf(b.pairs[to])
 		to++
 	}
-	return b.pairs[from:to:to]
+	return b.pairs[from:to:to], size
 }
 
 // settle tells each member that has something else to hear than it was told. It is false as soon as one does not believe
 // a bunch that was not read consistently.
 func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told ringBook) bool {
+	room, used := roomForAll, 0
 	for _, s := range seats {
+		room += roomOf(s.Query)
 		var value any
 		before, known := told.values[s]
 		switch q := s.Query.(type) {
@@ -272,13 +272,17 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 				continue
 			}
 			delete(told.hidden, s)
+			if p != nil {
+				used += sizeOf(p)
+			}
 			if known && before == any(p) {
 				continue
 			}
 			value = p
 			told.values[s] = p
 		case watch.Prefix:
-			part := b.below(q.Path)
+			part, size := b.below(q.Path)
+			used += size
 			if old, _ := before.([]*watch.KeyPair); known && slices.Equal(old, part) {
 				continue
 			}
@@ -291,6 +295,9 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 				return false
 			}
 		}
+	}
+	if heavy := b.size-used > room*roomBytes; heavy || len(b.pairs) > 2*room {
+		r.p.outgrown(r.at, heavy)
 	}
 	return true
 }

@@ -22,6 +22,9 @@ func roomFor(queries []watch.Query) int {
 
 const roomForAll = 100
 
+// roomBytes is how large those may be on average that nobody asked for. How large they are is known when they have been read.
+const roomBytes = 4 << 10
+
 func roomOf(q watch.Query) int {
 	if _, ok := q.(watch.Key); ok {
 		return 4
@@ -40,7 +43,7 @@ const maxProbes = 100
 
 // survey looks for the prefixes that hold little beside the queries, which are keys and prefixes of one scope. It asks for
 // names only, and no more of them than there is room for.
-func (p *planner) survey(ctx context.Context, scope watch.Scope, queries []watch.Query) (survey, error) {
+func (p *planner) survey(ctx context.Context, scope watch.Scope, queries []watch.Query, heavy map[place]bool) (survey, error) {
 	var s survey
 	probes := maxProbes
 	var look func(within string, queries []watch.Query) error
@@ -51,12 +54,13 @@ func (p *planner) survey(ctx context.Context, scope watch.Scope, queries []watch
 			return nil
 		}
 		probes--
+		at := place{kind: inRing, scope: scope, prefix: prefix}
 		fits, err := p.fits(ctx, scope, prefix, roomFor(queries))
 		if err != nil {
 			return err
 		}
-		if fits {
-			s.rings = append(s.rings, place{kind: inRing, scope: scope, prefix: prefix})
+		if fits && !heavy[at] {
+			s.rings = append(s.rings, at)
 			return nil
 		}
 		parts := map[string][]watch.Query{}
