@@ -236,7 +236,7 @@ func steps(tb testing.TB) int {
 		}
 		return n
 	}
-	return 700
+	return 1500
 }
 
 // TestEquivalence changes a real Consul at random and compares what we have with direct reads, once nothing changes any
@@ -271,7 +271,11 @@ func TestEquivalence(t *testing.T) {
 					settle = restless(ctx, w, want, c.rand.Uint64())
 				}
 				var made []string
-				for range 1 + c.rand.IntN(100) {
+				most := 100
+				if plan == PlanPoll { // it takes two seconds to see them
+					most = 600
+				}
+				for range 1 + c.rand.IntN(most) {
 					made = append(made, c.step())
 					done++
 				}

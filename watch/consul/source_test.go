@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -15,7 +16,10 @@ import (
 
 var shared = &consultest.Shared{}
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(shared.Main(m)) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "4") // unless the command line says otherwise: these tests wait for most of their time
+	goleak.VerifyTestMain(shared.Main(m))
+}
 
 // registry lets the contract test change a real Consul.
 type registry struct{ *consultest.Server }
