@@ -27,6 +27,8 @@ type fake struct {
 	changed  chan struct{}     // closed at the next change
 	keys     map[string]string // values of Consul's, so in base64
 	services map[string]int    // ports; each has one critical instance, on the node n
+	passing  map[string]bool   // services whose instance passes
+	sick     bool              // the node n has a check of its own that warns
 	asked    []string          // paths with their queries
 
 	// instead answers a request in place of the fake; it is false where it does not. It is called when a blocking query is
@@ -35,7 +37,7 @@ type fake struct {
 }
 
 func newFake(t *testing.T) *fake {
-	f := &fake{index: 9, changed: make(chan struct{}), keys: map[string]string{}, services: map[string]int{}}
+	f := &fake{index: 9, changed: make(chan struct{}), keys: map[string]string{}, services: map[string]int{}, passing: map[string]bool{}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(func() { f.CloseClientConnections(); f.Close() })
 	return f
@@ -125,14 +127,21 @@ func (f *fake) body(r *http.Request) (string, bool) {
 		return "[" + strings.Join(out, ",") + "]", len(out) > 0
 	case "state":
 		for _, service := range slices.Sorted(maps.Keys(f.services)) {
-			if name == watch.StatusAny || name == watch.StatusCritical {
-				out = append(out, check(service))
+			if name == watch.StatusAny || name == watch.StatusCritical && !f.passing[service] {
+				out = append(out, f.check(service))
 			}
+		}
+		if f.sick && (name == watch.StatusAny || name == watch.StatusWarning) {
+			out = append(out, sickness)
 		}
 	case "service":
 		for service, port := range f.services {
 			if strings.EqualFold(service, name) {
-				out = append(out, fmt.Sprintf(`{"Node":{"Node":"n"},"Service":%s,"Checks":[%s]}`, instance(service, port), check(service)))
+				checks := f.check(service)
+				if f.sick {
+					checks += "," + sickness
+				}
+				out = append(out, fmt.Sprintf(`{"Node":{"Node":"n"},"Service":%s,"Checks":[%s]}`, instance(service, port), checks))
 			}
 		}
 	case "nodes":
@@ -155,9 +164,15 @@ func instance(service string, port int) string {
 	return fmt.Sprintf(`{"ID":%q,"Service":%q,"Port":%d}`, cmp.Or(service, "x")+"-1", service, port)
 }
 
-func check(service string) string {
-	return fmt.Sprintf(`{"Node":"n","CheckID":"c-%s","Status":"critical","ServiceID":"%s-1","ServiceName":%q}`, service, service, service)
+func (f *fake) check(service string) string {
+	status := watch.StatusCritical
+	if f.passing[service] {
+		status = watch.StatusPassing
+	}
+	return fmt.Sprintf(`{"Node":"n","CheckID":"c-%s","Status":%q,"ServiceID":"%s-1","ServiceName":%q}`, service, status, service, service)
 }
+
+const sickness = `{"Node":"n","CheckID":"sick","Status":"warning"}`
 
 // portOf is the port of the one instance of a service that w knows, 0 without any.
 func portOf(w *watch.Watcher, q watch.Service) int {

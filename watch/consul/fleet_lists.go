@@ -40,7 +40,7 @@ func checkOwner(node, service string) (owner, error) {
 
 // readChecks reads the list of all checks and tells whose have changed since it was last read. It collects the checks of
 // a crowd's instances.
-func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owner)) (index uint64, err error) {
+func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owner)) (l ledger, index uint64, err error) {
 	book := &f.checks
 	book.mu.Lock()
 	defer book.mu.Unlock()
@@ -53,7 +53,7 @@ func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owne
 	}
 	r, err := f.p.read(ctx, e, m, 0)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	if c != nil {
 		c.weigh(r.Evidence)
@@ -63,7 +63,7 @@ func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owne
 		book.ledger.changed(next, tell)
 	}
 	book.ledger, book.index = next, r.index
-	return r.index, nil
+	return next, r.index, nil
 }
 
 // ownCheck is ownCheck, and collects the check.

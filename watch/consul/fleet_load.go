@@ -76,7 +76,7 @@ func (f *fleet) load(ctx context.Context) error {
 	f.loading = true
 	f.mu.Unlock()
 	defer f.loaded()
-	index, err := f.readChecks(ctx, f.p.readMode(), c, f.markOwner)
+	checks, index, err := f.readChecks(ctx, f.p.readMode(), c, f.markOwner)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,11 @@ func (f *fleet) load(ctx context.Context) error {
 	}
 	late := map[string]bool{}
 	if r.index != index {
-		_, err := f.readChecks(ctx, leader, nil, func(o owner) {
+		now, _, err := f.readChecks(ctx, leader, nil, f.markOwner)
+		if err != nil {
+			return err
+		}
+		checks.changed(now, func(o owner) { // someone else may have read the list meanwhile, and marked what had changed
 			if o.service != "" {
 				late[o.service] = true
 			}
@@ -105,9 +109,6 @@ func (f *fleet) load(ctx context.Context) error {
 			}
 			f.markOwner(o)
 		})
-		if err != nil {
-			return err
-		}
 	}
 	for _, a := range plain {
 		name := nameOf(a.Query)

@@ -102,7 +102,7 @@ func (f *fleet) lookAtAllChecks(ctx context.Context) {
 				return nil
 			}
 			return pace.do(ctx, func() error {
-				_, err := f.readChecks(ctx, leader, nil, f.markOwner)
+				_, _, err := f.readChecks(ctx, leader, nil, f.markOwner)
 				return err
 			})
 		})

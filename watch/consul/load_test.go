@@ -1,0 +1,103 @@
+package consul
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"lictor/watch"
+)
+
+// TestChangeDuringALoad changes something while sixty services join a fleet that is at work, after their checks were read, and
+// either before or after the services of their node were: no answer is a mixture of two moments, none is missing, and none
+// that is older replaces a newer one.
+func TestChangeDuringALoad(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before bool // before the services of the node are read
+		change func(f *fake)
+		after  bool // after the checks were looked at again, and before that is known
+	}{
+		{"port", false, func(f *fake) { f.services["s100"] = 2 }, false},
+		{"port and status", true, func(f *fake) { f.services["s100"] = 2; f.passing["s100"] = true }, false},
+		{"check of the node", true, func(f *fake) { f.services["s100"] = 2; f.sick = true }, false},
+		{"check of the node at the end", false, func(f *fake) { f.services["s100"] = 2; f.sick = true }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			for i := range 120 {
+				f.services[fmt.Sprintf("s%d", i)] = 1
+			}
+			want := ways()["fleet"].want
+			w := follow(t, open(t, Config{Address: f.URL}), want)
+			answered(t, w, want)
+			loading, load, read := make(chan struct{}, 100), make(chan struct{}), make(chan struct{})
+			f.mu.Lock()
+			f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case c.after && r.Form.Has("filter") && !r.Form.Has("index"):
+					loading <- struct{}{}
+					<-load
+				case !c.after && r.URL.Path == "/v1/catalog/node-services/n" && !r.Form.Has("index"):
+					loading <- struct{}{}
+					<-load
+					if c.before { // what there is now, and not when it was asked for
+						f.mu.Lock()
+						body, _ := f.body(r)
+						f.mu.Unlock()
+						fmt.Fprint(w, body)
+						return true
+					}
+				case r.URL.Path == "/v1/health/service/s100" && c.before:
+					<-read
+				}
+				return false
+			}
+			f.mu.Unlock()
+			all := watch.Set{}
+			all.AddAll(want)
+			for i := range 60 {
+				all.Add(watch.Service{Name: fmt.Sprintf("s%d", 60+i)})
+			}
+			w.Sync(t.Context(), all)
+			<-loading
+			f.set(func() { c.change(f) })
+			for end := time.Now().Add(500 * time.Millisecond); f.count("/health/service/s100") == 0 && time.Now().Before(end); {
+				time.Sleep(5 * time.Millisecond) // it must not be read now, and if it is, the answer arrives
+			}
+			close(load)
+			q := watch.Service{Name: "s100"}
+			if c.before {
+				eventually(t, func() string {
+					if f.count("/health/service/s100") == 0 {
+						return "s100 was not read by itself"
+					}
+					return ""
+				})
+				if v, ok := w.Get(q); ok { // there is none, or all of it is new
+					if s := text(v); portOf(w, q) != 2 || !strings.Contains(s, "Status:passing") && !strings.Contains(s, "sick") {
+						t.Errorf("a mixture of two moments: %s", s)
+					}
+				}
+			}
+			close(read)
+			answered(t, w, all)
+			right := func() string {
+				if p := portOf(w, q); p != 2 {
+					return fmt.Sprintf("the port of s100 is %d, want 2", p)
+				}
+				for q := range all {
+					if v, _ := w.Get(q); f.sick && !strings.Contains(text(v), "sick") {
+						return fmt.Sprintf("%s does not have the check of its node", q)
+					}
+				}
+				return ""
+			}
+			eventually(t, right)
+			stays(t, right)
+		})
+	}
+}
