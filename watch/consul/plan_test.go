@@ -91,7 +91,7 @@ func follow(t *testing.T, s *Source, want watch.Set) *watch.Watcher {
 // eventually waits until f says "", and fails with what it says when that takes too long.
 func eventually(t *testing.T, f func() string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		what := f()
 		if what == "" {

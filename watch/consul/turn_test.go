@@ -88,6 +88,12 @@ func TestRetryAfter(t *testing.T) {
 			io.WriteString(w, aKey)
 		}
 		bubble(t, Config{Plan: PlanPoll}, want, server, func(w *watch.Watcher) {
+			time.Sleep(most / 2)
+			for q := range want {
+				if err := w.Err(q); err != nil {
+					t.Errorf("%s has the error %v, although there is nothing wrong with it", q, err)
+				}
+			}
 			time.Sleep(3 * most)
 			mu.Lock()
 			defer mu.Unlock()
