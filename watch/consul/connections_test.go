@@ -388,27 +388,42 @@ func TestChangesWhileTheAgentRestarts(t *testing.T) {
 	}
 }
 
-// TestRightsThatGrow has a token that may read more later, of which no index tells.
-func TestRightsThatGrow(t *testing.T) {
-	t.Parallel()
-	server := consultest.Start(t, consultest.Options{ACL: true})
-	put(t, server, "rights/open/%02d", 3)
-	put(t, server, "rights/shut/%02d", 3)
-	q := watch.Prefix{Path: "rights/"}
-	for _, plan := range []string{PlanSingle, PlanShared, PlanPoll} {
-		t.Run(plan, func(t *testing.T) {
+// TestBlindFleet has a gateway that refuses one of the lists that tell of changes: changes are seen nevertheless, and that is
+// said once.
+func TestBlindFleet(t *testing.T) {
+	for _, list := range []string{"/v1/catalog/services", "/v1/health/state/any", "/v1/health/state/critical"} {
+		t.Run(list, func(t *testing.T) {
 			t.Parallel()
-			token := server.NewToken(t, `key_prefix "rights/open/" { policy = "read" }`)
-			w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Wait: 2 * time.Second, Plan: plan}), watch.Set{q: {}})
-			answered(t, w, watch.Set{q: {}})
-			server.SetRules(t, token, `key_prefix "rights/" { policy = "read" }`)
+			server := consultest.Start(t, consultest.Options{})
+			want, change := fewServices(t, server, 30)
+			delete(want, watch.Services{}) // which would be told of it itself
+			tap := newTap(t, server)
+			var refused atomic.Bool
+			gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if refused.Load() && r.URL.Path == list {
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
+				tap.Config.Handler.ServeHTTP(w, r)
+			}))
+			t.Cleanup(func() { gateway.CloseClientConnections(); gateway.Close() })
+			log := &lockedBuffer{}
+			w := follow(t, open(t, Config{Address: gateway.URL, Plan: PlanSweep, Wait: time.Second, Log: slog.New(slog.NewTextHandler(log, nil))}), want)
+			answered(t, w, want)
+			refused.Store(true)
 			eventually(t, func() string {
-				v, _ := w.Get(q)
-				if n := len(v.([]*watch.KeyPair)); n != 6 {
-					return fmt.Sprintf("%d of 6 keys are there after the rights grew", n)
+				if !strings.Contains(log.String(), "does not tell of changes") {
+					return "nobody was told that " + list + " fails"
 				}
 				return ""
 			})
+			for port := 1000; port < 1003; port++ {
+				change(port)
+				seen(t, w, 30, port)
+			}
+			if n := strings.Count(log.String(), "\n"); n != 1 {
+				t.Errorf("%d lines were logged, want one:\n%s", n, log)
+			}
 		})
 	}
 }

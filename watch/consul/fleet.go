@@ -45,6 +45,11 @@ type fleet struct {
 	grown   chan struct{} // gets a value when there is a new node
 	heated  chan string   // services that have changed, for those who may hold queries on them open
 
+	blind   map[string]bool // lists that fail
+	lost    bool            // the list of nodes fails
+	said    bool            // the operator was told
+	blinded chan struct{}   // gets a value when a list begins to fail
+
 	checks checkBook
 }
 
@@ -73,7 +78,7 @@ func newFleet(p *planner, scope watch.Scope) *fleet {
 	return &fleet{
 		p: p, scope: scope, digests: newDigester(),
 		members: map[string]*wanted{}, nodes: map[string]*host{}, woken: make(chan struct{}),
-		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), heated: make(chan string, 64), grown: make(chan struct{}, 1),
+		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), heated: make(chan string, 64), blind: map[string]bool{}, blinded: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 	}
 }
 
@@ -140,6 +145,7 @@ func (f *fleet) run(ctx context.Context) {
 		wg.Go(func() { f.serve(ctx) })
 	}
 	if !f.p.once {
+		wg.Go(func() { f.readInTurn(ctx) })
 		f.lookAtLists(ctx, &wg)
 	}
 	looking := f.p.once

@@ -24,12 +24,16 @@ func (f *fleet) lookAtLists(ctx context.Context, wg *sync.WaitGroup) {
 	baseline.Wait()
 }
 
-// persist runs f until ctx ends, with growing pauses after failures.
+// persist runs f until ctx ends, with growing pauses after failures. After three in a row the list counts as failing, until it
+// has worked for a while.
 func (f *fleet) persist(ctx context.Context, what string, look func(context.Context) error) {
 	failures := 0
+	defer f.working(what)
 	for ctx.Err() == nil {
 		begin := time.Now()
+		works := time.AfterFunc(10*time.Second, func() { f.working(what) })
 		err := look(ctx)
+		works.Stop()
 		if ctx.Err() != nil || err == nil {
 			failures = 0
 			continue
@@ -37,7 +41,9 @@ func (f *fleet) persist(ctx context.Context, what string, look func(context.Cont
 		if time.Since(begin) > time.Minute {
 			failures = 0
 		}
-		failures++
+		if failures++; failures >= 3 {
+			f.failing(what, err)
+		}
 		pause := backoff(failures)
 		f.p.log.Debug("consul does not tell of changes now, will retry", "list", what, "error", err, "pause", pause)
 		sleep(ctx, pause)
@@ -77,6 +83,7 @@ func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
 			}
 			last = next
 			f.setNodes(next)
+			f.setLost(false)
 			if failed {
 				failed = false
 				f.retell()
@@ -85,6 +92,7 @@ func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
 			return nil
 		})
 		failed = true
+		f.setLost(true)
 		return err
 	}, f.seats)
 }
@@ -180,7 +188,7 @@ func (f *fleet) way() (names []string, held bool) {
 
 // holdNode marks the services that change on a node.
 func (f *fleet) holdNode(ctx context.Context, name string) {
-	f.persist(ctx, "services of a node", func(ctx context.Context) error {
+	f.persist(ctx, "services of node "+name, func(ctx context.Context) error {
 		return f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { _, err := f.takeNode(ctx, name, r.Value.([]byte), nil); return err })
 	})
 }
