@@ -80,12 +80,8 @@ func TestSmallBudgets(t *testing.T) {
 				t.Parallel()
 				server := consultest.Start(t, consultest.Options{TLS: secure})
 				want, change := fewServices(t, server, n)
-				f := newFront(t, server.Addr)
-				c := Config{Address: f.addr, Stale: true, MaxConnections: budget, Wait: 5 * time.Minute}
-				if secure {
-					f.target = server.HTTPSAddr
-					c.TLS = TLS{Enabled: true, SkipVerify: true}
-				}
+				f, secured := frontOf(t, server, secure)
+				c := Config{Address: f.addr, Stale: true, MaxConnections: budget, Wait: 5 * time.Minute, TLS: secured}
 				most := sampled(t, func() int { return connectionsTo(t, f.addr) })
 				w := follow(t, open(t, c), want)
 				answered(t, w, want)
@@ -244,6 +240,14 @@ type link struct {
 	dead           atomic.Bool // what comes is swallowed
 }
 
+// frontOf makes a front before one of the ports of a server.
+func frontOf(t *testing.T, server *consultest.Server, secure bool) (*front, TLS) {
+	if secure {
+		return newFront(t, server.HTTPSAddr), TLS{Enabled: true, SkipVerify: true}
+	}
+	return newFront(t, server.Addr), TLS{}
+}
+
 func newFront(t *testing.T, target string) *front {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -318,12 +322,8 @@ func TestDeadConnections(t *testing.T) {
 				t.Parallel()
 				server := consultest.Start(t, consultest.Options{TLS: secure})
 				want, change := fewServices(t, server, 3)
-				f := newFront(t, server.Addr)
-				c := Config{Address: f.addr, Wait: 2 * time.Second}
-				if secure {
-					f.target, c.TLS = server.HTTPSAddr, TLS{Enabled: true, SkipVerify: true}
-				}
-				w := follow(t, open(t, c), want)
+				f, secured := frontOf(t, server, secure)
+				w := follow(t, open(t, Config{Address: f.addr, Wait: 2 * time.Second, TLS: secured}), want)
 				answered(t, w, want)
 				f.each(do)
 				change(1000)

@@ -38,8 +38,9 @@ type fleet struct {
 	late    []string         // nodes that changed during a load
 	nodes   map[string]*host // by folded name; those that exist
 	slots   int
-	queue   []string      // the names of services to be read, each once
-	woken   chan struct{} // closed and made anew when there may be something to read
+	queue   []string      // the names of services to be read, each once here or in later
+	later   attempts      // what failed, and is to be read again
+	woken   chan struct{} // gets a value for each service that is to be read, as many as there are readers
 	joined  chan struct{} // gets a value when members joined
 	moved   chan struct{} // gets a value when the slots or nodes changed
 	grown   chan struct{} // gets a value when there is a new node
@@ -77,7 +78,7 @@ const fleetReaders = 8
 func newFleet(p *planner, scope watch.Scope) *fleet {
 	return &fleet{
 		p: p, scope: scope, digests: newDigester(),
-		members: map[string]*wanted{}, nodes: map[string]*host{}, woken: make(chan struct{}),
+		members: map[string]*wanted{}, nodes: map[string]*host{}, woken: make(chan struct{}, fleetReaders),
 		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), heated: make(chan string, 64), blind: map[string]bool{}, blinded: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 	}
 }
@@ -130,7 +131,7 @@ func (f *fleet) allot(slots int) {
 	}
 }
 
-// signal puts a value into a channel of capacity 1, unless there is one.
+// signal puts a value into a channel, unless it is full.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"container/heap"
 	"context"
 	"maps"
 	"reflect"
@@ -25,9 +26,12 @@ func (f *fleet) markLocked(name string) {
 		w.again = true
 	default:
 		w.queued = true
-		f.queue = append(f.queue, name)
-		close(f.woken)
-		f.woken = make(chan struct{})
+		if time.Until(w.due) > 0 {
+			heap.Push(&f.later, attempt{name, w.due})
+		} else {
+			f.queue = append(f.queue, name)
+		}
+		signal(f.woken) // one reader; those that have something to read look for more by themselves
 	}
 }
 
@@ -52,10 +56,10 @@ func (f *fleet) markOwner(o owner) {
 // serve reads services that were marked, until ctx ends.
 func (f *fleet) serve(ctx context.Context) {
 	for ctx.Err() == nil {
-		name, w, woken, wait := f.next()
+		name, w, wait := f.next()
 		if w == nil {
 			select {
-			case <-woken:
+			case <-f.woken:
 			case <-time.After(wait):
 			case <-ctx.Done():
 			}
@@ -81,30 +85,42 @@ func (f *fleet) serve(ctx context.Context) {
 }
 
 // next takes a service out of the queue, or tells how long to wait for one.
-func (f *fleet) next() (name string, w *wanted, woken <-chan struct{}, wait time.Duration) {
+func (f *fleet) next() (name string, w *wanted, wait time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := time.Now()
-	wait = time.Minute
-	for i, name := range f.queue {
-		w := f.members[name]
-		if w == nil || !w.queued { // it has left meanwhile
-			continue
-		}
-		if d := w.due.Sub(now); d > 0 {
-			wait = min(wait, d)
-			continue
-		}
-		if i == 0 {
-			f.queue = f.queue[1:]
-		} else {
-			f.queue = slices.Delete(f.queue, i, i+1)
-		}
-		w.queued, w.reading = false, true
-		return name, w, f.woken, 0
+	for len(f.later) > 0 && time.Until(f.later[0].due) <= 0 {
+		f.queue = append(f.queue, heap.Pop(&f.later).(attempt).name)
 	}
-	f.queue = slices.DeleteFunc(f.queue, func(name string) bool { w := f.members[name]; return w == nil || !w.queued })
-	return "", nil, f.woken, wait
+	for len(f.queue) > 0 {
+		name, f.queue = f.queue[0], f.queue[1:]
+		if w := f.members[name]; w != nil && w.queued { // else it has left meanwhile
+			w.queued, w.reading = false, true
+			return name, w, 0
+		}
+	}
+	if len(f.later) > 0 {
+		return "", nil, time.Until(f.later[0].due)
+	}
+	return "", nil, time.Minute
+}
+
+// An attempt is a service to be read that failed before, and when.
+type attempt struct {
+	name string
+	due  time.Time
+}
+
+// Attempts are a heap, those first that are due first.
+type attempts []attempt
+
+func (a attempts) Len() int           { return len(a) }
+func (a attempts) Less(i, j int) bool { return a[i].due.Before(a[j].due) }
+func (a attempts) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a *attempts) Push(x any)        { *a = append(*a, x.(attempt)) }
+func (a *attempts) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
 }
 
 // readService reads the answers to all queries on a service. It tells when to try again what failed.
@@ -205,8 +221,13 @@ func (f *fleet) retell() {
 			}
 		}
 	}
-	close(f.woken)
-	f.woken = make(chan struct{})
+	for _, a := range f.later {
+		f.queue = append(f.queue, a.name)
+	}
+	f.later = nil
+	for range fleetReaders {
+		signal(f.woken)
+	}
 	f.mu.Unlock()
 	for _, a := range all {
 		a.Report(watch.Answer{Value: a.answer, Evidence: watch.Evidence{Unmarked: true}})

@@ -328,10 +328,7 @@ func (f *fleet) readAll(ctx context.Context) error {
 	f.mu.Unlock()
 	for {
 		f.mu.Lock()
-		left := slices.ContainsFunc(f.queue, func(name string) bool { // those that failed wait longer than we do
-			w := f.members[name]
-			return w != nil && w.queued && w.due.IsZero()
-		})
+		left := len(f.queue) > 0 // those that failed wait longer than we do
 		f.mu.Unlock()
 		if !left || ctx.Err() != nil {
 			return context.Cause(ctx)

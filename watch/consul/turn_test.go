@@ -257,6 +257,8 @@ func TestNothingWaits(t *testing.T) {
 						mu.Unlock()
 						time.Sleep(time.Minute - pause)
 					}
+					mu.Lock()
+					defer mu.Unlock()
 					if most := 50 * 60 * 10 * 3 / 2; requests > most { // one and a half a second for each
 						t.Errorf("%d requests in 10 minutes, want at most %d", requests, most)
 					}
@@ -371,4 +373,33 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("after %d failures pauses are %s to %s", failures, low, high)
 		}
 	}
+}
+
+// TestFailedServicesWait has thousands of services that failed: each is read once when it is due, those first that are due
+// first, and none is looked at before.
+func TestFailedServicesWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(&planner{Source: open(t, Config{})}, watch.Scope{})
+		const n = 5000
+		for i := range n {
+			name := fmt.Sprint("s", i)
+			f.members[name] = &wanted{due: time.Now().Add(time.Duration(n-i) * time.Second)}
+			f.mark(name)
+		}
+		f.members["fresh"] = &wanted{}
+		f.mark("fresh")
+		if name, _, _ := f.next(); name != "fresh" {
+			t.Errorf("%q is read first, not what did not fail", name)
+		}
+		for i := range n {
+			name, w, wait := f.next()
+			if w != nil || wait != time.Second {
+				t.Fatalf("%s is read, or waited for %s, before it is due", name, wait)
+			}
+			time.Sleep(wait)
+			if name, _, _ := f.next(); name != fmt.Sprint("s", n-1-i) {
+				t.Fatalf("%q is read, want s%d", name, n-1-i)
+			}
+		}
+	})
 }
