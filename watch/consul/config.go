@@ -165,7 +165,7 @@ func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections
 	tr := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         budget.dial(dialer.DialContext),
-		TLSClientConfig:     conf,
+		TLSClientConfig:     conf.Clone(), // the transport makes changes to it
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: or(t.TLSHandshakeTimeout, 10*time.Second),
 		IdleConnTimeout:     or(t.IdleConnTimeout, 5*time.Second),
