@@ -1,6 +1,6 @@
 # Each target is what a developer types; .ci/run types the same.
 
-.PHONY: build test check bench fuzz docs
+.PHONY: build test check bench microbench fuzz docs
 
 build: ## the binary, here
 	go build -o lictor ./cmd/lictor
@@ -15,6 +15,11 @@ check: ## format, vet, staticcheck
 
 bench: ## speed and memory on a real Consul: BENCH='-bin ./other -limits lifted'
 	go run ./internal/bench $(BENCH)
+
+BENCHSTAT = golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+microbench: ## speed and memory of passes, compared by benchstat with what docs/microbench.txt holds
+	new=$$(mktemp) && trap "rm -f $$new" EXIT && \
+	go test ./internal/engine -run '^$$' -bench . -count 10 >$$new && go run $(BENCHSTAT) docs/microbench.txt $$new
 
 fuzz: ## each fuzz target for FUZZTIME
 	.ci/fuzz $(or $(FUZZTIME),5m)

@@ -41,12 +41,13 @@ func (c *churn) node(i int) string {
 	return name
 }
 
-// cased is a name as some registrations write it: the same one for Consul.
-func (c *churn) cased(name string) string {
-	if c.rand.IntN(5) == 0 {
-		return strings.ToUpper(name)
+// spelled is the name of a service as an instance of it is registered: the same for Consul. For one instance it does not
+// change, for the same reason.
+func (c *churn) spelled(node, service int) string {
+	if (node+service)%5 == 0 {
+		return strings.ToUpper(c.service(service))
 	}
-	return name
+	return c.service(service)
 }
 
 func (c *churn) key(i int) string { return fmt.Sprintf("eq/%d/dir/key-%03d", i%3, i) }
@@ -64,7 +65,7 @@ func (c *churn) register(node, service int) {
 	for range c.rand.IntN(3) {
 		tags = append(tags, strconv.Itoa(c.rand.IntN(9)))
 	}
-	s := &api.AgentService{ID: id, Service: c.cased(c.service(service)), Port: 1000 + c.rand.IntN(9), Tags: tags, Meta: meta}
+	s := &api.AgentService{ID: id, Service: c.spelled(node, service), Port: 1000 + c.rand.IntN(9), Tags: tags, Meta: meta}
 	if c.rand.IntN(2) == 0 {
 		s.Address = fmt.Sprintf("10.2.0.%d", c.rand.IntN(9))
 		s.TaggedAddresses = map[string]api.ServiceAddress{"lan": {Address: "10.3.0.1", Port: 5}}
@@ -79,7 +80,7 @@ func (c *churn) register(node, service int) {
 
 func (c *churn) check(node, service int) *api.HealthCheck {
 	id := fmt.Sprintf("%s-%d", c.service(service), node)
-	return &api.HealthCheck{Node: c.cased(c.node(node)), CheckID: fmt.Sprintf("check-%d:%s", c.rand.IntN(2), id), Name: "alive", Status: c.status(),
+	return &api.HealthCheck{Node: c.node(node), CheckID: fmt.Sprintf("check-%d:%s", c.rand.IntN(2), id), Name: "alive", Status: c.status(),
 		Output: strconv.Itoa(c.rand.IntN(5)), ServiceID: id}
 }
 
