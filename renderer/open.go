@@ -16,10 +16,10 @@ import (
 // and beside each of the others a symbolic link of that kind leads to it. So it is found from any of its files, whichever
 // group that belongs to by then, and every destination has a name of its own for it.
 
-// Open comes before all else where Destinations are given. It reads what earlier runs have noted about the group's files, in whichever groups these were. What a crash has left
-// half done is finished, if the last file of that commit was in place already, or undone. What is owed for one of the files
-// is owed by the group. After an error Open may be called again; once it has succeeded it does nothing. A damaged state
-// file is warned of, and taken to mean that a reload is owed.
+// Open comes before all else where Destinations are given. It reads what earlier runs have noted about the group's files, in
+// whichever groups these were. What a crash has left half done is finished, if the last file of that commit was in place
+// already, or undone. What is owed for one of the files is owed by the group. After an error Open may be called again; once
+// it has succeeded it does nothing. A damaged state file is warned of, and taken to mean that a reload is owed.
 func (g *Group) Open() error {
 	if g.opened {
 		return nil

@@ -106,3 +106,63 @@ func TestFatalErrorCommitsNothingMore(t *testing.T) {
 		t.Errorf("%v, and wrote %q", err, w.read("good"))
 	}
 }
+
+func TestQueriesThatTemplatesShareAreWatchedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		const templates, queries = 200, 50
+		var text strings.Builder
+		for i := range queries {
+			fmt.Fprintf(&text, "{{key \"k%d\"}}", i)
+		}
+		var jobs []*Job
+		for i := range templates {
+			jobs = append(jobs, b.add(t, fmt.Sprint("out", i), text.String()))
+		}
+		b.during(t, func() {
+			synctest.Wait()
+			if n := b.store.watching(); n != queries {
+				t.Errorf("%d queries are watched, want %d", n, queries)
+			}
+			for i := range queries {
+				time.Sleep(time.Millisecond)
+				b.key(fmt.Sprint("k", i), "x")
+			}
+			synctest.Wait()
+		})
+		for _, j := range jobs {
+			if j.passes > 3 {
+				t.Fatalf("%s took %d passes to start", j.Name, j.passes)
+			}
+		}
+		if len(b.disk.files) != templates {
+			t.Errorf("%d files, want %d", len(b.disk.files), templates)
+		}
+	})
+}
+
+func TestBusyTemplateRests(t *testing.T) {
+	g := &Group{}
+	now := time.Now()
+	start, worked := now, time.Duration(0)
+	for range 1000 { // passes of 100 ms, as soon as they may be
+		if g.rested.After(now) {
+			now = g.rested
+		}
+		began := now
+		now = now.Add(100 * time.Millisecond)
+		g.rest(began, now)
+		worked += 100 * time.Millisecond
+	}
+	if most := now.Sub(start)/restPart + 2*burst; worked > most {
+		t.Errorf("passes took %s of %s, want %s at most", worked, now.Sub(start), most)
+	}
+	g = &Group{}
+	for range 100 { // now and then
+		g.rest(now, now.Add(10*time.Millisecond))
+		if g.rested.After(now.Add(10 * time.Millisecond)) {
+			t.Fatal("a template that changes now and then has to rest")
+		}
+		now = now.Add(time.Second)
+	}
+}

@@ -282,8 +282,8 @@ func evidence(h http.Header, m mode) watch.Evidence {
 }
 
 // probe finds out once whether the agent speaks HTTP/2, which it does over TLS, and how many requests may share a
-// connection, and widens the budget then. Until that is
-// known no other request is sent, so that they don't all open a connection.
+// connection, and widens the budget then. Until that is known no other request is sent, so that they don't all open a
+// connection.
 func (c *client) probe(ctx context.Context) error {
 	if c.base.url.Scheme != "https" {
 		return nil

@@ -21,6 +21,7 @@ import (
 // Consul does at the moment when a test needs it.
 type fake struct {
 	*httptest.Server
+	requests
 
 	mu       sync.Mutex
 	index    uint64
@@ -29,7 +30,6 @@ type fake struct {
 	services map[string]int    // ports; each has one critical instance, on the node n
 	passing  map[string]bool   // services whose instance passes
 	sick     bool              // the node n has a check of its own that warns
-	asked    []string          // paths with their queries
 
 	// instead answers a request in place of the fake; it is false where it does not. It is called when a blocking query is
 	// over. Set it with set.
@@ -53,24 +53,9 @@ func (f *fake) set(change func()) {
 	f.changed = make(chan struct{})
 }
 
-// count tells how many requests so far contain a text.
-func (f *fake) count(text string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := 0
-	for _, a := range f.asked {
-		if strings.Contains(a, text) {
-			n++
-		}
-	}
-	return n
-}
-
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
-	f.mu.Lock()
-	f.asked = append(f.asked, r.URL.Path+"?"+r.URL.RawQuery)
-	f.mu.Unlock()
+	f.note(r)
 	f.wait(r)
 	f.mu.Lock()
 	index, instead := f.index, f.instead

@@ -78,8 +78,9 @@ const fleetReaders = 8
 func newFleet(p *planner, scope watch.Scope) *fleet {
 	return &fleet{
 		p: p, scope: scope, digests: newDigester(),
-		members: map[string]*wanted{}, nodes: map[string]*host{}, woken: make(chan struct{}, fleetReaders),
-		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), heated: make(chan string, 64), blind: map[string]bool{}, blinded: make(chan struct{}, 1), grown: make(chan struct{}, 1),
+		members: map[string]*wanted{}, nodes: map[string]*host{}, blind: map[string]bool{},
+		woken: make(chan struct{}, fleetReaders), heated: make(chan string, 64),
+		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), grown: make(chan struct{}, 1), blinded: make(chan struct{}, 1),
 	}
 }
 

@@ -59,9 +59,10 @@ func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owne
 		c.weigh(r.Evidence)
 	}
 	next := r.Value.(ledger)
-	if book.index != 0 || c == nil {
-		book.ledger.changed(next, tell)
+	if book.index == 0 && c != nil {
+		tell = func(o owner) { f.firstLook(c, o) }
 	}
+	book.ledger.changed(next, tell)
 	book.ledger, book.index = next, r.index
 	return next, r.index, nil
 }
@@ -281,9 +282,11 @@ func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd
 		}
 		next[d] = o
 	}
-	if h.seen || c == nil {
-		h.services.changed(next, f.markOwner)
+	tell := f.markOwner
+	if !h.seen && c != nil {
+		tell = func(o owner) { f.firstLook(c, o) }
 	}
+	h.services.changed(next, tell)
 	h.services, h.content, h.seen = next, content, true
 	return true, nil
 }

@@ -101,3 +101,37 @@ func TestChangeDuringALoad(t *testing.T) {
 		})
 	}
 }
+
+// TestChangeBeforeAFirstLook changes a service after it was read, and before a load is the first to look at the lists that
+// tell of changes: these will never differ from what they say now.
+func TestChangeBeforeAFirstLook(t *testing.T) {
+	for name, change := range map[string]func(*fake){
+		"port":              func(f *fake) { f.services["x"] = 2 },
+		"status":            func(f *fake) { f.passing["x"] = true },
+		"check of the node": func(f *fake) { f.sick = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := newFake(t)
+			fake.services["x"], fake.services["y"] = 1, 1
+			f := newFleet(newPlanner(open(t, Config{Address: fake.URL})), watch.Scope{})
+			if err := f.readNodes(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			_, x := seat(t, watch.Service{Name: "x"})
+			f.change([]*watch.Seat{x}, nil)
+			f.readService(t.Context(), "x", f.members["x"])
+			fake.set(func() { change(fake) })
+			_, y := seat(t, watch.Service{Name: "y"})
+			f.change([]*watch.Seat{y}, nil)
+			if err := f.load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if !f.members["x"].queued {
+				t.Error("the service that was known is not read again")
+			}
+			if f.members["y"].queued || !f.members["y"].queries[0].known {
+				t.Error("the service that the load has answered is read once more, or was not answered")
+			}
+		})
+	}
+}

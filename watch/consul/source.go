@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
