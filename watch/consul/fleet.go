@@ -57,8 +57,7 @@ type fleet struct {
 // A wanted is a service that is a member, with the queries that ask for it.
 type wanted struct {
 	queries []*asked
-	nodes   []string // folded; that its instances were last seen on
-	queued  bool     // in the queue, or waiting for its next attempt
+	queued  bool // in the queue, or waiting for its next attempt
 	reading bool
 	again   bool      // it was marked while it was read
 	due     time.Time // when it failed: not before then
@@ -68,9 +67,15 @@ type wanted struct {
 type asked struct {
 	*watch.Seat
 	answer  any
-	known   bool   // answer is set
-	content digest // of the text that the answer was made of
-	text    bool   // content is set
+	known   bool     // answer is set
+	content digest   // of the text that the answer was made of
+	text    bool     // content is set
+	nodes   []string // folded; that instances of the answer are on
+}
+
+// on tells whether an answer about the service has an instance on a node.
+func (w *wanted) on(node string) bool {
+	return slices.ContainsFunc(w.queries, func(a *asked) bool { return slices.Contains(a.nodes, node) })
 }
 
 const fleetReaders = 8

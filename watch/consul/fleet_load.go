@@ -123,13 +123,7 @@ func (f *fleet) load(ctx context.Context) error {
 		if list == nil {
 			list = []*watch.ServiceInstance{}
 		}
-		f.mu.Lock()
-		w := f.members[name]
-		f.mu.Unlock()
-		if w == nil {
-			continue
-		}
-		if _, err := f.tell(ctx, w, a, result{Answer: watch.Answer{Value: list, Evidence: c.Evidence}}, 0, false); err != nil {
+		if _, err := f.tell(ctx, a, result{Answer: watch.Answer{Value: list, Evidence: c.Evidence}}, 0, false); err != nil {
 			a.Failed(err)
 			f.mark(name)
 		}
@@ -150,7 +144,7 @@ func (f *fleet) firstLook(c *crowd, o owner) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name := range c.known {
-		if w := f.members[name]; w != nil && slices.Contains(w.nodes, o.node) {
+		if w := f.members[name]; w != nil && w.on(o.node) {
 			f.markLocked(name)
 		}
 	}

@@ -35,22 +35,41 @@ func (f *fleet) markLocked(name string) {
 	}
 }
 
-// markOwner marks the service that a changed element belongs to, or all services of its node.
+// markOwner marks the service that a changed element belongs to, or all services of its node: those with an answer that has an
+// instance there, and those of which a filter may have hidden one.
 func (f *fleet) markOwner(o owner) {
 	if o.service != "" {
 		f.mark(o.service)
 		return
 	}
+	there := f.servicesOn(o.node)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.loading {
 		f.late = append(f.late, o.node)
 	}
 	for name, w := range f.members {
-		if w.reading || slices.Contains(w.nodes, o.node) { // what is read now may turn out to be on the node
+		if w.reading || there[name] || w.on(o.node) { // what is read now may turn out to be on the node
 			f.markLocked(name)
 		}
 	}
+}
+
+// servicesOn are the services that a node had when it was last looked at.
+func (f *fleet) servicesOn(node string) map[string]bool {
+	f.mu.Lock()
+	h := f.nodes[node]
+	f.mu.Unlock()
+	names := map[string]bool{}
+	if h == nil {
+		return names
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, o := range h.services {
+		names[o.service] = true
+	}
+	return names
 }
 
 // serve reads services that were marked, until ctx ends.
@@ -129,7 +148,7 @@ func (f *fleet) readService(ctx context.Context, name string, w *wanted) (pause 
 	queries := w.queries // never changed in place
 	f.mu.Unlock()
 	for _, a := range queries {
-		changed, err := f.readQuery(ctx, w, a)
+		changed, err := f.readQuery(ctx, a)
 		if ctx.Err() != nil {
 			return 0
 		}
@@ -145,7 +164,7 @@ func (f *fleet) readService(ctx context.Context, name string, w *wanted) (pause 
 	return pause
 }
 
-func (f *fleet) readQuery(ctx context.Context, w *wanted, a *asked) (changed bool, err error) {
+func (f *fleet) readQuery(ctx context.Context, a *asked) (changed bool, err error) {
 	e, err := f.p.endpoint(ctx, a.Query)
 	if err != nil {
 		return false, err
@@ -161,18 +180,18 @@ func (f *fleet) readQuery(ctx context.Context, w *wanted, a *asked) (changed boo
 	if same {
 		return false, nil
 	}
-	_, err = f.tell(ctx, w, a, answer, content, true)
+	_, err = f.tell(ctx, a, answer, content, true)
 	return known, err
 }
 
 // tell reports an answer, made of a text with the digest content where that is one text, and keeps what is believed.
-func (f *fleet) tell(ctx context.Context, w *wanted, a *asked, r result, content digest, text bool) (believed bool, err error) {
+func (f *fleet) tell(ctx context.Context, a *asked, r result, content digest, text bool) (believed bool, err error) {
 	stands, believed, err := f.p.offer(ctx, a.Seat, r)
 	if err != nil || !believed {
 		f.forget(a)
 		return false, err
 	}
-	f.note(w, a, stands.Value, content, text && reflect.DeepEqual(stands.Value, r.Value))
+	f.note(a, stands.Value, content, text && reflect.DeepEqual(stands.Value, r.Value))
 	return true, nil
 }
 
@@ -184,7 +203,7 @@ func (f *fleet) forget(a *asked) {
 }
 
 // note keeps what is believed about a query.
-func (f *fleet) note(w *wanted, a *asked, answer any, content digest, text bool) {
+func (f *fleet) note(a *asked, answer any, content digest, text bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	a.answer, a.known, a.content, a.text = answer, true, content, text
@@ -199,12 +218,7 @@ func (f *fleet) note(w *wanted, a *asked, answer any, content digest, text bool)
 			nodes[fold(i.Node)] = struct{}{}
 		}
 	}
-	if len(w.queries) > 1 { // another query may see nodes that this one's filter hides
-		for _, n := range w.nodes {
-			nodes[n] = struct{}{}
-		}
-	}
-	w.nodes = slices.Collect(maps.Keys(nodes))
+	a.nodes = slices.Collect(maps.Keys(nodes))
 }
 
 // retell reports all answers again, after failures that all members were told of.

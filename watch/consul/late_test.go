@@ -240,3 +240,35 @@ func TestStaleReadOfANode(t *testing.T) {
 		}
 	}
 }
+
+// TestNodeOfAService has a node change on which a service has an instance: the service is read again, also when a query on it
+// whose filter hides the instance was answered after it was dropped, and when there is no other query.
+func TestNodeOfAService(t *testing.T) {
+	for _, both := range []bool{true, false} {
+		fake := newFake(t)
+		fake.services["s1"] = 1
+		f := newFleet(newPlanner(open(t, Config{Address: fake.URL})), watch.Scope{})
+		if err := f.readNodes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, filtered := seat(t, watch.Service{Name: "s1", Filter: "Node.Meta.rack == 2"})
+		f.change([]*watch.Seat{filtered}, nil)
+		hidden := f.members["s1"].queries[0]
+		if both {
+			_, plain := seat(t, watch.Service{Name: "s1"})
+			f.change([]*watch.Seat{plain}, nil)
+			f.readService(t.Context(), "s1", f.members["s1"])
+			f.change(nil, []watch.Query{filtered.Query})
+		} else if _, err := f.readNode(t.Context(), "n", leader, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.tell(t.Context(), hidden, result{Answer: watch.Answer{Value: []*watch.ServiceInstance{}}}, 0, false); err != nil {
+			t.Fatal(err)
+		}
+		f.members["s1"].queued = false
+		f.markOwner(owner{node: "n"})
+		if !f.members["s1"].queued {
+			t.Errorf("both %v: the service is not read again", both)
+		}
+	}
+}
