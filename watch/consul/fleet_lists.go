@@ -59,10 +59,11 @@ func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owne
 		c.weigh(r.Evidence)
 	}
 	next := r.Value.(ledger)
-	if book.index == 0 && c != nil {
-		tell = func(o owner) { f.firstLook(c, o) }
+	if book.index == 0 {
+		f.firstLook(next, "")
+	} else {
+		book.ledger.changed(next, tell)
 	}
-	book.ledger.changed(next, tell)
 	book.ledger, book.index = next, r.index
 	return next, r.index, nil
 }
@@ -282,11 +283,11 @@ func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd
 		}
 		next[d] = o
 	}
-	tell := f.markOwner
-	if !h.seen && c != nil {
-		tell = func(o owner) { f.firstLook(c, o) }
+	if h.seen {
+		h.services.changed(next, f.markOwner)
+	} else {
+		f.firstLook(next, name)
 	}
-	h.services.changed(next, tell)
 	h.services, h.content, h.seen = next, content, true
 	return true, nil
 }

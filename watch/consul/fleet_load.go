@@ -29,7 +29,6 @@ type checkBook struct {
 // A crowd is what a load collects: the instances of the services that are wanted, and their checks.
 type crowd struct {
 	wanted map[string]bool // by folded service name
-	known  map[string]bool // by folded service name: of which something was known before the load
 
 	mu        sync.Mutex
 	instances []*located
@@ -45,7 +44,7 @@ type located struct {
 }
 
 func newCrowd() *crowd {
-	return &crowd{wanted: map[string]bool{}, known: map[string]bool{}, ofNode: map[string][]*watch.HealthCheck{}, ofService: map[[2]string][]*watch.HealthCheck{}}
+	return &crowd{wanted: map[string]bool{}, ofNode: map[string][]*watch.HealthCheck{}, ofService: map[[2]string][]*watch.HealthCheck{}}
 }
 
 // weigh takes the evidence of one more read into account: all is as good as its worst part.
@@ -66,9 +65,6 @@ func (f *fleet) load(ctx context.Context) error {
 	var plain []*asked
 	f.mu.Lock()
 	for name, w := range f.members {
-		if slices.ContainsFunc(w.queries, func(a *asked) bool { return a.known }) {
-			c.known[name] = true
-		}
 		for _, a := range w.queries {
 			if s, ok := a.Query.(watch.Service); ok && !a.known && s.Near == "" && s.Filter == "" {
 				plain = append(plain, a)
@@ -132,19 +128,18 @@ func (f *fleet) load(ctx context.Context) error {
 	return nil
 }
 
-// firstLook marks whom an element concerns of a list that this load is the first to look at, as far as something was known
-// of it already: that may have changed since. To mark all others would be to read all once more.
-func (f *fleet) firstLook(c *crowd, o owner) {
-	if o.service != "" {
-		if c.known[o.service] {
-			f.mark(o.service)
-		}
-		return
+// firstLook is for a list that was never looked at before, of the services of a node or, where node is "", of all checks. It
+// marks what was answered before: that may have changed since, or have gone, of which the list does not tell.
+func (f *fleet) firstLook(l ledger, node string) {
+	there := map[string]bool{}
+	for _, o := range l {
+		there[o.service] = true
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for name := range c.known {
-		if w := f.members[name]; w != nil && w.on(o.node) {
+	for name, w := range f.members {
+		known := slices.ContainsFunc(w.queries, func(a *asked) bool { return a.known })
+		if w.reading || known && (node == "" || there[name] || w.on(node)) {
 			f.markLocked(name)
 		}
 	}

@@ -102,36 +102,52 @@ func TestChangeDuringALoad(t *testing.T) {
 	}
 }
 
-// TestChangeBeforeAFirstLook changes a service after it was read, and before a load is the first to look at the lists that
-// tell of changes: these will never differ from what they say now.
+// TestChangeBeforeAFirstLook changes a service after it was read, and before anybody looks at the lists that tell of changes:
+// these will never differ from what they say then.
 func TestChangeBeforeAFirstLook(t *testing.T) {
 	for name, change := range map[string]func(*fake){
-		"port":              func(f *fake) { f.services["x"] = 2 },
-		"status":            func(f *fake) { f.passing["x"] = true },
-		"check of the node": func(f *fake) { f.sick = true },
+		"port":                   func(f *fake) { f.services["x"] = 2 },
+		"status":                 func(f *fake) { f.passing["x"] = true },
+		"gone":                   func(f *fake) { delete(f.services, "x") },
+		"check of the node gone": func(f *fake) { f.sick = false },
 	} {
-		t.Run(name, func(t *testing.T) {
-			fake := newFake(t)
-			fake.services["x"], fake.services["y"] = 1, 1
-			f := newFleet(newPlanner(open(t, Config{Address: fake.URL})), watch.Scope{})
-			if err := f.readNodes(t.Context()); err != nil {
-				t.Fatal(err)
+		for _, look := range []string{"load", "sweep", "checks"} {
+			if look == "sweep" && (name == "status" || name == "check of the node gone") {
+				continue // it is not about checks
 			}
-			_, x := seat(t, watch.Service{Name: "x"})
-			f.change([]*watch.Seat{x}, nil)
-			f.readService(t.Context(), "x", f.members["x"])
-			fake.set(func() { change(fake) })
-			_, y := seat(t, watch.Service{Name: "y"})
-			f.change([]*watch.Seat{y}, nil)
-			if err := f.load(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if !f.members["x"].queued {
-				t.Error("the service that was known is not read again")
-			}
-			if f.members["y"].queued || !f.members["y"].queries[0].known {
-				t.Error("the service that the load has answered is read once more, or was not answered")
-			}
-		})
+			t.Run(name+", "+look, func(t *testing.T) {
+				ctx := t.Context()
+				fake := newFake(t)
+				fake.services["x"], fake.services["y"], fake.sick = 1, 1, true
+				f := newFleet(newPlanner(open(t, Config{Address: fake.URL})), watch.Scope{})
+				if err := f.readNodes(ctx); err != nil {
+					t.Fatal(err)
+				}
+				_, x := seat(t, watch.Service{Name: "x"})
+				f.change([]*watch.Seat{x}, nil)
+				f.readService(ctx, "x", f.members["x"])
+				fake.set(func() { change(fake) })
+				_, y := seat(t, watch.Service{Name: "y"})
+				f.change([]*watch.Seat{y}, nil)
+				var err error
+				switch look {
+				case "load":
+					err = f.load(ctx)
+				case "sweep":
+					_, err = f.readNode(ctx, "n", leader, nil)
+				case "checks":
+					_, _, err = f.readChecks(ctx, leader, nil, f.markOwner)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !f.members["x"].queued {
+					t.Error("the service that was known is not read again")
+				}
+				if y := f.members["y"]; y.queued || y.queries[0].known != (look == "load") {
+					t.Error("what the load has answered is read once more, or was not answered")
+				}
+			})
+		}
 	}
 }
