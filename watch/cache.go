@@ -11,8 +11,9 @@ import (
 )
 
 // A cache file holds answers as they were known once, to start with while the registry is away. It is JSON: a version, which
-// registry it is about, a hash, and for each query its kind, itself, its answer, and what guards remember. The values of keys
-// are base64, since they may be any bytes.
+// registry it is about, a hash, and for each query its kind, itself, its answer, whether that is known to be whole, and what
+// guards remember. The values of keys are base64, since they may be any bytes. The version changes when an older or newer file
+// would be misread. What is only lacking in an older one, as Whole and all that guards remember may be, says nothing instead.
 
 const cacheVersion = 2
 
@@ -25,6 +26,7 @@ type cacheFile struct {
 type cacheEntry struct {
 	Kind          string
 	Query, Answer json.RawMessage
+	Whole         bool
 	Past
 }
 
@@ -32,6 +34,7 @@ type cacheEntry struct {
 type freshEntry struct {
 	Kind          string
 	Query, Answer any
+	Whole         bool `json:",omitempty"`
 	Past
 }
 
@@ -121,7 +124,7 @@ func (w *Watcher) WriteAnswers(out io.Writer, registry string) error {
 	}
 	entries := []byte("[")
 	for _, q := range all.Sorted() {
-		entry, err := json.Marshal(freshEntry{kinds[reflect.TypeOf(q)], q, pack(known[q].Answer), known[q].Past})
+		entry, err := json.Marshal(freshEntry{kinds[reflect.TypeOf(q)], q, pack(known[q].Answer), known[q].Whole, known[q].Past})
 		if err != nil {
 			return err
 		}
@@ -170,7 +173,7 @@ func ReadAnswers(in io.Reader, registry string) (map[Query]Known, error) {
 		if !ok {
 			return nil, fmt.Errorf("is damaged: entry %d, of kind %.20q, can't be read", i, entry.Kind)
 		}
-		known[q] = Known{answer, entry.Past}
+		known[q] = Known{answer, entry.Whole, entry.Past}
 	}
 	return known, nil
 }

@@ -101,6 +101,7 @@ func TestDamagedCache(t *testing.T) {
 		cacheOf(2, "["+strings.Replace(goodEntry, `,"Answer":[{"Name":"web","Tags":["a"]}]`, ``, 1)+"]"):                  "entry 0",
 		cacheOf(2, "["+strings.Replace(nodeQuery, `[{"Name":"web","Tags":["a"]}]`, `{"Node":null,"Services":[]}`, 1)+"]"): "entry 0",
 		cacheOf(2, "["+strings.Replace(goodEntry, `"Kind"`, `"HeldSince":"yesterday","Kind"`, 1)+"]"):                     "damaged",
+		cacheOf(2, "["+strings.Replace(goodEntry, `"Kind"`, `"Whole":1,"Kind"`, 1)+"]"):                                   "damaged",
 	} {
 		if _, err := watch.ReadAnswers(strings.NewReader(text), "here"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
@@ -183,6 +184,45 @@ func TestFallback(t *testing.T) {
 		time.Sleep(time.Hour)
 		if value(w, a) != "live" || w.Stale() != 0 {
 			t.Errorf("%s, %d stale, after the registry came back", value(w, a), w.Stale())
+		}
+	})
+}
+
+// What the registry has said once is not said by the fallback again, however old: a service that comes back after a long time
+// is not compared with what it was when we started.
+func TestFallbackIsForgottenWhenTheRegistryAnswers(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Fallback = map[watch.Query]watch.Known{web: {Answer: instances(10, 0)}}
+		w.Guards = []watch.Guard{{MaxShrink: 0.5}}
+		s.Set(web, instances(10, 0))
+		w.Sync(ctx, set(web))
+		synctest.Wait()
+		w.Sync(ctx, set())
+		s.Set(web, instances(1, 0))
+		w.Sync(ctx, set(web))
+		synctest.Wait()
+		if got := passing(w, web); got != 1 {
+			t.Errorf("%d stand, want the one that there is", got)
+		}
+	})
+}
+
+// Who takes a Watcher's place before the registry has answered it, or before it was asked for everything, knows as much.
+func TestKnownHasWhatTheFallbackKnows(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		later := time.Now().Add(time.Hour)
+		w.Fallback = map[watch.Query]watch.Known{a: {Answer: pair("asked")}, b: {Answer: pair("not yet"), Whole: true, Past: watch.Past{HeldSince: later}}}
+		w.Sync(ctx, set(a))
+		synctest.Wait()
+		known := throughCache(t, w)
+		if len(known) != 2 || known[b].Answer.(*watch.KeyPair).Value != "not yet" || !known[b].Whole || known[b].HeldSince.Equal(later) {
+			t.Errorf("known: %+v", known)
+		}
+		s.Set(a, pair("live"))
+		synctest.Wait()
+		w.Settle()
+		if known := w.Known(); len(known) != 1 || known[a].Answer.(*watch.KeyPair).Value != "live" {
+			t.Errorf("when nothing else is asked for, known is %+v", known)
 		}
 	})
 }

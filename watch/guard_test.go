@@ -3,9 +3,11 @@ package watch_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -57,6 +59,8 @@ func TestGuard(t *testing.T) {
 		{"too few are left", watch.Guard{MinInstances: 2}, web, instances(3, 0), instances(1, 0), true},
 		{"enough are left", watch.Guard{MinInstances: 2}, web, instances(3, 0), instances(2, 0), false},
 		{"there were never more", watch.Guard{MinInstances: 2}, web, instances(1, 0), instances(1, 1), false},
+		{"exactly what may go", watch.Guard{MaxShrink: 29. / 100}, web, instances(100, 0), instances(71, 0), false},
+		{"one more", watch.Guard{MaxShrink: 29. / 100}, web, instances(100, 0), instances(70, 0), true},
 		{"another service", watch.Guard{Services: []string{"w*"}, MaxShrink: 0.5}, db, instances(10, 0), nil, false},
 		{"this service", watch.Guard{Services: []string{"w*"}, MaxShrink: 0.5}, web, instances(10, 0), nil, true},
 	} {
@@ -104,6 +108,9 @@ func TestGuardLetsGoAfterHoldAndOnRecovery(t *testing.T) {
 		if got := passing(w, web); got != 10 {
 			t.Fatalf("%d within the hold, want 10", got)
 		}
+		if n := strings.Count(log.String(), heldBack); n != 1 {
+			t.Errorf("it was said %d times", n)
+		}
 		<-w.Changed()
 		w.Take()
 		time.Sleep(2 * time.Second)
@@ -127,19 +134,40 @@ func TestGuardLetsGoAfterHoldAndOnRecovery(t *testing.T) {
 	})
 }
 
-// A guard without services covers every list, and one with services nothing but their instances.
-func TestGuardWithoutServicesCoversEveryList(t *testing.T) {
+// A guard without services and queries is for every list, and one with some for nothing else.
+func TestWhatAGuardIsFor(t *testing.T) {
 	lists := map[watch.Query][2]any{
-		watch.Prefix{Path: "p"}:          {[]*watch.KeyPair{{Key: "a"}, {Key: "b"}, {Key: "c"}}, []*watch.KeyPair{{Key: "a"}}},
-		watch.Services{}:                 {[]*watch.ServiceName{{Name: "a"}, {Name: "b"}, {Name: "c"}}, []*watch.ServiceName{{Name: "a"}}},
+		watch.Prefix{Path: "p/q"}:        {[]*watch.KeyPair{{Key: "a"}, {Key: "b"}, {Key: "c"}}, []*watch.KeyPair{{Key: "a"}}},
+		watch.Services{}:                 {list("a", "b", "c"), list("a")},
 		watch.Nodes{}:                    {[]*watch.Node{{ID: "a"}, {ID: "b"}, {ID: "c"}}, []*watch.Node{{ID: "a"}}},
 		watch.CatalogService{Name: "db"}: {[]*watch.CatalogInstance{{ID: "a"}, {ID: "b"}, {ID: "c"}}, []*watch.CatalogInstance{{ID: "a"}}},
-		watch.Service{Name: "db"}:        {instances(3, 0), instances(1, 0)},
+		watch.Service{Name: "db", Scope: watch.Scope{Namespace: "n"}}: {instances(3, 0), instances(1, 0)},
+		watch.Service{Name: "db", Connect: true, Filter: `a * "[x"`}:  {instances(3, 0), instances(1, 0)},
+		watch.Datacenters{}:      {[]string{"a", "b", "c"}, []string{"a"}},
+		watch.ImportedServices{}: {[]*watch.ImportedService{{Service: "a"}, {Service: "b"}, {Service: "c"}}, []*watch.ImportedService{{Service: "a"}}},
+		watch.CARoots{}:          {[]*watch.CARoot{{ID: "a"}, {ID: "b"}, {ID: "c"}}, []*watch.CARoot{{ID: "a"}}}, // never guarded
+		watch.Key{Path: "k"}:     {pair("v"), (*watch.KeyPair)(nil)},                                             // no list
 	}
-	for name, guard := range map[string]watch.Guard{"every list": {MaxShrink: 0.5}, "a service": {Services: []string{"web"}, MaxShrink: 0.5}} {
-		t.Run(name, func(t *testing.T) {
+	db := []string{"catalog-service(db)", "connect(db filter a * \"[x\")", "service(db?ns=n)"}
+	for _, c := range []struct {
+		guard watch.Guard
+		held  []string
+	}{
+		{watch.Guard{MaxShrink: 0.5}, append([]string{"datacenters()", "importedServices()", "nodes()", "prefix(p/q)", "services()"}, db...)},
+		{watch.Guard{MinInstances: 2}, db},
+		{watch.Guard{Services: []string{"web"}, MaxShrink: 0.5}, nil},
+		{watch.Guard{Services: []string{"d?"}, MaxShrink: 0.5}, db},
+		{watch.Guard{Queries: []string{"nodes()", "prefix(p)"}, MaxShrink: 0.5}, []string{"nodes()"}},
+		{watch.Guard{Queries: []string{"nodes(*"}, Services: []string{"db"}, MaxShrink: 0.5}, append([]string{"nodes()"}, db...)},
+		{watch.Guard{Queries: []string{"nodes()", "service(*)"}, MinInstances: 2}, []string{"service(db?ns=n)"}},
+		{watch.Guard{Queries: []string{`connect(db filter a * "[x")`}, MaxShrink: 0.5}, db[1:2]},
+		{watch.Guard{Queries: []string{"pre*(*/*)", "ca*(*)", "key(*)"}, MaxShrink: 0.5}, []string{"catalog-service(db)", "prefix(p/q)"}},
+		{watch.Guard{Queries: []string{"s*v*s(*)"}, MaxShrink: 0.5}, []string{"services()"}},
+		{watch.Guard{Queries: []string{"nodes()*)", "n*nodes()", "nod*des()"}, MaxShrink: 0.5}, nil},
+	} {
+		t.Run(fmt.Sprintf("%+v", c.guard), func(t *testing.T) {
 			bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-				w.Guards = []watch.Guard{guard}
+				w.Guards = []watch.Guard{c.guard}
 				all := watch.Set{}
 				for q, list := range lists {
 					all.Add(q)
@@ -147,20 +175,83 @@ func TestGuardWithoutServicesCoversEveryList(t *testing.T) {
 				}
 				w.Sync(ctx, all)
 				synctest.Wait()
-				stands := 1
-				if guard.Services == nil {
-					stands = 0
-				}
+				var held []string
 				for q, list := range lists {
 					s.Set(q, list[1])
 					synctest.Wait()
-					if got, _ := w.Get(q); !reflect.DeepEqual(got, list[stands]) {
-						t.Errorf("%s is %v, want %v", q, got, list[stands])
+					if got, _ := w.Get(q); reflect.DeepEqual(got, list[0]) {
+						held = append(held, q.String())
 					}
+				}
+				slices.Sort(held)
+				slices.Sort(c.held)
+				if !slices.Equal(held, c.held) {
+					t.Errorf("held back are %q, want %q", held, c.held)
 				}
 			})
 		})
 	}
+}
+
+// Where several guards object, an answer is held back until the last of them lets go, whatever their order, also when the one
+// that objected first does so no more.
+func TestSeveralGuards(t *testing.T) {
+	web := watch.Service{Name: "web"}
+	minute, hour, ever := watch.Guard{MaxShrink: 0.5, Hold: time.Minute}, watch.Guard{MinInstances: 3, Hold: time.Hour}, watch.Guard{MinInstances: 3}
+	for _, c := range []struct {
+		guards []watch.Guard
+		falls  []int // one after the other
+		after  time.Duration
+		held   bool
+	}{
+		{[]watch.Guard{minute, hour}, []int{2}, 59 * time.Minute, true},
+		{[]watch.Guard{hour, minute}, []int{2}, 59 * time.Minute, true},
+		{[]watch.Guard{hour, minute}, []int{2}, 61 * time.Minute, false},
+		{[]watch.Guard{minute, ever}, []int{2}, 100 * time.Hour, true},
+		{[]watch.Guard{minute, ever}, []int{2, 4}, 59 * time.Second, true}, // of ever there is no need any more
+		{[]watch.Guard{minute, ever}, []int{2, 4}, 61 * time.Second, false},
+		{[]watch.Guard{minute, ever}, []int{4, 2}, 100 * time.Hour, true},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+				w.Guards = c.guards
+				s.Set(web, instances(10, 0))
+				w.Sync(ctx, set(web))
+				synctest.Wait()
+				for _, n := range c.falls {
+					s.Set(web, instances(n, 0))
+					synctest.Wait()
+				}
+				time.Sleep(c.after)
+				synctest.Wait()
+				if held := passing(w, web) == 10; held != c.held || held != (w.Stale() == 1) {
+					t.Errorf("after %s it is held back: %v\n%s", c.after, held, log)
+				}
+			})
+		})
+	}
+}
+
+// What is said about guards that are for nothing is said once everything is known, and not of those whose service is there.
+func TestGuardsThatAreForNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Guards = []watch.Guard{
+			{Services: []string{"web", "wbe"}, Queries: []string{"nodes()", "service(w*)"}, MinInstances: 2, Where: "a.hcl:7"},
+			{Services: []string{"*"}, MinInstances: 2, Where: "a.hcl:9"},
+			{MinInstances: 2, Where: "a.hcl:11"},
+		}
+		s.Set(web, instances(4, 0))
+		s.Set(watch.Nodes{}, []*watch.Node{})
+		w.Sync(ctx, set(web, watch.Nodes{}))
+		synctest.Wait()
+		if log.Len() > 0 {
+			t.Errorf("it was said too early: %s", log)
+		}
+		w.Settle()
+		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, `guard=a.hcl:7 patterns="services \"wbe\", queries \"nodes()\""`) {
+			t.Errorf("said: %s", said) // no guard counts nodes by min_instances
+		}
+	})
 }
 
 // Instances that go one after the other are one fall, unless that takes longer than the window.
@@ -217,6 +308,7 @@ func TestGuardComparesWithThePeakUntilReleased(t *testing.T) {
 		set(1, 0, 2)
 		time.Sleep(time.Hour)
 		set(1, 1, 2)
+		set(1, 2, 2)
 		set(3, 0, 3) // three of four are a recovery
 		set(2, 0, 2)
 		set(1, 0, 2)
@@ -225,6 +317,38 @@ func TestGuardComparesWithThePeakUntilReleased(t *testing.T) {
 		set(1, 1, 1)
 		set(2, 0, 2)
 		set(1, 2, 1) // the three are forgotten
+	})
+}
+
+// A failure renders nothing, so it is not held back; and what was before it is what comes after it is compared with.
+func TestGuardAndAFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Guards = []watch.Guard{{MinInstances: 2, MaxShrink: 0.5}}
+		w.Sync(ctx, set(web))
+		failed := func(after any) bool {
+			s.Set(web, after)
+			synctest.Wait()
+			answer, _ := w.Get(web)
+			_, failed := answer.(watch.Failure)
+			return failed
+		}
+		if failed(instances(4, 0)) || !failed(watch.Failure{Err: errors.New("no such datacenter")}) || w.Stale() > 0 {
+			t.Error("a failure is held back")
+		}
+		if !failed(instances(1, 0)) || w.Stale() == 0 {
+			t.Error("one of four is believed after a failure")
+		}
+		if failed(instances(3, 0)) {
+			t.Error("three of four are held back")
+		}
+		s.Set(services, watch.Failure{Err: errors.New("no such datacenter")})
+		w.Sync(ctx, set(services))
+		synctest.Wait()
+		s.Set(services, list())
+		synctest.Wait()
+		if answer, _ := w.Get(services); !reflect.DeepEqual(answer, list()) {
+			t.Errorf("after a failure there is %v", answer)
+		}
 	})
 }
 
@@ -270,6 +394,8 @@ func TestGuardRemembersByTheCache(t *testing.T) {
 	})
 }
 
+const heldBack = "GUARD: an answer is held back"
+
 // A hold ends by the clock: what begins anew, by a reload of the configuration or with a cache, goes on where the last run was.
 func TestHoldGoesOnInTheNextRun(t *testing.T) {
 	web := watch.Service{Name: "web"}
@@ -290,7 +416,8 @@ func TestHoldGoesOnInTheNextRun(t *testing.T) {
 		for i, want := range []struct{ stand, stale int }{{5, 1}, {5, 1}, {4, 0}} { // three more runs, of 25 s each
 			time.Sleep(25 * time.Second)
 			runCtx, stop := context.WithCancel(ctx)
-			next := watch.New(s, slog.New(slog.NewTextHandler(log, nil)))
+			var said bytes.Buffer
+			next := watch.New(s, slog.New(slog.NewTextHandler(&said, nil)))
 			next.Guards, next.Fallback = w.Guards, known
 			next.Sync(runCtx, set(web))
 			synctest.Wait()
@@ -299,6 +426,9 @@ func TestHoldGoesOnInTheNextRun(t *testing.T) {
 			}
 			stop()
 			next.Wait()
+			if got := strings.Contains(said.String(), heldBack); got != (want.stale > 0) {
+				t.Errorf("run %d: that an answer is held back was said: %v", i, got)
+			}
 			if known = next.Known(); i == 0 {
 				known = throughCache(t, next)
 			}
@@ -306,8 +436,8 @@ func TestHoldGoesOnInTheNextRun(t *testing.T) {
 		if !known[web].HeldSince.IsZero() {
 			t.Error("it is still held after the hold")
 		}
-		if n := strings.Count(log.String(), "GUARD: an answer is held back"); n != 3 {
-			t.Errorf("it was held back in %d runs, want 3: the last has nothing to wait for", n)
+		if n := strings.Count(log.String(), heldBack); n != 1 {
+			t.Errorf("the first run said %d times that an answer is held back", n)
 		}
 	})
 }
@@ -331,6 +461,21 @@ func TestHoldBeginsAnewAfterARecovery(t *testing.T) {
 	})
 }
 
+// When no guard holds a smaller answer back any more, since the configuration has changed, a later one does not take its fall
+// for one that has been held back for long enough.
+func TestHoldIsForgottenWithItsGuard(t *testing.T) {
+	web := watch.Service{Name: "web"}
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Fallback = map[watch.Query]watch.Known{web: {Answer: instances(10, 0), Past: watch.Past{HeldSince: time.Now().Add(-time.Second)}}}
+		s.Set(web, instances(1, 0))
+		w.Sync(ctx, set(web))
+		synctest.Wait()
+		if got := passing(w, web); got != 1 || !w.Known()[web].HeldSince.IsZero() {
+			t.Errorf("%d stand, held since %v", got, w.Known()[web].HeldSince)
+		}
+	})
+}
+
 // When the clock was set back since, a hold and what a guard remembers are not longer for that.
 func TestGuardAfterTheClockWasSetBack(t *testing.T) {
 	web, db := watch.Service{Name: "web"}, watch.Service{Name: "db"}
@@ -340,15 +485,19 @@ func TestGuardAfterTheClockWasSetBack(t *testing.T) {
 		w.Fallback = map[watch.Query]watch.Known{
 			web: {Answer: instances(10, 0), Past: watch.Past{HeldSince: later}},
 			db:  {Answer: instances(7, 0), Past: watch.Past{Peaks: []watch.Peak{{Size: 10, Until: later}}}},
+
+			services: {Answer: list("db", "web"), Past: watch.Past{GoneSince: map[string]time.Time{"db": later}}},
 		}
+		s.Set(services, list("web"))
 		s.Set(web, instances(1, 0))
 		s.Set(db, instances(6, 0))
-		w.Sync(ctx, set(web, db))
-		synctest.Wait()
+		w.Sync(ctx, set(web, db, services))
+		wantListed(t, w, "at first", "db web")
 		if got := passing(w, web); got != 10 {
 			t.Errorf("%d of web stand at first", got)
 		}
 		time.Sleep(61 * time.Second)
+		wantListed(t, w, "after a minute", "web")
 		s.Set(db, instances(4, 0)) // of the 6 there are, not of 10
 		synctest.Wait()
 		if web, db := passing(w, web), passing(w, db); web != 1 || db != 4 {

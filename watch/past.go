@@ -1,13 +1,17 @@
 package watch
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
 
-// A Known is what is known of a query: the answer that stands, and what guards have to remember of the time before.
+// A Known is what is known of a query: the answer that stands, and what doubt and guards have to remember of the time before.
 type Known struct {
 	Answer any
+	// Whole says that access rules are known to have hidden nothing of the answer.
+	Whole bool
 	Past
 }
 
@@ -18,6 +22,8 @@ type Past struct {
 	Peaks []Peak `json:",omitempty"`
 	// HeldSince is since when a smaller answer is held back; zero while none is.
 	HeldSince time.Time `json:",omitzero"`
+	// GoneSince is since when services stay in a list of names that they have left.
+	GoneSince map[string]time.Time `json:",omitempty"`
 }
 
 // A Peak is the size that an answer had until it fell.
@@ -33,7 +39,30 @@ func (p Past) asOf(now time.Time) Past {
 		p.Peaks[i].Until = earlier(p.Peaks[i].Until, now)
 	}
 	p.HeldSince = earlier(p.HeldSince, now)
+	p.GoneSince = maps.Clone(p.GoneSince)
+	for name, since := range p.GoneSince {
+		p.GoneSince[name] = earlier(since, now)
+	}
 	return p
+}
+
+// holds tells whether anything is held back.
+func (p Past) holds() bool { return !p.HeldSince.IsZero() || len(p.GoneSince) > 0 }
+
+// begin notes since when is held back what is held back now, and tells whether that is new.
+func (p *Past) begin(v verdict, now time.Time) (changed bool) {
+	if v.why != "" {
+		changed = p.HeldSince.IsZero()
+		p.HeldSince = cmp.Or(p.HeldSince, now)
+		return changed // the services that stay are none of its matter
+	}
+	gone := map[string]time.Time{}
+	for name, o := range v.stay {
+		gone[name] = o.since
+	}
+	changed = !p.HeldSince.IsZero() || !maps.Equal(p.GoneSince, gone)
+	p.HeldSince, p.GoneSince = time.Time{}, gone
+	return changed
 }
 
 func earlier(a, b time.Time) time.Time {

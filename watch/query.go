@@ -246,3 +246,26 @@ func Sensitive(q Query) bool {
 	}
 	return true // Key, Prefix, CALeaf, File
 }
+
+// Secrets are the texts of an answer to a sensitive query that may be secrets, for whoever has to keep them out of a log.
+func Secrets(answer any) []string {
+	switch a := answer.(type) {
+	case *KeyPair:
+		if a != nil {
+			return []string{a.Value}
+		}
+	case []*KeyPair:
+		values := make([]string, len(a))
+		for i, pair := range a {
+			values[i] = pair.Value
+		}
+		return values
+	case *LeafCert:
+		if a != nil {
+			return []string{a.PrivateKeyPEM}
+		}
+	case string:
+		return []string{a}
+	}
+	return nil
+}

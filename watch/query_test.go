@@ -81,3 +81,22 @@ func TestSensitive(t *testing.T) {
 type unknown struct{}
 
 func (unknown) String() string { return "unknown" }
+
+// Whatever a sensitive query is answered with, its texts can be kept out of a log.
+func TestSecrets(t *testing.T) {
+	for _, test := range []struct {
+		answer any
+		want   []string
+	}{
+		{&watch.KeyPair{Path: "a", Value: "1"}, []string{"1"}},
+		{(*watch.KeyPair)(nil), nil},
+		{[]*watch.KeyPair{{Value: "1"}, {Value: "2"}}, []string{"1", "2"}},
+		{&watch.LeafCert{CertPEM: "public", PrivateKeyPEM: "private"}, []string{"private"}},
+		{"the content of a file", []string{"the content of a file"}},
+		{watch.Failure{}, nil},
+	} {
+		if got := watch.Secrets(test.answer); !slices.Equal(got, test.want) {
+			t.Errorf("%#v: %q, want %q", test.answer, got, test.want)
+		}
+	}
+}

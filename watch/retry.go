@@ -13,7 +13,8 @@ type Retry struct {
 	Attempts   int
 	Backoff    time.Duration // 0 means that of DefaultRetry: to ask on and on without a pause helps nobody
 	MaxBackoff time.Duration // 0 means no limit
-	// PermanentIsFinal makes [Watcher.GaveUp] report a query at its first [Permanent] error.
+	// PermanentIsFinal makes [Watcher.GaveUp] report a query at its first [Permanent] error, and at a first answer that is not
+	// believed though it was read consistently.
 	PermanentIsFinal bool
 }
 

@@ -12,6 +12,7 @@ import (
 // registry's index went backwards, since it may come from a server that is behind, and when it has become smaller while
 // access rules hide part of it, or may do so unsaid. A consistent read settles the age and the index and says what is
 // hidden, but not the rest: what our token may not see looks just like what is gone.
+// The same goes for a first answer of which access rules hide everything: what the files on disk were made of is not known here.
 // But where the old answer was not whole either, since our token has never seen more than a part, a part that has become
 // smaller is nothing strange until nothing is left of it.
 func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
@@ -22,6 +23,9 @@ func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 		return fmt.Sprintf("the answer is %s old, over the bound of %s", a.Age.Round(time.Millisecond), maxAge)
 	}
 	if !known {
+		if a.Filtered && size(a.Value) == 0 {
+			return "access rules hide all of the answer from our token"
+		}
 		return ""
 	}
 	if a.WentBack && !a.Consistent && !reflect.DeepEqual(a.Value, old) {

@@ -35,6 +35,8 @@ func TestTrust(t *testing.T) {
 		{"too old", two, three, watch.Evidence{Age: maxAge + 1}, 1},
 		{"too old, first answer", nil, two, watch.Evidence{Age: time.Minute}, 1},
 		{"filtered, first answer", nil, two, watch.Evidence{Filtered: true}, 0},
+		{"filtered, first answer, empty", nil, names(), watch.Evidence{Filtered: true}, 2},
+		{"empty, first answer", nil, names(), watch.Evidence{}, 0},
 		{"filtered, same size", two, names("x", "z"), watch.Evidence{Filtered: true}, 0},
 		{"filtered, smaller", two, one, watch.Evidence{Filtered: true}, 2},
 		{"filtered, empty", two, names(), watch.Evidence{Filtered: true}, 2},
@@ -97,6 +99,81 @@ func TestTrustRemembersByTheFallback(t *testing.T) {
 			t.Errorf("%v, %d stale, %v", got, w.Stale(), w.Err(a))
 		}
 	})
+}
+
+// That an answer was whole is known to the next run, which doubts a part of it, be it told by a cache or by who had its place;
+// of what a cache doesn't say so a part is believed.
+func TestThatAnAnswerWasWholeOutlivesARun(t *testing.T) {
+	for _, hidden := range []bool{false, true} {
+		bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+			q := watch.Datacenters{}
+			s.Answer(q, watch.Answer{Value: names("x", "y", "z"), Evidence: watch.Evidence{Filtered: hidden}})
+			w.Sync(ctx, set(q))
+			synctest.Wait()
+			known := []map[watch.Query]watch.Known{w.Known(), throughCache(t, w)}
+			s.Answer(q, watch.Answer{Value: names("x", "y"), Evidence: watch.Evidence{Filtered: true}})
+			for _, known := range known {
+				runCtx, stop := context.WithCancel(ctx)
+				next := watch.New(s, slog.New(slog.DiscardHandler))
+				next.Fallback = known
+				next.Sync(runCtx, set(q))
+				synctest.Wait()
+				want := map[bool]int{false: 3, true: 2}[hidden]
+				if got, _ := next.Get(q); len(got.([]string)) != want {
+					t.Errorf("some of it hidden before: %v; known are %v, want %d", hidden, got, want)
+				}
+				stop()
+				next.Wait()
+			}
+		})
+	}
+}
+
+// Whether the answer that stands is whole has nothing to do with the one that a guard holds back; and when it has become whole
+// without any other change, that is kept for the next run.
+func TestWholeIsOfTheAnswerThatStands(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		w.Guards = []watch.Guard{{MinInstances: 2}}
+		w.Sync(ctx, set(web))
+		step := func(passing, critical int, hidden, want bool) {
+			t.Helper()
+			s.Answer(web, watch.Answer{Value: instances(passing, critical), Evidence: watch.Evidence{Filtered: hidden}})
+			synctest.Wait()
+			if got := w.Known()[web].Whole; got != want {
+				t.Errorf("whole: %v, want %v", got, want)
+			}
+		}
+		step(4, 0, true, false)
+		w.Take()
+		step(4, 0, false, true)
+		if !w.Take().Has(web) {
+			t.Error("nobody was told, and so it would not be kept")
+		}
+		step(1, 3, true, true) // held back
+		w.Release()
+		if w.Known()[web].Whole {
+			t.Error("the answer that was let go is taken to be whole")
+		}
+	})
+}
+
+// A program that ends after one run does not wait for a first answer that is not believed to become better, unless an earlier
+// run knew one.
+func TestGivingUpAnAnswerThatIsNotBelieved(t *testing.T) {
+	for _, c := range []struct{ once, cached, gone bool }{{true, false, true}, {true, true, false}, {false, false, false}} {
+		bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, _ *bytes.Buffer) {
+			w.Retry.PermanentIsFinal = c.once
+			if c.cached {
+				w.Fallback = map[watch.Query]watch.Known{a: {Answer: names("x")}}
+			}
+			s.Answer(a, watch.Answer{Value: names(), Evidence: watch.Evidence{Filtered: true}})
+			w.Sync(ctx, set(a))
+			synctest.Wait()
+			if err := w.GaveUp(); (err != nil) != c.gone || err != nil && !strings.Contains(err.Error(), "access rules hide all") {
+				t.Errorf("%+v: gave up with %v", c, err)
+			}
+		})
+	}
 }
 
 // leaderless is a registry without a leader: a server tells what it happens to hold, and can't be asked for more.

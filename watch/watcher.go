@@ -20,10 +20,11 @@ type Watcher struct {
 	Retry Retry
 	// MaxAge is how old a stale read may be before it is read again through the leader; 0 means any age.
 	MaxAge time.Duration
-	// Guards hold back answers that shrink too much; the first that covers a query and objects counts.
+	// Guards hold back answers that shrink too much; of several that are for a query each counts.
 	Guards []Guard
 	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read, or the [Watcher.Known]
-	// of an earlier one. What the registry says first is doubted and guarded by it. It may be nil.
+	// of an earlier one. What the registry says first is doubted and guarded by it, and takes its place: the map is the Watcher's
+	// from the first Sync on. It may be nil.
 	Fallback map[Query]Known
 
 	source Source
@@ -49,13 +50,15 @@ type entry struct {
 	seat     *Seat              // whose reports count
 	answer   any
 	known    bool
-	whole    bool  // access rules are known to have hidden nothing of the last answer that said so
-	err      error // why the last attempt failed, or why the last answer was not believed; nil when all is well
-	failures int   // in a row
-	spent    bool  // all attempts are used up
-	stale    bool  // answer is from the fallback
-	held     *held // what a guard holds back, nil for nothing
-	past     Past  // what guards remember
+	whole    bool      // access rules are known to have hidden nothing of answer, or of the last one that said so
+	err      error     // why the last attempt failed, or why the last answer was not believed; nil when all is well
+	failures int       // in a row
+	shaken   int       // failures in a row that each came soon after an answer
+	begun    time.Time // when the last pause was over
+	spent    bool      // all attempts are used up
+	stale    bool      // answer is from the fallback
+	held     *held     // what a guard holds back, nil for nothing
+	past     Past      // what guards remember
 }
 
 // New makes a Watcher that asks source, and logs to log.
@@ -102,7 +105,8 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		if _, ok := w.entries[q]; ok {
 			continue
 		}
-		e := &entry{past: w.Fallback[q].Past.asOf(time.Now())}
+		last := w.Fallback[q]
+		e := &entry{whole: last.Whole, past: last.asOf(time.Now())}
 		e.seat = &Seat{q, w, e}
 		w.entries[q] = e
 		if c, ok := planner(q); ok {
@@ -113,6 +117,7 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		qctx, e.cancel = context.WithCancel(ctx)
 		w.wg.Go(func() { w.watch(qctx, e.seat) })
 	}
+	w.reviewLists() // a service may stay in one on account of what was dropped
 	if len(w.failing) == 0 {
 		clear(w.warned)
 	}
@@ -139,12 +144,19 @@ func (w *Watcher) Wait() {
 
 // Get answers from what is known. It is a [Lookup].
 func (w *Watcher) Get(q Query) (answer any, ok bool) {
+	answer, ok, _ = w.Read(q)
+	return answer, ok
+}
+
+// Read is Get, and tells whether the answer is stale: not what the registry says now, but from the fallback, or what stands
+// while a guard holds something back.
+func (w *Watcher) Read(q Query) (answer any, ok, stale bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e, found := w.entries[q]; found && e.known {
-		return e.answer, true
+		return e.answer, true, e.stale || e.held != nil
 	}
-	return nil, false
+	return nil, false, false
 }
 
 // Err tells why q's answer is missing or not the newest: the last attempt's error, or that a newer answer was not
@@ -175,7 +187,14 @@ func (w *Watcher) GaveUp() error {
 	return fmt.Errorf("%s: %w", q, w.entries[q].err)
 }
 
-// Changed delivers a wake-up when an answer changed, or a query failed for good, since the last Take. A burst of changes
+// Failing tells whether the last attempt of any watched query failed.
+func (w *Watcher) Failing() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.failing) > 0
+}
+
+// Changed delivers a wake-up when an answer changed, or queries fail or no longer do, since the last Take. A burst of changes
 // is one wake-up.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
@@ -224,30 +243,51 @@ func (s *Seat) Report(a Answer) (believed bool) {
 	}
 	good, known := w.good(q, e)
 	if why := doubt(good, known, e.whole, a, w.MaxAge); why != "" {
-		if a.Consistent && (e.err == nil || e.err.Error() != why) {
-			e.err = errors.New(why)
-			w.log.Warn("answer not believed, the last good one stands", "query", q.String(), "why", why)
-			w.fallBack(q, e)
+		if a.Consistent {
+			w.refuse(q, e, why)
 		}
 		return false
 	}
 	e.err, e.failures, e.spent = nil, 0, false
+	whole := e.whole
 	if !a.Unmarked {
-		e.whole = !a.Filtered
+		whole = !a.Filtered
 	}
 	w.recovered(e)
-	if w.guard(q, e, a.Value) {
-		return true
+	if !w.guard(q, e, a.Value, whole) {
+		w.believe(q, e, a.Value, whole)
 	}
-	e.stale = false
+	return true
+}
+
+// believe takes in what the registry says, of which access rules are known to hide nothing or not. It runs under the lock.
+func (w *Watcher) believe(q Query, e *entry, answer any, whole bool) {
 	if !e.known && w.Fallback != nil {
 		w.expectAnswers()
 	}
-	if e.known && reflect.DeepEqual(e.answer, a.Value) {
-		return true
+	delete(w.Fallback, q)
+	e.stale = false
+	switch {
+	case !e.known || !reflect.DeepEqual(e.answer, answer):
+		w.accept(q, e, answer)
+	case e.whole != whole:
+		w.mark(q) // nothing has changed for a reader, but for who keeps what is known
 	}
-	w.accept(q, e, a.Value)
-	return true
+	e.whole = whole
+}
+
+// refuse notes why an answer is not believed although it was read consistently. It runs under the lock.
+func (w *Watcher) refuse(q Query, e *entry, why string) {
+	if e.err != nil && e.err.Error() == why {
+		return
+	}
+	e.err = errors.New(why)
+	w.log.Warn("answer not believed", "query", q.String(), "why", why)
+	w.fallBack(q, e)
+	if !e.known && w.Retry.PermanentIsFinal {
+		e.spent = true
+		w.wake()
+	}
 }
 
 // good is the last good answer: the one that is known, and before there is any that of the fallback. It runs under the lock.
@@ -283,8 +323,11 @@ func (s *Seat) Failed(err error) (pause time.Duration) {
 	if !s.taken() {
 		return w.Retry.pause(1)
 	}
-	e.failures++
-	pause = w.Retry.pause(e.failures)
+	if e.failures++; e.failures == 1 && !IsPermanent(err) {
+		e.shake()
+	}
+	pause = w.Retry.pause(max(e.failures, e.shaken))
+	e.begun = time.Now().Add(pause)
 	e.err = err
 	w.failing[e] = struct{}{}
 	w.fallBack(q, e)
@@ -302,6 +345,18 @@ func (s *Seat) Failed(err error) (pause time.Duration) {
 	return pause
 }
 
+// shake counts a failure that follows an answer. Something between us and the registry may let every read through and end what
+// waits: that would go on and on without growing pauses, as each answer ends a row of failures. Pauses grow to 16 times the first
+// then, no more, since answers do come. Permanent errors don't count: they come of what somebody has just changed, such as a data
+// file that is being edited, and the next edit should be seen at once.
+func (e *entry) shake() {
+	const soon, most = 10 * time.Second, 5
+	if time.Since(e.begun) > soon {
+		e.shaken = 0
+	}
+	e.shaken = min(e.shaken+1, most)
+}
+
 func (w *Watcher) recovered(e *entry) {
 	if _, was := w.failing[e]; !was {
 		return
@@ -310,5 +365,6 @@ func (w *Watcher) recovered(e *entry) {
 	if len(w.failing) == 0 {
 		clear(w.warned)
 		w.log.Warn("all queries answer again")
+		w.wake()
 	}
 }

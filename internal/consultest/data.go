@@ -1,6 +1,7 @@
 package consultest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -199,4 +200,27 @@ func (s *Server) must(tb testing.TB, err error) {
 	if err != nil {
 		tb.Fatalf("consul at %s: %v", s.Addr, err)
 	}
+}
+
+// Save gives the state of the servers, for Restore.
+func (s *Server) Save(tb testing.TB) (state []byte) {
+	tb.Helper()
+	r, _, err := s.Client.Snapshot().Save((&api.QueryOptions{}).WithContext(background(tb)))
+	s.must(tb, err)
+	defer r.Close()
+	state, err = io.ReadAll(r)
+	s.must(tb, err)
+	return state
+}
+
+// Restore takes the servers back to a state that Save gave.
+func (s *Server) Restore(tb testing.TB, state []byte) {
+	tb.Helper()
+	s.must(tb, s.Client.Snapshot().Restore((&api.WriteOptions{}).WithContext(background(tb)), bytes.NewReader(state)))
+}
+
+// JoinWAN makes the datacenters of two servers know each other. They have different names.
+func (s *Server) JoinWAN(tb testing.TB, other *Server) {
+	tb.Helper()
+	s.must(tb, s.Client.Agent().Join(fmt.Sprintf("127.0.0.1:%d", other.ports.wan), true))
 }

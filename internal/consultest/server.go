@@ -234,7 +234,7 @@ func (s *Server) config() string {
 		fmt.Fprintf(&b, "acl { enabled = true, default_policy = \"deny\", tokens { initial_management = %q, agent = %q } }\n", s.Token, s.Token)
 	}
 	if s.options.LiftLimits {
-		b.WriteString("limits { http_max_conns_per_client = 100000 }\n")
+		b.WriteString("limits { http_max_conns_per_client = 10000 }\n")
 	}
 	b.WriteString(s.options.HCL)
 	return b.String()

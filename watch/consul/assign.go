@@ -23,7 +23,7 @@ func (p *planner) assign(slots int) map[watch.Query]place {
 	var each []place
 	for at := range sizes {
 		if at.kind == inSingle && streamed(at.query) && !p.once {
-			p.needCanary = true
+			p.canaries[at.query.(watch.Service).Datacenter] = true
 		}
 		switch at.kind {
 		case inFleet:
@@ -32,9 +32,7 @@ func (p *planner) assign(slots int) map[watch.Query]place {
 			each = append(each, at)
 		}
 	}
-	if p.needCanary {
-		spare--
-	}
+	spare -= len(p.canaries)
 	if p.once || p.force == PlanSingle || len(each) <= spare {
 		return plan
 	}

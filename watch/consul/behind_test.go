@@ -55,103 +55,116 @@ func TestServerGoesBack(t *testing.T) {
 	}
 }
 
-// TestBlankServer has a server that answers before it has read its log: with index 1, and nothing. That is not believed, by
-// who has no answer yet nor by who has one.
+// TestBlankServer has a server that answers before it has read its log, or all of it: with a low index, and nothing. That is not
+// believed, by who has no answer yet nor by who has one.
 func TestBlankServer(t *testing.T) {
 	t.Parallel()
-	for name, way := range ways() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t)
-			for i := range 60 {
-				f.keys[fmt.Sprintf("app/%d", i)] = "dg=="
-				f.services[fmt.Sprintf("s%d", i)] = 1
+	for _, index := range []string{"1", "5"} {
+		for name, way := range ways() {
+			t.Run(name+" "+index, func(t *testing.T) { t.Parallel(); blankServer(t, way, index) })
+		}
+	}
+}
+
+func blankServer(t *testing.T, way way, index string) {
+	f := newFake(t)
+	for i := range 60 {
+		f.keys[fmt.Sprintf("app/%d", i)] = "dg=="
+		f.services[fmt.Sprintf("s%d", i)] = 1
+	}
+	if way.plan != "" {
+		way.want = watch.Set{watch.Key{Path: "app/1"}: {}, watch.Service{Name: "s1"}: {}, watch.Prefix{Path: "app"}: {}}
+	}
+	blank := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Form.Has("consistent") {
+			return false
+		}
+		w.Header().Set("X-Consul-Index", index)
+		switch {
+		case r.Form.Has("keys"):
+			return false // else there would be no ring
+		case strings.HasPrefix(r.URL.Path, "/v1/kv/"):
+			w.WriteHeader(http.StatusNotFound)
+		case strings.Contains(r.URL.Path, "node-services"):
+			fmt.Fprint(w, nobody)
+		default:
+			fmt.Fprint(w, `[]`)
+		}
+		return true
+	}
+	right := func(w *watch.Watcher) {
+		t.Helper()
+		for q := range way.want {
+			switch v, ok := w.Get(q); v := v.(type) {
+			case nil:
+				if ok {
+					t.Errorf("%s is nil", q)
+				}
+			case *watch.KeyPair:
+				if v == nil || v.Value != "v" {
+					t.Errorf("%s is %v", q, v)
+				}
+			case []*watch.KeyPair:
+				if len(v) != 60 {
+					t.Errorf("%s has %d keys", q, len(v))
+				}
+			case []*watch.ServiceInstance:
+				if len(v) != 1 {
+					t.Errorf("%s has %d instances", q, len(v))
+				}
 			}
-			if way.plan != "" {
-				way.want = watch.Set{watch.Key{Path: "app/1"}: {}, watch.Service{Name: "s1"}: {}, watch.Prefix{Path: "app"}: {}}
-			}
-			blank := func(w http.ResponseWriter, r *http.Request) bool {
-				if r.Form.Has("consistent") {
-					return false
-				}
-				w.Header().Set("X-Consul-Index", "1")
-				switch {
-				case r.Form.Has("keys"):
-					return false // else there would be no ring
-				case strings.HasPrefix(r.URL.Path, "/v1/kv/"):
-					w.WriteHeader(http.StatusNotFound)
-				case strings.Contains(r.URL.Path, "node-services"):
-					fmt.Fprint(w, nobody)
-				default:
-					fmt.Fprint(w, `[]`)
-				}
-				return true
-			}
-			right := func(w *watch.Watcher) {
-				t.Helper()
-				for q := range way.want {
-					switch v, ok := w.Get(q); v := v.(type) {
-					case nil:
-						if ok {
-							t.Errorf("%s is nil", q)
-						}
-					case *watch.KeyPair:
-						if v == nil || v.Value != "v" {
-							t.Errorf("%s is %v", q, v)
-						}
-					case []*watch.KeyPair:
-						if len(v) != 60 {
-							t.Errorf("%s has %d keys", q, len(v))
-						}
-					case []*watch.ServiceInstance:
-						if len(v) != 1 {
-							t.Errorf("%s has %d instances", q, len(v))
-						}
-					}
+		}
+	}
+	decided := func(w *watch.Watcher) {
+		t.Helper()
+		eventually(t, func() string {
+			for q := range way.want {
+				if _, ok := w.Get(q); !ok && w.Err(q) == nil {
+					return fmt.Sprintf("%s has neither an answer nor an error", q)
 				}
 			}
-			decided := func(w *watch.Watcher) {
-				t.Helper()
-				eventually(t, func() string {
-					for q := range way.want {
-						if _, ok := w.Get(q); !ok && w.Err(q) == nil {
-							return fmt.Sprintf("%s has neither an answer nor an error", q)
-						}
-					}
-					return ""
-				})
-			}
-			f.instead = blank
-			w := follow(t, open(t, Config{Address: f.URL, Plan: way.plan, Wait: time.Second}), way.want)
-			decided(w)
-			right(w)
-			f.set(func() { f.instead = nil })
-			answered(t, w, way.want)
-			right(w)
-			f.set(func() {
-				f.instead = func(w http.ResponseWriter, r *http.Request) bool {
-					w.WriteHeader(http.StatusInternalServerError)
-					return true
-				}
-			})
-			eventually(t, func() string {
-				for q := range way.want {
-					if w.Err(q) == nil {
-						return fmt.Sprintf("%s has no error", q)
-					}
-				}
-				return ""
-			})
-			f.set(func() { f.instead = blank })
-			before := f.count("")
-			eventually(t, func() string {
-				if f.count("") < before+5 {
-					return "nothing is asked any more"
-				}
-				return ""
-			})
-			stays(t, func() string { right(w); return "" })
+			return ""
 		})
+	}
+	f.instead = blank
+	w := follow(t, open(t, Config{Address: f.URL, Plan: way.plan, Wait: time.Second}), way.want)
+	decided(w)
+	right(w)
+	f.set(func() { f.instead = nil })
+	answered(t, w, way.want)
+	right(w)
+	f.set(func() {
+		f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+			w.WriteHeader(http.StatusInternalServerError)
+			return true
+		}
+	})
+	eventually(t, func() string {
+		for q := range way.want {
+			if w.Err(q) == nil {
+				return fmt.Sprintf("%s has no error", q)
+			}
+		}
+		return ""
+	})
+	f.set(func() { f.instead = blank })
+	before := f.count("")
+	eventually(t, func() string {
+		if f.count("") < before+5 {
+			return "nothing is asked any more"
+		}
+		return ""
+	})
+	stays(t, func() string { right(w); return "" })
+}
+
+// stays makes sure that nothing wrong comes within a while.
+func stays(t *testing.T, wrong func() string) {
+	t.Helper()
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if what := wrong(); what != "" {
+			t.Fatal(what)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -34,10 +33,11 @@ type client struct {
 	budget  *budget
 	limiter *rate.Limiter
 	pause   pause
+	lookout *lookout
 
 	// Over TLS the protocol is only known after the first request: over HTTP/2 many requests share a connection.
 	mu       sync.Mutex
-	probed   bool
+	probing  *probing // the one that is under way or has succeeded; nil before, and after one that failed
 	http     pools
 	streams  *http.Transport // makes connections that many requests share; nil without TLS
 	fallback func() pools    // for a server that speaks TLS but not HTTP/2, or lets few requests share a connection
@@ -77,13 +77,18 @@ type reply struct {
 }
 
 // get sends a call, and hands the body to decode where the status is 200. What a server has that knows no leader may be of
-// any age and will not change, so a stale call that meets one is sent again, through the leader. A client agent turns to
+// any age and will not change, so a call that meets one is sent again, through the leader. A client agent turns to
 // another server then; else the error says that there is no leader, even where nothing was new.
-func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
+func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) (answer reply, err error) {
+	defer func() {
+		if ctx.Err() == nil {
+			c.lookout.note(err)
+		}
+	}()
 	if err := c.probe(ctx); err != nil {
 		return reply{}, err
 	}
-	answer, err := c.ask(ctx, r, decode)
+	answer, err = c.ask(ctx, r, decode)
 	if errors.Is(err, errLeaderless) {
 		r.mode, r.index = consistent, 0
 		answer, err = c.ask(ctx, r, decode)
@@ -120,8 +125,8 @@ func (c *client) ask(ctx context.Context, r call, decode func(io.Reader) error) 
 	}
 }
 
-// unheld tells whether an error means that a call can't be held open now, while it may well be answered at once: we have no
-// connection for it, Consul lets no more in, or something in between gave up waiting.
+// unheld tells whether an error of a call that was to be held open means just that it can't be, while it may well be answered at
+// once: we have no connection for it, Consul lets no more in, or something in between gave up waiting, or knows nothing of it.
 func unheld(err error) bool {
 	if e, ok := errors.AsType[*statusError](err); ok {
 		switch e.status {
@@ -129,7 +134,7 @@ func unheld(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, errFull)
+	return errors.Is(err, errFull) || watch.IsPermanent(err) // if that was meant for the query, the next read says so
 }
 
 // limit is how long a call may be without an answer. A blocking query takes up to a sixteenth longer than asked for, since
@@ -187,7 +192,10 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 	answered.Store(true)
 	body := &patience{resp.Body, timer}
 	worth := evidence(resp.Header, r.mode)
-	if worth.NoLeader && r.mode == stale && resp.StatusCode < http.StatusInternalServerError {
+	if worth.NoLeader && resp.StatusCode < http.StatusInternalServerError {
+		if r.mode == consistent {
+			return reply{}, fmt.Errorf("consul at %s knows no leader", c.base)
+		}
 		return reply{}, errLeaderless
 	}
 	switch resp.StatusCode {
@@ -279,50 +287,4 @@ func evidence(h http.Header, m mode) watch.Evidence {
 		Filtered:   h.Get("X-Consul-Results-Filtered-By-ACLs") == "true",
 		Consistent: m == consistent && !streamed,
 	}
-}
-
-// probe finds out once whether the agent speaks HTTP/2, which it does over TLS, and how many requests may share a
-// connection, and widens the budget then. Until that is known no other request is sent, so that they don't all open a
-// connection.
-func (c *client) probe(ctx context.Context) error {
-	if c.base.url.Scheme != "https" {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.probed {
-		return nil
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, readLimit, silence(readLimit))
-	defer cancel()
-	req, err := c.request(ctx, call{path: "status/leader"})
-	if err != nil {
-		return err
-	}
-	host := c.base.url.Host
-	if c.base.url.Port() == "" {
-		host = net.JoinHostPort(c.base.url.Hostname(), "443")
-	}
-	conn, err := c.streams.NewClientConn(ctx, "https", host)
-	if err != nil {
-		return c.unreachable(ctx, err)
-	}
-	defer conn.Close()
-	resp, err := conn.RoundTrip(req)
-	if err != nil {
-		return c.unreachable(ctx, err)
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	resp.Body.Close()
-	most := c.budget.connections.limit()
-	connections := min(most, streamConnections)
-	slots := connections * min(streamsEach, conn.Available()*4/5) // the rest is for reads
-	if resp.ProtoMajor >= 2 && slots > most {
-		c.budget.widen(connections, slots)
-	} else {
-		c.http.closeIdle()
-		c.http = c.fallback()
-	}
-	c.probed = true
-	return nil
 }

@@ -22,7 +22,7 @@ func TestLeaderIsLost(t *testing.T) {
 		c.step()
 	}
 	want := c.queries()
-	watchers := map[string]*watch.Watcher{}
+	watchers, patient := map[string]*watch.Watcher{}, map[string]*watch.Watcher{} // those who wait long are not told that nothing can change now
 	before := map[string]map[watch.Query]any{}
 	for _, plan := range []string{PlanSingle, PlanNodes, PlanSweep, PlanPoll} {
 		w := follow(t, open(t, Config{Address: near.Addr, Stale: true, Plan: plan, Wait: time.Second}), want)
@@ -31,6 +31,8 @@ func TestLeaderIsLost(t *testing.T) {
 		for q := range want {
 			before[plan][q], _ = w.Get(q)
 		}
+		patient[plan] = follow(t, open(t, Config{Address: near.Addr, Stale: true, Plan: plan, Wait: 5 * time.Minute}), want)
+		same(t, leader, patient[plan], want)
 	}
 	far.Kill()
 	leader.Kill()
@@ -61,7 +63,53 @@ func TestLeaderIsLost(t *testing.T) {
 	for range 20 {
 		c.step()
 	}
-	for _, w := range watchers {
+	for plan, w := range watchers {
 		same(t, c.s, w, want)
+		same(t, c.s, patient[plan], want)
 	}
+}
+
+// TestOtherDatacenter restores the servers of another datacenter to an older state: that is noticed like at home, and not after
+// the wait of the blocking queries.
+func TestOtherDatacenter(t *testing.T) {
+	t.Parallel()
+	home := consultest.Start(t, consultest.Options{})
+	there := consultest.Start(t, consultest.Options{Node: "there", HCL: `datacenter = "dc2"`})
+	there.JoinWAN(t, home)
+	want := watch.Set{}
+	r := registry{there}
+	const n = 8
+	register := func(port int) {
+		for i := range n {
+			in := instanceOf(fmt.Sprint("far-", i), 0)
+			in.Port = port
+			r.Register(t, in)
+			want.Add(watch.Service{Name: in.Service, Scope: watch.Scope{Datacenter: "dc2"}})
+		}
+	}
+	register(1)
+	old := there.Save(t)
+	register(2)
+	watchers := map[string]*watch.Watcher{}
+	for _, plan := range []string{PlanSingle, PlanNodes, PlanSweep} {
+		watchers[plan] = follow(t, open(t, Config{Address: home.Addr, Stale: true, Plan: plan, Wait: 5 * time.Minute}), want)
+	}
+	all := func(port int) {
+		t.Helper()
+		for plan, w := range watchers {
+			eventually(t, func() string {
+				for q := range want {
+					if got := portOf(w, q.(watch.Service)); got != port {
+						return fmt.Sprintf("plan %s: %s has port %d, want %d: %v", plan, q, got, port, w.Err(q))
+					}
+				}
+				return ""
+			})
+		}
+	}
+	all(2)
+	there.Restore(t, old)
+	all(1)
+	register(3)
+	all(3)
 }

@@ -128,8 +128,20 @@ func (d digester) of(text []byte) digest { return digest(maphash.Bytes(d.seed, t
 // A ledger knows whose the elements of a list are, by their digests.
 type ledger map[digest]owner
 
-// An owner is the service or, for what concerns a whole node, the node that an element belongs to, folded.
-type owner struct{ service, node string }
+// An owner is the service or, for what concerns a whole node, the node that an element belongs to, folded; and which
+// element that is, in whatever state.
+type owner struct {
+	service, node string
+	which         identity
+}
+
+// An identity stands for the name of a thing that answers hold and lists tell of: an instance, a check, a node.
+type identity digest
+
+// name makes an identity of the node that something is on and its id there, "" for the node itself.
+func (d digester) name(node, id string) identity {
+	return identity(d.of([]byte(fold(node) + "\x00" + fold(id))))
+}
 
 // changed calls tell with the owners of the elements that are in one of the ledgers only.
 func (l ledger) changed(next ledger, tell func(owner)) {

@@ -86,6 +86,7 @@ func near(v url.Values, node string) url.Values {
 type result struct {
 	watch.Answer
 	index uint64
+	begun time.Time     // when it was asked for
 	took  time.Duration // to make the answer and take it in, without the time that Consul waited
 }
 
@@ -94,6 +95,7 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 	if e.agent {
 		m = leader
 	}
+	begun := time.Now()
 	var value any
 	var took time.Duration
 	reply, err := s.client.get(ctx, call{e.path, e.query, m, index}, func(r io.Reader) (err error) {
@@ -116,7 +118,7 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 			return result{}, err
 		}
 	}
-	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index, took}, nil
+	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index, begun, took}, nil
 }
 
 // A counter counts what is read.

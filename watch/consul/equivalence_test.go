@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"strconv"
@@ -237,67 +239,120 @@ func steps(tb testing.TB) int {
 		}
 		return n
 	}
-	return 1500
+	return 1000
+}
+
+// An equivalence is one way to follow a registry that changes.
+type equivalence struct {
+	plan   string
+	leader bool // reads go through the leader, as with max_stale 0
+	secure bool // over TLS, where queries share connections
+	gate   bool // through something that buffers answers and gives up after a second what waits
+	nodes  int
+	share  int // of the steps one in so many; 0 is all
+}
+
+func (e equivalence) String() string {
+	return fmt.Sprintf("plan %s, leader %v, TLS %v, gateway %v, %d nodes", e.plan, e.leader, e.secure, e.gate, e.nodes)
+}
+
+// equivalences are all plans, and variants of them with fewer steps each.
+func equivalences() []equivalence {
+	var all []equivalence
+	for _, plan := range append([]string{""}, Plans...) {
+		all = append(all, equivalence{plan: plan, nodes: 6})
+	}
+	return append(all,
+		equivalence{plan: "", leader: true, nodes: 6, share: 2},
+		equivalence{plan: PlanSingle, leader: true, nodes: 6, share: 2},
+		equivalence{plan: PlanSweep, leader: true, nodes: 6, share: 2},
+		equivalence{plan: PlanPoll, leader: true, nodes: 6, share: 3},
+		equivalence{plan: "", secure: true, nodes: 6, share: 2},
+		equivalence{plan: PlanNodes, secure: true, leader: true, nodes: 6, share: 2},
+		equivalence{plan: "", gate: true, nodes: 6, share: 3},
+		equivalence{plan: PlanNodes, gate: true, nodes: 6, share: 3},
+		equivalence{plan: PlanSweep, nodes: 5*4*fleetReaders/2 + 3, share: 2}, // more than are read at once
+	)
 }
 
 // TestEquivalence changes a real Consul at random and compares what we have with direct reads, once nothing changes any
 // more. EQUIVALENCE_STEPS makes it longer.
 func TestEquivalence(t *testing.T) {
-	for _, plan := range append([]string{""}, Plans...) {
-		t.Run("plan "+plan, func(t *testing.T) {
+	for _, e := range equivalences() {
+		t.Run(e.String(), func(t *testing.T) {
 			t.Parallel()
-			// Consul goes on counting the connections of blocking queries that were given up.
-			server := consultest.Start(t, consultest.Options{HCL: "limits { http_max_conns_per_client = 2000 }\n"})
-			seed := uint64(time.Now().UnixNano())
-			if s := os.Getenv("EQUIVALENCE_SEED"); s != "" {
-				seed, _ = strconv.ParseUint(s, 10, 64)
-			}
-			t.Logf("EQUIVALENCE_SEED=%d", seed)
-			c := &churn{tb: t, s: server, rand: rand.New(rand.NewPCG(seed, 1)), services: 30, nodes: 6, keys: 40, present: map[[2]int]bool{}}
-			connections := 64
-			if plan == PlanSingle {
-				connections = 200
-			}
-			source := open(t, Config{Address: server.Addr, Stale: true, Plan: plan, MaxConnections: connections})
-			w := watch.New(source, slog.New(slog.DiscardHandler))
-			ctx, cancel := context.WithCancel(t.Context())
-			defer w.Wait()
-			defer cancel()
-			want := c.queries()
-			direct := open(t, Config{Address: server.Addr})
-			defer direct.client.http.closeIdle()
-			for done := 0; done < steps(t); {
-				settle := func() {}
-				if done > 0 && c.rand.IntN(2) == 0 {
-					settle = restless(ctx, w, want, c.rand.Uint64())
-				}
-				var made []string
-				most := 100
-				if plan == PlanPoll { // it takes two seconds to see them
-					most = 600
-				}
-				for range 1 + c.rand.IntN(most) {
-					made = append(made, c.step())
-					done++
-				}
-				settle()
-				w.Sync(ctx, want) // the first time when there is something already
-				deadline := time.Now().Add(30 * time.Second)
-				for {
-					diff, err := difference(ctx, direct, w, want)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if diff == "" {
-						break
-					}
-					if time.Now().After(deadline) {
-						t.Fatalf("after %d steps, the last being %v:\n%s", done, made, diff)
-					}
-					time.Sleep(20 * time.Millisecond)
-				}
-			}
+			e.test(t)
 		})
+	}
+}
+
+func (e equivalence) test(t *testing.T) {
+	// Consul goes on counting the connections of blocking queries that were given up.
+	server := consultest.Start(t, consultest.Options{TLS: e.secure, HCL: "limits { http_max_conns_per_client = 2000 }\n"})
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("EQUIVALENCE_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	t.Logf("EQUIVALENCE_SEED=%d", seed)
+	c := &churn{tb: t, s: server, rand: rand.New(rand.NewPCG(seed, 1)), services: 30, nodes: e.nodes, keys: 40, present: map[[2]int]bool{}}
+	// A wait that does not end while we look: what is missed is missed for good.
+	conf := Config{Address: server.Addr, Stale: !e.leader, Plan: e.plan, MaxConnections: 64, Wait: 10 * time.Minute}
+	if e.plan == PlanSingle {
+		conf.MaxConnections = 200
+	}
+	if e.secure {
+		conf.Address, conf.TLS = server.HTTPSAddr, TLS{Enabled: true, CAFile: server.CAFile}
+	}
+	if e.gate {
+		tap := newTap(t, server)
+		g := gateway{patience: time.Second, refuse: refusals["504"]}
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.pass(w, r, tap.Config.Handler) }))
+		t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
+		conf.Address = front.URL
+	}
+	w := watch.New(open(t, conf), slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer w.Wait()
+	defer cancel()
+	want := c.queries()
+	direct := open(t, Config{Address: server.Addr})
+	defer direct.client.http.closeIdle()
+	for done := 0; done < steps(t)/max(1, e.share); {
+		settle := func() {}
+		if done > 0 && c.rand.IntN(2) == 0 {
+			settle = restless(ctx, w, want, c.rand.Uint64())
+		}
+		var made []string
+		most := 100
+		if e.plan == PlanPoll || e.gate { // it takes two seconds to see them
+			most = 600
+		}
+		for range 1 + c.rand.IntN(most) {
+			made = append(made, c.step())
+			done++
+		}
+		settle()
+		w.Sync(ctx, want) // the first time when there is something already
+		if diff := disagreement(t, ctx, direct, w, want); diff != "" {
+			t.Fatalf("after %d steps, the last being %v:\n%s", done, made, diff)
+		}
+	}
+}
+
+// disagreement waits until w answers all queries as direct reads do, and tells what is wrong when nothing has moved for a minute.
+func disagreement(t *testing.T, ctx context.Context, direct *Source, w *watch.Watcher, want watch.Set) string {
+	var last string
+	for moved := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		diff, err := difference(ctx, direct, w, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff != last {
+			last, moved = diff, time.Now()
+		}
+		if diff == "" || time.Since(moved) > time.Minute {
+			return diff
+		}
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"lictor/watch"
@@ -25,6 +27,13 @@ func (e *statusError) Error() string { return e.text }
 type silence time.Duration
 
 func (s silence) Error() string { return "no answer within " + time.Duration(s).String() }
+
+// silent tells whether err says that the peer said nothing for too long: to a request, or already to who wanted to connect.
+func silent(err error) bool {
+	_, is := errors.AsType[silence](err)
+	late, ok := errors.AsType[net.Error](err)
+	return is || ok && late.Timeout()
+}
 
 // denied tells whether err says that our token may not read something.
 func denied(err error) bool { return hasStatus(err, http.StatusForbidden) }
@@ -62,6 +71,9 @@ func (c *client) refused(r call, resp *http.Response) error {
 	return fail("consul at %s: %s (%d)", c.base, said, resp.StatusCode)
 }
 
+// errCut says that a connection ended before there was an answer.
+var errCut = errors.New("closed the connection")
+
 // unreachable makes the error of a request that got no answer. What the HTTP client says is cut down to its cause: the
 // rest repeats the request.
 func (c *client) unreachable(ctx context.Context, err error) error {
@@ -71,8 +83,8 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("consul at %s closed the connection", c.base)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return fmt.Errorf("consul at %s %w", c.base, errCut)
 	}
 	return fmt.Errorf("consul at %s: %w", c.base, err)
 }

@@ -30,14 +30,19 @@ type fake struct {
 	services map[string]int    // ports; each has one critical instance, on the node n
 	passing  map[string]bool   // services whose instance passes
 	sick     bool              // the node n has a check of its own that warns
+	ghost    string            // what is more in the answers on services than any list tells: see ghosts
 
 	// instead answers a request in place of the fake; it is false where it does not. It is called when a blocking query is
 	// over. Set it with set.
 	instead func(w http.ResponseWriter, r *http.Request) bool
 }
 
+func blankFake() *fake {
+	return &fake{index: 9, changed: make(chan struct{}), keys: map[string]string{}, services: map[string]int{}, passing: map[string]bool{}}
+}
+
 func newFake(t *testing.T) *fake {
-	f := &fake{index: 9, changed: make(chan struct{}), keys: map[string]string{}, services: map[string]int{}, passing: map[string]bool{}}
+	f := blankFake()
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(func() { f.CloseClientConnections(); f.Close() })
 	return f
@@ -126,7 +131,13 @@ func (f *fake) body(r *http.Request) (string, bool) {
 				if f.sick {
 					checks += "," + sickness
 				}
+				if f.ghost == "check" {
+					checks += "," + ghosts["check"]
+				}
 				out = append(out, fmt.Sprintf(`{"Node":{"Node":"n"},"Service":%s,"Checks":[%s]}`, instance(service, port), checks))
+				if f.ghost == "instance" || f.ghost == "node" {
+					out = append(out, ghosts[f.ghost])
+				}
 			}
 		}
 	case "nodes":
@@ -158,6 +169,13 @@ func (f *fake) check(service string) string {
 }
 
 const sickness = `{"Node":"n","CheckID":"sick","Status":"warning"}`
+
+// ghosts are what came and went between two looks at the lists.
+var ghosts = map[string]string{
+	"check":    `{"Node":"n","CheckID":"ghost","Status":"passing"}`,
+	"instance": `{"Node":{"Node":"n"},"Service":{"ID":"ghost","Service":"s1"}}`,
+	"node":     `{"Node":{"Node":"ghost"},"Service":{"ID":"ghost","Service":"s1"}}`,
+}
 
 // portOf is the port of the one instance of a service that w knows, 0 without any.
 func portOf(w *watch.Watcher, q watch.Service) int {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"lictor/watch"
 )
 
@@ -28,26 +30,32 @@ type fleet struct {
 	scope   watch.Scope
 	digests digester
 
-	// still is held by readers, and for writing by what reports many answers at once: nobody may report a newer answer
-	// of the same query meanwhile.
-	still sync.RWMutex
+	// still is held by each reader, and wholly by what reports many answers at once: nobody may report a newer answer of the
+	// same query meanwhile.
+	still *semaphore.Weighted
 
 	mu      sync.Mutex
 	members map[string]*wanted // by folded service name
+	looks   int                // at lists, so far
+
+	checkNews, nodeNews news // for the lists of all checks and of nodes
+
 	loading bool
 	late    []string         // nodes that changed during a load
+	unload  time.Time        // until then nothing is loaded, since that failed
 	nodes   map[string]*host // by folded name; those that exist
+	partial bool             // access rules hide some nodes from our token
 	slots   int
+	sweeps  bool          // instead of a query on each node
 	queue   []string      // the names of services to be read, each once here or in later
 	later   attempts      // what failed, and is to be read again
 	woken   chan struct{} // gets a value for each service that is to be read, as many as there are readers
-	joined  chan struct{} // gets a value when members joined
+	joined  chan struct{} // gets a value when members joined, or so many are in the queue that a load is less work
 	moved   chan struct{} // gets a value when the slots or nodes changed
 	grown   chan struct{} // gets a value when there is a new node
 	heated  chan string   // services that have changed, for those who may hold queries on them open
 
 	blind   map[string]bool // lists that fail
-	lost    bool            // the list of nodes fails
 	said    bool            // the operator was told
 	blinded chan struct{}   // gets a value when a list begins to fail
 
@@ -67,10 +75,13 @@ type wanted struct {
 type asked struct {
 	*watch.Seat
 	answer  any
-	known   bool     // answer is set
-	content digest   // of the text that the answer was made of
-	text    bool     // content is set
-	nodes   []string // folded; that instances of the answer are on
+	known   bool      // answer is set
+	read    bool      // it was looked for, and maybe not believed
+	gone    bool      // it is a member no more
+	content digest    // of the text that the answer was made of
+	text    bool      // content is set
+	nodes   []string  // folded; that instances of the answer are on
+	changed time.Time // when a read by itself last made another answer of it
 }
 
 // on tells whether an answer about the service has an instance on a node.
@@ -82,8 +93,8 @@ const fleetReaders = 8
 
 func newFleet(p *planner, scope watch.Scope) *fleet {
 	return &fleet{
-		p: p, scope: scope, digests: newDigester(),
-		members: map[string]*wanted{}, nodes: map[string]*host{}, blind: map[string]bool{},
+		p: p, scope: scope, digests: newDigester(), still: semaphore.NewWeighted(fleetReaders),
+		members: map[string]*wanted{}, checkNews: news{}, nodeNews: news{}, nodes: map[string]*host{}, blind: map[string]bool{},
 		woken: make(chan struct{}, fleetReaders), heated: make(chan string, 64),
 		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), grown: make(chan struct{}, 1), blinded: make(chan struct{}, 1),
 	}
@@ -109,7 +120,13 @@ func (f *fleet) change(add []*watch.Seat, drop []watch.Query) {
 		if w == nil {
 			continue
 		}
-		w.queries = slices.DeleteFunc(slices.Clone(w.queries), func(a *asked) bool { return a.Query == q })
+		w.queries = slices.DeleteFunc(slices.Clone(w.queries), func(a *asked) bool {
+			a.gone = a.Query == q
+			if a.gone {
+				f.forgetNew(a)
+			}
+			return a.gone
+		})
 		if len(w.queries) == 0 {
 			delete(f.members, name)
 		}
@@ -156,16 +173,20 @@ func (f *fleet) run(ctx context.Context) {
 		f.lookAtLists(ctx, &wg)
 	}
 	looking := f.p.once
+	pace := newPace(0.3, time.Second)
 	f.p.attempt(ctx, func(ctx context.Context) error {
 		for {
+			begin := time.Now()
 			if err := f.admit(ctx); err != nil {
 				return err
 			}
+			rest := pace.spend(time.Since(begin))
 			if !looking {
 				looking = true
 				wg.Go(func() { f.lookAtAllChecks(ctx) })
 				wg.Go(func() { f.lookAtServices(ctx) })
 			}
+			sleep(ctx, rest) // what changes too much for loads is read one by one meanwhile
 			select {
 			case <-f.joined:
 			case <-ctx.Done():
@@ -175,14 +196,23 @@ func (f *fleet) run(ctx context.Context) {
 	}, f.unanswered)
 }
 
-// unanswered lists the queries that were never answered.
+// unanswered lists the queries that have no answer.
 func (f *fleet) unanswered() []*watch.Seat {
+	return f.pick(func(a *asked) bool { return !a.known })
+}
+
+func (f *fleet) seats() []*watch.Seat {
+	return f.pick(func(*asked) bool { return true })
+}
+
+// pick lists some of the queries.
+func (f *fleet) pick(these func(*asked) bool) []*watch.Seat {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out []*watch.Seat
 	for _, w := range f.members {
 		for _, a := range w.queries {
-			if !a.known {
+			if these(a) {
 				out = append(out, a.Seat)
 			}
 		}
@@ -190,40 +220,52 @@ func (f *fleet) unanswered() []*watch.Seat {
 	return out
 }
 
-func (f *fleet) seats() []*watch.Seat {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []*watch.Seat
-	for _, w := range f.members {
-		for _, a := range w.queries {
-			out = append(out, a.Seat)
-		}
-	}
-	return out
-}
+// loadRequests is what a load costs beside one request for each node.
+const loadRequests = 20
 
-// admit gets answers for members that have none: all in one load, or one by one when that takes fewer requests.
+// admit gets answers for members that were never read, and for those that are to be read again where they are many: all in one
+// load, or one by one when that takes less.
 func (f *fleet) admit(ctx context.Context) error {
-	seats := f.unanswered()
-	const loadRequests = 20 // what a load costs beside one request for each node
-	if len(seats) > loadRequests {
-		if f.p.once {
-			if err := f.readNodes(ctx); err != nil {
-				return err
-			}
-		}
-		f.mu.Lock()
-		nodes := len(f.nodes)
-		f.mu.Unlock()
-		if len(seats) > nodes+loadRequests {
-			if err := f.load(ctx); err != nil {
-				return err
-			}
-			seats = f.unanswered()
+	unread := func() []*watch.Seat { return f.pick(func(a *asked) bool { return !a.read }) }
+	fresh := len(unread())
+	if fresh > loadRequests && f.p.once {
+		if err := f.readNodes(ctx); err != nil && f.hopeless(ctx, err) {
+			return err
 		}
 	}
-	for _, s := range seats {
+	if f.worthLoading(fresh) {
+		if err := f.load(ctx); err != nil && f.hopeless(ctx, err) {
+			return err
+		}
+	}
+	for _, s := range unread() {
 		f.mark(nameOf(s.Query))
 	}
 	return nil
+}
+
+// hopeless tells whether Consul is away, so that reading services one by one is no use either when reading them together
+// failed. Otherwise nothing is loaded for a while.
+func (f *fleet) hopeless(ctx context.Context, err error) bool {
+	if !f.p.client.there(ctx) {
+		return true
+	}
+	f.p.log.Debug("consul services can not be loaded together, they are read one by one", "error", err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unload = time.Now().Add(time.Minute)
+	return false
+}
+
+// worthLoading tells whether a load is less work than reading one by one what was never read, so many queries, or is to be read again.
+func (f *fleet) worthLoading(fresh int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return time.Now().After(f.unload) && (fresh > len(f.nodes)+loadRequests || f.crowded())
+}
+
+// crowded tells whether the queue is so long that a load takes less: that reads all members there are, each at about a quarter of
+// the cost. It runs under the lock.
+func (f *fleet) crowded() bool {
+	return len(f.queue) > max(len(f.nodes)+loadRequests, len(f.members)/4) && !f.p.once
 }

@@ -8,11 +8,14 @@ import (
 // A list that fails while Consul answers otherwise, such as one that a gateway refuses, tells of no change. Until it works
 // again a fleet reads all its services in turn, as all is that can't be held open.
 
-// failing takes note that a list fails again and again, and says so once.
-func (f *fleet) failing(list string, err error) {
+// failing takes note that a list fails again and again, and says so once. Where Consul is away nothing is to be made up for.
+func (f *fleet) failing(ctx context.Context, list string, err error) {
+	if !f.p.client.there(ctx) {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.blind[list] || f.lost {
+	if f.blind[list] {
 		return
 	}
 	f.blind[list] = true
@@ -30,18 +33,18 @@ func (f *fleet) working(list string) {
 	delete(f.blind, list)
 }
 
-// setLost takes note whether the list of nodes fails too: Consul is away then, and there is no use in reading services.
-func (f *fleet) setLost(lost bool) {
+// blindTo tells whether a list fails while Consul is there.
+func (f *fleet) blindTo(list string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lost = lost
+	return f.blind[list]
 }
 
 // readInTurn reads all services again and again while a list fails.
 func (f *fleet) readInTurn(ctx context.Context) {
 	for ctx.Err() == nil {
 		f.mu.Lock()
-		blind, lost, services := len(f.blind) > 0, f.lost, len(f.members)
+		blind, services := len(f.blind) > 0, len(f.members)
 		f.mu.Unlock()
 		if !blind {
 			select {
@@ -50,7 +53,7 @@ func (f *fleet) readInTurn(ctx context.Context) {
 			}
 			continue
 		}
-		if !lost {
+		if f.p.client.there(ctx) {
 			_ = f.readAll(ctx) // it fails only when ctx ends
 		}
 		sleep(ctx, max(turnEvery, time.Duration(services)*time.Second/turnRate))

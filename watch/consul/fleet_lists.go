@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,22 +21,25 @@ func (f *fleet) checksEndpoint(state string) endpoint {
 }
 
 // ownCheck decodes whose a check is.
-func ownCheck(element []byte) (owner, error) {
-	var c struct{ Node, ServiceName string }
+func (d digester) ownCheck(element []byte) (owner, error) {
+	var c struct{ Node, CheckID, ServiceName string }
 	if err := json.Unmarshal(element, &c); err != nil {
 		return owner{}, err
 	}
-	return checkOwner(c.Node, c.ServiceName)
+	return d.checkOwner(c.Node, c.CheckID, c.ServiceName)
 }
 
-func checkOwner(node, service string) (owner, error) {
+func (d digester) checkOwner(node, id, service string) (owner, error) {
+	o := owner{which: d.name(node, id)}
 	switch {
 	case node == "":
 		return owner{}, errNameless
 	case service == "":
-		return owner{node: fold(node)}, nil
+		o.node = fold(node)
+	default:
+		o.service = fold(service)
 	}
-	return owner{service: fold(service)}, nil
+	return o, nil
 }
 
 // readChecks reads the list of all checks and tells whose have changed since it was last read. It collects the checks of
@@ -47,9 +51,9 @@ func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owne
 	e := f.checksEndpoint("any")
 	e.decode = func(r io.Reader) (any, error) {
 		if c != nil {
-			return ledger(nil).read(r, f.digests, c.ownCheck)
+			return ledger(nil).read(r, f.digests, func(element []byte) (owner, error) { return c.ownCheck(f.digests, element) })
 		}
-		return book.ledger.read(r, f.digests, ownCheck)
+		return book.ledger.read(r, f.digests, f.digests.ownCheck)
 	}
 	r, err := f.p.read(ctx, e, m, 0)
 	if err != nil {
@@ -63,13 +67,14 @@ func (f *fleet) readChecks(ctx context.Context, m mode, c *crowd, tell func(owne
 		f.firstLook(next, "")
 	} else {
 		book.ledger.changed(next, tell)
+		f.compareAnswers(next, f.checkNews, book.begun, f.checksOf)
 	}
-	book.ledger, book.index = next, r.index
+	book.ledger, book.index, book.begun = next, r.index, r.begun
 	return next, r.index, nil
 }
 
 // ownCheck is ownCheck, and collects the check.
-func (c *crowd) ownCheck(element []byte) (owner, error) {
+func (c *crowd) ownCheck(d digester, element []byte) (owner, error) {
 	check := &watch.HealthCheck{}
 	if err := json.Unmarshal(element, check); err != nil {
 		return owner{}, err
@@ -82,7 +87,7 @@ func (c *crowd) ownCheck(element []byte) (owner, error) {
 		at := [2]string{node, check.ServiceID}
 		c.ofService[at] = append(c.ofService[at], check)
 	}
-	return checkOwner(check.Node, check.ServiceName)
+	return d.checkOwner(check.Node, check.CheckID, check.ServiceName)
 }
 
 // noChecks asks for no check at all: what is wanted is the index of the list.
@@ -95,37 +100,39 @@ func (f *fleet) noChecks() endpoint {
 
 // readNodes reads the list of nodes, for a fleet that does not hold it open.
 func (f *fleet) readNodes(ctx context.Context) error {
-	r, err := f.p.read(ctx, f.nodesEndpoint(nil), f.p.readMode(), 0)
+	r, err := f.p.read(ctx, f.nodesEndpoint(nil), consistent, 0)
 	if err == nil {
-		f.setNodes(r.Value.(ledger))
+		f.setNodes(r)
 	}
 	return err
 }
 
 func (f *fleet) nodesEndpoint(before ledger) endpoint {
 	return endpoint{path: "catalog/nodes", query: scopeQuery(f.scope), decode: func(r io.Reader) (any, error) {
-		return before.read(r, f.digests, ownNode)
+		return before.read(r, f.digests, f.digests.ownNode)
 	}}
 }
 
 // ownNode decodes the name of a node.
-func ownNode(element []byte) (owner, error) {
+func (d digester) ownNode(element []byte) (owner, error) {
 	var n struct{ Node string }
 	if err := json.Unmarshal(element, &n); err != nil {
 		return owner{}, err
 	}
-	return checkOwner(n.Node, "")
+	return d.checkOwner(n.Node, "", "")
 }
 
 // setNodes takes in which nodes there are.
-func (f *fleet) setNodes(l ledger) {
+func (f *fleet) setNodes(r result) {
+	l := r.Value.(ledger)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.partial = r.Filtered
 	next := make(map[string]*host, len(l))
 	for _, o := range l {
 		h := f.nodes[o.node]
 		if h == nil {
-			h = &host{}
+			h = &host{news: news{}}
 			signal(f.grown)
 		}
 		next[o.node] = h
@@ -134,8 +141,22 @@ func (f *fleet) setNodes(l ledger) {
 	signal(f.moved)
 }
 
-// allNodes lists the nodes, those first that were read longest ago; only those that were not read since then.
-func (f *fleet) allNodes(since time.Time) []string {
+// partly tells whether access rules hide some nodes from our token.
+func (f *fleet) partly() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.partial
+}
+
+// allNodes lists the nodes.
+func (f *fleet) allNodes() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.nodes))
+}
+
+// unreadNodes lists the nodes that were not read since then, those first that were read longest ago.
+func (f *fleet) unreadNodes(since time.Time) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	names := make([]string, 0, len(f.nodes))
@@ -232,7 +253,6 @@ func decodeService(element []byte) (*rawService, error) {
 
 // readNode reads the services of a node and marks those that have changed, and collects those that a crowd wants.
 func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) (changed bool, err error) {
-	begin := time.Now()
 	r, err := f.p.read(ctx, f.nodeEndpoint(name), m, 0)
 	if err != nil {
 		return false, err
@@ -240,19 +260,20 @@ func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) (ch
 	if c != nil {
 		c.weigh(r.Evidence)
 	}
-	if changed, err = f.takeNode(ctx, name, r.Value.([]byte), c); err != nil {
+	if changed, err = f.takeNode(ctx, name, r, c); err != nil {
 		return false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if h := f.nodes[name]; h != nil && m != stale { // another server may not have come to the change yet that is looked for
-		h.read = begin
+		h.read = r.begun
 	}
 	return changed, nil
 }
 
 // takeNode takes in the text of a node's services, and tells whether it has changed.
-func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd) (changed bool, err error) {
+func (f *fleet) takeNode(ctx context.Context, name string, r result, c *crowd) (changed bool, err error) {
+	text := r.Value.([]byte)
 	f.mu.Lock()
 	h := f.nodes[name]
 	f.mu.Unlock()
@@ -263,6 +284,8 @@ func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd
 	defer h.mu.Unlock()
 	content := f.digests.of(text)
 	if h.seen && content == h.content && c == nil {
+		f.compareAnswers(h.services, h.news, h.begun, f.instancesOn(name))
+		h.begun = r.begun
 		return false, nil
 	}
 	node, services, err := decodeNode(text)
@@ -278,17 +301,18 @@ func (f *fleet) takeNode(ctx context.Context, name string, text []byte, c *crowd
 			if err != nil {
 				return false, f.p.client.malformed(ctx, call{path: nodePath(name)}, err)
 			}
-			o = owner{service: fold(s.Service)}
+			o = owner{service: fold(s.Service), which: f.digests.name(name, s.ID)}
 			c.add(node, s)
 		}
 		next[d] = o
 	}
 	if h.seen {
 		h.services.changed(next, f.markOwner)
+		f.compareAnswers(next, h.news, h.begun, f.instancesOn(name))
 	} else {
 		f.firstLook(next, name)
 	}
-	h.services, h.content, h.seen = next, content, true
+	h.services, h.content, h.begun, h.seen = next, content, r.begun, true
 	return true, nil
 }
 

@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -12,18 +11,21 @@ import (
 
 // A host is a node of the registry, and what was last seen on it.
 type host struct {
-	mu       sync.Mutex // held while the node is read, so that one look follows another
+	mu       sync.Mutex // held while a look is taken in
 	services ledger
 	content  digest
+	begun    time.Time // when the last look began
 	seen     bool
 	read     time.Time // when the last look began, but for those that waited; under the fleet's lock
+	news     news
 }
 
 // A checkBook is what the list of all checks held when it was last read.
 type checkBook struct {
 	mu     sync.Mutex // held while the list is read, so that one look follows another
 	ledger ledger
-	index  uint64 // 0 before the first look
+	index  uint64    // 0 before the first look
+	begun  time.Time // when the last look began
 }
 
 // A crowd is what a load collects: the instances of the services that are wanted, and their checks.
@@ -56,34 +58,30 @@ func (c *crowd) weigh(e watch.Evidence) {
 	c.Age = max(c.Age, e.Age)
 }
 
-// load answers all members that have no answer yet, from the services of each node and the list of all checks.
-func (f *fleet) load(ctx context.Context) error {
-	f.still.Lock()
-	defer f.still.Unlock()
+// load answers all members that were never read, and those that are to be read again, from the services of each node and the list
+// of all checks.
+func (f *fleet) load(ctx context.Context) (err error) {
+	if err := f.still.Acquire(ctx, fleetReaders); err != nil {
+		return context.Cause(ctx)
+	}
+	defer f.still.Release(fleetReaders)
 	begin := time.Now()
 	c := newCrowd()
-	var plain []*asked
-	f.mu.Lock()
-	for name, w := range f.members {
-		for _, a := range w.queries {
-			if s, ok := a.Query.(watch.Service); ok && !a.known && s.Near == "" && s.Filter == "" {
-				plain = append(plain, a)
-				c.wanted[name] = true
+	plain, again := f.enlist(c)
+	defer func() {
+		f.loaded()
+		for _, name := range again {
+			if err != nil {
+				f.mark(name)
 			}
 		}
-	}
-	nodes := len(f.nodes)
-	f.loading = true
-	f.mu.Unlock()
-	defer f.loaded()
-	checks, index, err := f.readChecks(ctx, f.p.readMode(), c, f.markOwner)
+	}()
+	nodes := f.allNodes()
+	checks, index, err := f.readChecks(ctx, consistent, c, f.markOwner)
 	if err != nil {
 		return err
 	}
-	if index <= 1 {
-		return errors.New("the server has not read its log yet")
-	}
-	if _, err := f.sweep(ctx, f.allNodes(time.Now()), f.p.readMode(), c); err != nil {
+	if _, err := f.sweep(ctx, nodes, consistent, c); err != nil {
 		return err
 	}
 	lists := c.assemble()
@@ -110,22 +108,59 @@ func (f *fleet) load(ctx context.Context) error {
 			f.markOwner(o)
 		})
 	}
+	looked := map[string]bool{}
+	for _, name := range nodes {
+		looked[name] = true
+	}
 	for _, a := range plain {
 		name := nameOf(a.Query)
-		if late[name] {
+		// A read by itself may know an instance on a node that the list of nodes does not tell of yet.
+		if late[name] || slices.ContainsFunc(a.nodes, func(node string) bool { return !looked[node] }) {
+			f.mark(name)
 			continue
 		}
 		list := lists[name]
 		if list == nil {
 			list = []*watch.ServiceInstance{}
 		}
-		if _, err := f.tell(ctx, a, result{Answer: watch.Answer{Value: list, Evidence: c.Evidence}}, 0, false); err != nil {
-			a.Failed(err)
-			f.mark(name)
+		worth := c.Evidence
+		worth.Filtered = worth.Filtered && (len(list) == 0 || f.partly()) // what else is hidden is of other services
+		if !a.Report(watch.Answer{Value: list, Evidence: worth}) {
+			f.mark(name) // it is read again consistently, by itself
+			continue
+		}
+		f.note(a, list, 0, false)
+	}
+	f.p.log.Debug("consul services loaded", "services", len(plain), "nodes", len(nodes), "took", time.Since(begin).Round(time.Millisecond))
+	return nil
+}
+
+// enlist notes what a load is to answer, and takes out of the queue what is to be read again: what changes from now on is so once more.
+func (f *fleet) enlist(c *crowd) (plain []*asked, again []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.loading = true
+	for name, w := range f.members {
+		queued := w.queued && !w.due.After(time.Now()) && !slices.ContainsFunc(w.queries, func(a *asked) bool { return !isPlain(a.Query) })
+		for _, a := range w.queries {
+			if isPlain(a.Query) && (!a.read || queued) {
+				plain = append(plain, a)
+				c.wanted[name] = true
+			}
+		}
+		if queued {
+			w.queued = false
+			again = append(again, name)
 		}
 	}
-	f.p.log.Debug("consul services loaded", "services", len(plain), "nodes", nodes, "took", time.Since(begin).Round(time.Millisecond))
-	return nil
+	f.queue = slices.DeleteFunc(f.queue, func(name string) bool { w := f.members[name]; return w == nil || !w.queued })
+	return plain, again
+}
+
+// isPlain tells whether a query is one on all instances of a service, which a load answers.
+func isPlain(q watch.Query) bool {
+	s, ok := q.(watch.Service)
+	return ok && s.Near == "" && s.Filter == ""
 }
 
 // firstLook is for a list that was never looked at before, of the services of a node or, where node is "", of all checks. It
@@ -150,6 +185,9 @@ func (f *fleet) loaded() {
 	f.mu.Lock()
 	late := f.late
 	f.loading, f.late = false, nil
+	if f.crowded() {
+		signal(f.joined)
+	}
 	f.mu.Unlock()
 	for _, node := range late {
 		f.markOwner(owner{node: node})

@@ -30,6 +30,9 @@ func (f *fleet) markLocked(name string) {
 			heap.Push(&f.later, attempt{name, w.due})
 		} else {
 			f.queue = append(f.queue, name)
+			if f.crowded() && !f.loading {
+				signal(f.joined)
+			}
 		}
 		signal(f.woken) // one reader; those that have something to read look for more by themselves
 	}
@@ -75,8 +78,12 @@ func (f *fleet) servicesOn(node string) map[string]bool {
 // serve reads services that were marked, until ctx ends.
 func (f *fleet) serve(ctx context.Context) {
 	for ctx.Err() == nil {
+		if f.still.Acquire(ctx, 1) != nil {
+			return
+		}
 		name, w, wait := f.next()
 		if w == nil {
+			f.still.Release(1)
 			select {
 			case <-f.woken:
 			case <-time.After(wait):
@@ -84,12 +91,14 @@ func (f *fleet) serve(ctx context.Context) {
 			}
 			continue
 		}
-		f.still.RLock()
-		pause := f.readService(ctx, name, w)
-		f.still.RUnlock()
+		f.mu.Lock()
+		looks := f.looks
+		f.mu.Unlock()
+		changed, pause := f.readService(ctx, name, w)
+		f.still.Release(1)
 		f.mu.Lock()
 		w.reading = false
-		again := w.again
+		again := w.again || changed && looks != f.looks // which did not see this answer
 		w.again = false
 		if pause > 0 {
 			w.due, again = time.Now().Add(pause), true
@@ -142,71 +151,76 @@ func (a *attempts) Pop() any {
 	return last
 }
 
-// readService reads the answers to all queries on a service. It tells when to try again what failed.
-func (f *fleet) readService(ctx context.Context, name string, w *wanted) (pause time.Duration) {
+// readService reads the answers to all queries on a service. It tells whether any is another than before, and when to try again
+// what failed.
+func (f *fleet) readService(ctx context.Context, name string, w *wanted) (changed bool, pause time.Duration) {
 	f.mu.Lock()
 	queries := w.queries // never changed in place
 	f.mu.Unlock()
 	for _, a := range queries {
-		changed, err := f.readQuery(ctx, a)
+		other, hot, err := f.readQuery(ctx, a)
 		if ctx.Err() != nil {
-			return 0
+			return changed, 0
 		}
+		changed = changed || other
 		if err != nil {
 			pause = max(pause, a.Failed(err), time.Millisecond)
-		} else if changed {
+		} else if hot {
 			select {
 			case f.heated <- name:
 			default:
 			}
 		}
 	}
-	return pause
+	return changed, pause
 }
 
-func (f *fleet) readQuery(ctx context.Context, a *asked) (changed bool, err error) {
+// readQuery reads the answer to a query. It tells whether its text is another than before, and whether what it says is.
+func (f *fleet) readQuery(ctx context.Context, a *asked) (changed, hot bool, err error) {
 	e, err := f.p.endpoint(ctx, a.Query)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	f.mu.Lock()
-	before, known := a.content, a.text && a.known
+	before, known, content, text := a.answer, a.known, a.content, a.text
 	f.mu.Unlock()
-	answer, content, same, err := f.p.compare(ctx, e, consistent, f.digests, before, known)
+	answer, content, same, err := f.p.compare(ctx, e, consistent, f.digests, content, text && known)
 	if err != nil {
-		f.forget(a)
-		return false, err
+		f.forget(a, false)
+		return false, false, err
 	}
 	if same {
-		return false, nil
+		return false, false, nil
 	}
-	_, err = f.tell(ctx, a, answer, content, true)
-	return known, err
+	if _, err = f.tell(ctx, a, answer, content, true); err == nil {
+		f.noteNew(a)
+	}
+	return true, known && !reflect.DeepEqual(before, answer.Value), err
 }
 
 // tell reports an answer, made of a text with the digest content where that is one text, and keeps what is believed.
 func (f *fleet) tell(ctx context.Context, a *asked, r result, content digest, text bool) (believed bool, err error) {
 	stands, believed, err := f.p.offer(ctx, a.Seat, r)
 	if err != nil || !believed {
-		f.forget(a)
+		f.forget(a, err == nil)
 		return false, err
 	}
 	f.note(a, stands.Value, content, text && reflect.DeepEqual(stands.Value, r.Value))
 	return true, nil
 }
 
-// forget has the next answer reported, even if it is the same as the last.
-func (f *fleet) forget(a *asked) {
+// forget has the next answer reported, even if it is the same as the last. An answer that was not believed was read all the same.
+func (f *fleet) forget(a *asked, read bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a.text = false
+	a.text, a.read = false, a.read || read
 }
 
 // note keeps what is believed about a query.
 func (f *fleet) note(a *asked, answer any, content digest, text bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a.answer, a.known, a.content, a.text = answer, true, content, text
+	a.answer, a.known, a.read, a.content, a.text = answer, true, true, content, text
 	nodes := map[string]struct{}{}
 	switch list := answer.(type) {
 	case []*watch.ServiceInstance:
@@ -222,9 +236,11 @@ func (f *fleet) note(a *asked, answer any, content digest, text bool) {
 }
 
 // retell reports all answers again, after failures that all members were told of.
-func (f *fleet) retell() {
-	f.still.Lock()
-	defer f.still.Unlock()
+func (f *fleet) retell(ctx context.Context) {
+	if f.still.Acquire(ctx, fleetReaders) != nil {
+		return
+	}
+	defer f.still.Release(fleetReaders)
 	f.mu.Lock()
 	var all []asked
 	for _, w := range f.members {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lictor/watch"
@@ -24,55 +25,90 @@ func (f *fleet) lookAtLists(ctx context.Context, wg *sync.WaitGroup) {
 	baseline.Wait()
 }
 
-// persist runs f until ctx ends, with growing pauses after failures. After three in a row the list counts as failing, until it
-// has worked for a while.
-func (f *fleet) persist(ctx context.Context, what string, look func(context.Context) error) {
+// persist looks until ctx ends, with growing pauses after failures, which end when Consul is back. After three failures in a row
+// the list counts as failing, until a look says that it works and then stands for a while.
+func (f *fleet) persist(ctx context.Context, what string, look func(ctx context.Context, works func()) error) {
+	const while = 10 * time.Second
 	failures := 0
 	defer f.working(what)
 	for ctx.Err() == nil {
-		begin := time.Now()
-		works := time.AfterFunc(10*time.Second, func() { f.working(what) })
-		err := look(ctx)
-		works.Stop()
-		if ctx.Err() != nil || err == nil {
-			failures = 0
-			continue
+		begin, back := time.Now(), f.p.client.lookout.next()
+		var works, stands atomic.Bool
+		sure := func() {
+			if works.Load() && stands.Load() {
+				f.working(what)
+			}
 		}
-		if time.Since(begin) > time.Minute {
+		timer := time.AfterFunc(while, func() { stands.Store(true); sure() })
+		err := look(ctx, func() { works.Store(true); sure() })
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+		if works.Load() && time.Since(begin) > while {
 			failures = 0
 		}
 		if failures++; failures >= 3 {
-			f.failing(what, err)
+			f.failing(ctx, what, err)
 		}
 		pause := backoff(failures)
 		f.p.log.Debug("consul does not tell of changes now, will retry", "list", what, "error", err, "pause", pause)
-		sleep(ctx, pause)
+		if rest(ctx, pause, back) {
+			failures = 0
+		}
 	}
+}
+
+// watchList looks at a list, persistently, and hands on what it held whenever that may have changed.
+func (f *fleet) watchList(ctx context.Context, what string, e endpoint, each func(result) error) {
+	f.persist(ctx, what, func(ctx context.Context, works func()) error {
+		return f.p.follow(ctx, e, func(r result) error {
+			err := each(r)
+			if err == nil {
+				works()
+			}
+			return err
+		})
+	})
 }
 
 // lookAtChecks marks services whose checks enter or leave a state.
 func (f *fleet) lookAtChecks(ctx context.Context, state string, known func()) {
 	var last ledger
 	e := f.checksEndpoint(state)
-	e.decode = func(r io.Reader) (any, error) { return last.read(r, f.digests, ownCheck) }
-	f.persist(ctx, state+" checks", func(ctx context.Context) error {
-		return f.p.follow(ctx, e, func(r result) error {
-			next := r.Value.(ledger)
-			if last != nil {
-				last.changed(next, f.markOwner)
-			}
-			last = next
-			known()
-			return nil
-		})
+	e.decode = func(r io.Reader) (any, error) { return last.read(r, f.digests, f.digests.ownCheck) }
+	f.watchList(ctx, state+" checks", e, func(r result) error {
+		next := r.Value.(ledger)
+		if last != nil {
+			last.changed(next, f.markOwner)
+		}
+		last = next
+		known()
+		return nil
 	})
 }
 
 // lookAtNodes marks the services of nodes that change, and knows which nodes there are. Since its query needs all that
-// the others need, members are told when it fails.
+// the others need, members are told when it fails, until it turns out that it is only the list that fails.
 func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
+	const what = "list of nodes"
 	var last ledger
-	failed := false
+	var begun time.Time // when last was asked for
+	told := false       // members were told of a failure
+	failures := 0
+	affected := func() []*watch.Seat {
+		if f.blindTo(what) {
+			return nil
+		}
+		told = true
+		return f.seats()
+	}
+	retell := func() {
+		if told {
+			told = false
+			f.retell(ctx)
+		}
+	}
 	f.p.attempt(ctx, func(ctx context.Context) error {
 		e := f.nodesEndpoint(nil)
 		e.decode = func(r io.Reader) (any, error) { return f.nodesEndpoint(last).decode(r) }
@@ -80,39 +116,40 @@ func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
 			next := r.Value.(ledger)
 			if last != nil {
 				last.changed(next, f.markOwner)
+				f.compareAnswers(next, f.nodeNews, begun, f.nodesOf)
 			}
-			last = next
-			f.setNodes(next)
-			f.setLost(false)
-			if failed {
-				failed = false
-				f.retell()
-			}
+			last, begun = next, r.begun
+			f.setNodes(r)
+			failures = 0
+			f.working(what)
+			retell()
 			known()
 			return nil
 		})
-		failed = true
-		f.setLost(true)
+		if failures++; failures >= 3 {
+			f.failing(ctx, what, err)
+		}
+		if f.blindTo(what) {
+			retell()
+		}
 		return err
-	}, f.seats)
+	}, affected)
 }
 
 // lookAtAllChecks marks services whose checks change in any way. The list is large: a query on none of its elements tells
 // when it has changed, and it is read no more often than for a tenth of the time.
 func (f *fleet) lookAtAllChecks(ctx context.Context) {
 	pace := newPace(0.1, time.Second)
-	f.persist(ctx, "all checks", func(ctx context.Context) error {
-		return f.p.follow(ctx, f.noChecks(), func(r result) error {
-			f.checks.mu.Lock()
-			known := f.checks.index == r.index
-			f.checks.mu.Unlock()
-			if known {
-				return nil
-			}
-			return pace.do(ctx, func() error {
-				_, _, err := f.readChecks(ctx, leader, nil, f.markOwner)
-				return err
-			})
+	f.watchList(ctx, "all checks", f.noChecks(), func(r result) error {
+		f.checks.mu.Lock()
+		known := f.checks.index == r.index
+		f.checks.mu.Unlock()
+		if known {
+			return nil
+		}
+		return pace.do(ctx, func() error {
+			_, _, err := f.readChecks(ctx, leader, nil, f.markOwner)
+			return err
 		})
 	})
 }
@@ -166,17 +203,23 @@ func (f *fleet) lookAtServices(ctx context.Context) {
 // Slots that a fleet uses for lists: critical and warning checks, all checks, nodes; and services, when it sweeps.
 const listSlots = 4
 
-// way tells whether each node is held open, and which nodes there are.
+// way tells whether each node is held open, and which nodes there are. Who sweeps goes on so until there are slots to spare,
+// lest a node that comes and goes changes the way each time.
 func (f *fleet) way() (names []string, held bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	held = len(f.nodes)+listSlots <= f.slots
+	room := f.slots
+	if f.sweeps {
+		room = room * 3 / 4
+	}
+	held = len(f.nodes)+listSlots <= room
 	switch f.p.force {
 	case PlanNodes:
 		held = true
 	case PlanSweep:
 		held = false
 	}
+	f.sweeps = !held
 	way := "sweep"
 	if held {
 		way = "nodes"
@@ -188,8 +231,9 @@ func (f *fleet) way() (names []string, held bool) {
 
 // holdNode marks the services that change on a node.
 func (f *fleet) holdNode(ctx context.Context, name string) {
-	f.persist(ctx, "services of node "+name, func(ctx context.Context) error {
-		return f.p.follow(ctx, f.nodeEndpoint(name), func(r result) error { _, err := f.takeNode(ctx, name, r.Value.([]byte), nil); return err })
+	f.watchList(ctx, "services of node "+name, f.nodeEndpoint(name), func(r result) error {
+		_, err := f.takeNode(ctx, name, r, nil)
+		return err
 	})
 }
 
@@ -204,27 +248,29 @@ func (f *fleet) sweepOnChange(ctx context.Context) {
 	var since time.Time // of the last wake-up: nodes that were read before may have changed
 	owed := false       // not all is read since then
 	fast := false
-	rest := newPace(0.3, 300*time.Millisecond)
-	f.persist(ctx, "nodes", func(ctx context.Context) error {
+	slow, all := newPace(0.3, 300*time.Millisecond), newPace(0.3, 300*time.Millisecond)
+	f.persist(ctx, "nodes", func(ctx context.Context, works func()) error {
 		for {
 			f.mu.Lock()
 			few := len(f.members) <= len(f.nodes)
 			f.mu.Unlock()
 			if owed && few { // reading the services themselves is less work
 				owed = false
-				if err := f.readAll(ctx); err != nil {
+				if err := all.do(ctx, func() error { return f.readAll(ctx) }); err != nil {
 					return err
 				}
 			}
-			nodes := f.allNodes(since)
+			nodes := f.unreadNodes(since)
 			owed = owed && len(nodes) > 0
 			var later <-chan time.Time
 			if owed {
 				pause := time.Duration(0)
 				if !fast {
-					pause = rest.spend(0)
+					pause = slow.spend(0)
 				}
 				later = time.After(pause)
+			} else {
+				works()
 			}
 			select {
 			case <-woken:
@@ -242,9 +288,10 @@ func (f *fleet) sweepOnChange(ctx context.Context) {
 			if err != nil {
 				return err
 			}
+			works()
 			fast = fast && !changed
-			rest.spend(time.Since(begin))
-			rest.credit = max(rest.credit, -100*time.Millisecond)
+			slow.spend(time.Since(begin))
+			slow.credit = max(slow.credit, -100*time.Millisecond)
 		}
 	})
 }
@@ -253,12 +300,10 @@ func (f *fleet) sweepOnChange(ctx context.Context) {
 func (f *fleet) lookAtNames(ctx context.Context, woken chan struct{}) {
 	e := endpoint{path: "catalog/services", query: scopeQuery(f.scope)}
 	e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
-	f.persist(ctx, "services", func(ctx context.Context) error {
-		return f.p.follow(ctx, e, func(result) error {
-			signal(woken)
-			sleep(ctx, 100*time.Millisecond)
-			return nil
-		})
+	f.watchList(ctx, "services", e, func(result) error {
+		signal(woken)
+		sleep(ctx, 100*time.Millisecond)
+		return nil
 	})
 }
 
@@ -287,6 +332,12 @@ func (f *fleet) holdHot(ctx context.Context) {
 		}
 		f.mu.Lock()
 		most := f.slots - listSlots - 1
+		for n, h := range hot {
+			if f.members[n] == nil {
+				h.cancel()
+				delete(hot, n)
+			}
+		}
 		f.mu.Unlock()
 		for len(hot) > 0 && len(hot) >= most {
 			oldest := ""
@@ -312,9 +363,10 @@ func (f *fleet) holdHot(ctx context.Context) {
 			// change before reads can see it: our read would come too early.
 			e := serviceEndpoint(watch.Service{Name: name, Scope: f.scope, Near: "_agent"})
 			e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
-			f.persist(inner, "a service", func(ctx context.Context) error {
+			nobody := func() []*watch.Seat { return nil } // a sweep comes to it all the same
+			f.p.attempt(inner, func(ctx context.Context) error {
 				return f.p.follow(ctx, e, func(result) error { f.mark(name); return nil })
-			})
+			}, nobody)
 		})
 	}
 }

@@ -119,7 +119,7 @@ func FuzzFleet(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		fl := newFleet(&planner{Source: s}, watch.Scope{})
-		for _, own := range []func([]byte) (owner, error){ownCheck, ownNode} {
+		for _, own := range []func([]byte) (owner, error){fl.digests.ownCheck, fl.digests.ownNode} {
 			l, err := ledger(nil).read(bytes.NewReader(body), fl.digests, own)
 			for _, o := range l {
 				if err == nil && o.node == "" && o.service == "" {
@@ -127,15 +127,15 @@ func FuzzFleet(f *testing.F) {
 				}
 			}
 			if err == nil && own != nil {
-				fl.setNodes(l)
+				fl.setNodes(result{Answer: watch.Answer{Value: l}})
 			}
 		}
 		c := newCrowd()
 		c.wanted["a"] = true
-		_, _ = ledger(nil).read(bytes.NewReader(body), fl.digests, c.ownCheck)
-		fl.nodes["n"] = &host{}
-		_, _ = fl.takeNode(t.Context(), "n", body, c)
-		_, _ = fl.takeNode(t.Context(), "n", body, nil)
+		_, _ = ledger(nil).read(bytes.NewReader(body), fl.digests, func(e []byte) (owner, error) { return c.ownCheck(fl.digests, e) })
+		fl.nodes["n"] = &host{news: news{}}
+		_, _ = fl.takeNode(t.Context(), "n", result{Answer: watch.Answer{Value: body}}, c)
+		_, _ = fl.takeNode(t.Context(), "n", result{Answer: watch.Answer{Value: body}}, nil)
 		for _, list := range c.assemble() {
 			for _, i := range list {
 				if i == nil || slices.Contains(i.Checks, nil) {

@@ -7,20 +7,11 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lictor/watch"
 )
-
-// stays makes sure that nothing wrong comes within a while.
-func stays(t *testing.T, wrong func() string) {
-	t.Helper()
-	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if what := wrong(); what != "" {
-			t.Fatal(what)
-		}
-	}
-}
 
 // TestLateReads has reads under way while their query is dropped and wanted again, or moves to another place: what they bring
 // is older than what is known by then, and changes nothing.
@@ -35,54 +26,47 @@ func TestLateReads(t *testing.T) {
 		{"in a rota", PlanPoll, watch.Set{a: {}}, []watch.Set{{}, {a: {}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t)
-			for i := range 60 {
-				f.services[fmt.Sprintf("s%d", i)] = 1
-			}
-			var reads atomic.Int64
-			release := make(chan struct{})
-			f.instead = func(w http.ResponseWriter, r *http.Request) bool {
-				if r.URL.Path != "/v1/health/service/s1" || reads.Add(1) > 1 {
-					return false
+			synctest.Test(t, func(t *testing.T) {
+				f, s := newLine(t, Config{Plan: c.plan}, false)
+				for i := range 60 {
+					f.services[fmt.Sprintf("s%d", i)] = 1
 				}
-				fmt.Fprintf(w, `[{"Node":{"Node":"n"},"Service":%s}]`, instance("s1", 1))
-				w.(http.Flusher).Flush()
-				<-release // its end is on its way
-				return true
-			}
-			w := watch.New(open(t, Config{Address: f.URL, Plan: c.plan}), slog.New(slog.DiscardHandler))
-			ctx, cancel := context.WithCancel(t.Context())
-			t.Cleanup(func() { cancel(); w.Wait() })
-			w.Sync(ctx, c.want)
-			eventually(t, func() string {
+				var reads atomic.Int64
+				release := make(chan struct{})
+				f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.URL.Path != "/v1/health/service/s1" || reads.Add(1) > 1 {
+						return false
+					}
+					fmt.Fprintf(w, `[{"Node":{"Node":"n"},"Service":%s}]`, instance("s1", 1))
+					w.(http.Flusher).Flush()
+					<-release // its end is on its way
+					return true
+				}
+				w := follow(t, s, c.want)
+				synctest.Wait()
 				if reads.Load() == 0 {
-					return "s1 was not read"
+					t.Fatal("s1 was not read")
 				}
-				return ""
-			})
-			f.set(func() { f.services["s1"] = 2 })
-			for _, want := range c.between {
-				w.Sync(ctx, want)
-			}
-			eventually(t, func() string {
-				if p := portOf(w, a); p != 2 && reads.Load() > 1 {
-					return fmt.Sprintf("the port is %d, want 2", p)
+				f.set(func() { f.services["s1"] = 2 })
+				for _, want := range c.between {
+					w.Sync(t.Context(), want)
 				}
-				return ""
-			})
-			close(release)
-			eventually(t, func() string {
-				if p := portOf(w, a); p != 2 {
-					return fmt.Sprintf("the port is %d, want 2", p)
+				right := func() string {
+					if p := portOf(w, a); p != 2 {
+						return fmt.Sprintf("the port is %d, want 2", p)
+					}
+					return ""
 				}
-				return ""
-			})
-			stays(t, func() string {
-				if p := portOf(w, a); p != 2 {
-					return fmt.Sprintf("a late read makes the port %d", p)
+				synctest.Wait()
+				if what := right(); what != "" && reads.Load() > 1 {
+					t.Error(what)
 				}
-				return ""
+				close(release)
+				synctest.Wait()
+				if p := portOf(w, a); p == 1 { // none, as long as nobody else could read it
+					t.Error("a late read makes the port 1")
+				}
+				within(t, 5*time.Second, right)
 			})
 		})
 	}
@@ -235,7 +219,7 @@ func TestStaleReadOfANode(t *testing.T) {
 		if _, err := f.readNode(t.Context(), "n", c.mode, newCrowd()); err != nil {
 			t.Fatal(err)
 		}
-		if left := f.allNodes(since); len(left) != c.left {
+		if left := f.unreadNodes(since); len(left) != c.left {
 			t.Errorf("after a read in mode %d %v are left to be read, want %d", c.mode, left, c.left)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lictor/watch"
@@ -26,78 +27,73 @@ func TestChangeDuringALoad(t *testing.T) {
 		{"check of the node at the end", false, func(f *fake) { f.services["s100"] = 2; f.sick = true }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t)
-			for i := range 120 {
-				f.services[fmt.Sprintf("s%d", i)] = 1
-			}
-			want := ways()["fleet"].want
-			w := follow(t, open(t, Config{Address: f.URL}), want)
-			answered(t, w, want)
-			loading, load, read := make(chan struct{}, 100), make(chan struct{}), make(chan struct{})
-			f.mu.Lock()
-			f.instead = func(w http.ResponseWriter, r *http.Request) bool {
-				switch {
-				case c.after && r.Form.Has("filter") && !r.Form.Has("index"):
-					loading <- struct{}{}
-					<-load
-				case !c.after && r.URL.Path == "/v1/catalog/node-services/n" && !r.Form.Has("index"):
-					loading <- struct{}{}
-					<-load
-					if c.before { // what there is now, and not when it was asked for
-						f.mu.Lock()
-						body, _ := f.body(r)
-						f.mu.Unlock()
-						fmt.Fprint(w, body)
-						return true
-					}
-				case r.URL.Path == "/v1/health/service/s100" && c.before:
-					<-read
+			synctest.Test(t, func(t *testing.T) {
+				f, s := newLine(t, Config{}, false)
+				for i := range 120 {
+					f.services[fmt.Sprintf("s%d", i)] = 1
 				}
-				return false
-			}
-			f.mu.Unlock()
-			all := watch.Set{}
-			all.AddAll(want)
-			for i := range 60 {
-				all.Add(watch.Service{Name: fmt.Sprintf("s%d", 60+i)})
-			}
-			w.Sync(t.Context(), all)
-			<-loading
-			f.set(func() { c.change(f) })
-			for end := time.Now().Add(500 * time.Millisecond); f.count("/health/service/s100") == 0 && time.Now().Before(end); {
-				time.Sleep(5 * time.Millisecond) // it must not be read now, and if it is, the answer arrives
-			}
-			close(load)
-			q := watch.Service{Name: "s100"}
-			if c.before {
-				eventually(t, func() string {
-					if f.count("/health/service/s100") == 0 {
-						return "s100 was not read by itself"
+				want := ways()["fleet"].want
+				w := follow(t, s, want)
+				answered(t, w, want)
+				loading, load, read := make(chan struct{}, 100), make(chan struct{}), make(chan struct{})
+				f.fake.mu.Lock()
+				f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+					switch {
+					case c.after && r.Form.Has("filter") && !r.Form.Has("index"):
+						loading <- struct{}{}
+						<-load
+					case !c.after && r.URL.Path == "/v1/catalog/node-services/n" && !r.Form.Has("index"):
+						loading <- struct{}{}
+						<-load
+						if c.before { // what there is now, and not when it was asked for
+							f.fake.mu.Lock()
+							body, _ := f.body(r)
+							f.fake.mu.Unlock()
+							fmt.Fprint(w, body)
+							return true
+						}
+					case r.URL.Path == "/v1/health/service/s100" && c.before:
+						<-read
 					}
-					return ""
-				})
-				if v, ok := w.Get(q); ok { // there is none, or all of it is new
+					return false
+				}
+				f.fake.mu.Unlock()
+				all := watch.Set{}
+				all.AddAll(want)
+				for i := range 60 {
+					all.Add(watch.Service{Name: fmt.Sprintf("s%d", 60+i)})
+				}
+				w.Sync(t.Context(), all)
+				<-loading
+				f.set(func() { c.change(f.fake) })
+				synctest.Wait() // whoever could read s100 now has done so
+				close(load)
+				synctest.Wait()
+				q := watch.Service{Name: "s100"}
+				if v, ok := w.Get(q); ok && c.before { // there is none before it is read again, or all of it is new
 					if s := text(v); portOf(w, q) != 2 || !strings.Contains(s, "Status:passing") && !strings.Contains(s, "sick") {
 						t.Errorf("a mixture of two moments: %s", s)
 					}
 				}
-			}
-			close(read)
-			answered(t, w, all)
-			right := func() string {
-				if p := portOf(w, q); p != 2 {
-					return fmt.Sprintf("the port of s100 is %d, want 2", p)
-				}
-				for q := range all {
-					if v, _ := w.Get(q); f.sick && !strings.Contains(text(v), "sick") {
-						return fmt.Sprintf("%s does not have the check of its node", q)
+				close(read)
+				right := func() string {
+					if p := portOf(w, q); p != 2 {
+						return fmt.Sprintf("the port of s100 is %d, want 2", p)
 					}
+					for q := range all {
+						v, ok := w.Get(q)
+						if !ok {
+							return fmt.Sprintf("%s has no answer: %v", q, w.Err(q))
+						}
+						if f.sick && !strings.Contains(text(v), "sick") {
+							return fmt.Sprintf("%s does not have the check of its node", q)
+						}
+					}
+					return ""
 				}
-				return ""
-			}
-			eventually(t, right)
-			stays(t, right)
+				within(t, 0, right) // at once, and nothing older comes later
+				within(t, time.Hour, right)
+			})
 		})
 	}
 }

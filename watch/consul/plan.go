@@ -72,8 +72,9 @@ type planner struct {
 	outgrew chan outgrowth           // rings that hold too much for their members
 	heavy   map[place]bool           // those of them whose keys are too large, which surveys do not see
 
-	streams               streams // from any goroutine
-	needCanary, hasCanary bool
+	streams  streams         // from any goroutine
+	canaries map[string]bool // datacenters that need one
+	singing  map[string]bool // those of them that have one
 }
 
 type running struct {
@@ -87,6 +88,7 @@ func newPlanner(s *Source) *planner {
 	return &planner{
 		Source: s, want: map[watch.Query]*watch.Seat{}, places: map[watch.Query]place{}, crews: map[place]running{},
 		rings: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{},
+		canaries: map[string]bool{}, singing: map[string]bool{},
 		surveys: make(chan func()), outgrew: make(chan outgrowth, 16), heavy: map[place]bool{},
 	}
 }
@@ -96,6 +98,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 	s.enter()
 	defer s.leave()
 	p := newPlanner(s)
+	p.wg.Go(func() { s.client.lookOut(ctx) })
 	for {
 		select {
 		case c := <-changes:
@@ -111,14 +114,20 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 			if o.heavy {
 				p.heavy[o.place] = true
 			}
-			prefixes := p.rings[o.scope]
-			p.rings[o.scope] = slices.DeleteFunc(prefixes, func(s string) bool { return s == o.prefix })
+			p.forget(o.place)
 		case <-s.client.budget.changed:
 		case <-ctx.Done():
 			p.wg.Wait()
 			return
 		}
 		p.arrange(ctx)
+	}
+}
+
+// forget takes back that a ring's prefix was found fit.
+func (p *planner) forget(at place) {
+	if at.kind == inRing {
+		p.rings[at.scope] = slices.DeleteFunc(p.rings[at.scope], func(prefix string) bool { return prefix == at.prefix })
 	}
 }
 
@@ -181,12 +190,15 @@ func (p *planner) arrange(ctx context.Context) {
 		if used[at] == 0 {
 			r.cancel()
 			delete(p.crews, at)
+			p.forget(at) // what its prefix holds is not looked at any more
 		}
 	}
 	var fresh []func()
-	if p.needCanary && !p.hasCanary {
-		p.hasCanary = true
-		fresh = append(fresh, func() { p.canary(ctx) })
+	for dc := range p.canaries {
+		if !p.singing[dc] {
+			p.singing[dc] = true
+			fresh = append(fresh, func() { p.canary(ctx, dc) })
+		}
 	}
 	for at, seats := range add {
 		r, ok := p.crews[at]
@@ -234,7 +246,7 @@ func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) 
 	heavy := maps.Clone(p.heavy)
 	for scope, seats := range todo {
 		p.wg.Go(func() {
-			queries := queriesOf(seats)
+			queries, back := queriesOf(seats), p.client.lookout.next()
 			found, err := p.survey(ctx, scope, queries, heavy)
 			if err != nil { // it is tried again: the queries have no place still
 				pause := time.Duration(0)
@@ -242,7 +254,7 @@ func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) 
 					pause = max(pause, s.Failed(err))
 				}
 				found = survey{}
-				sleep(ctx, pause)
+				rest(ctx, pause, back)
 			}
 			take := func() {
 				for _, q := range queries {
@@ -252,7 +264,9 @@ func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) 
 					p.rings[scope] = append(p.rings[scope], at.prefix)
 				}
 				for _, q := range found.alone {
-					p.alone.Add(q)
+					if p.want[q] != nil {
+						p.alone.Add(q)
+					}
 				}
 			}
 			select {
@@ -266,9 +280,7 @@ func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) 
 // share gives fleets the slots that the others leave.
 func (p *planner) share(slots int) {
 	fleets := 0
-	if p.hasCanary {
-		slots--
-	}
+	slots -= len(p.singing)
 	for at := range p.crews {
 		switch at.kind {
 		case inSingle, inRing:
@@ -309,11 +321,12 @@ func queriesOf(seats []*watch.Seat) []watch.Query {
 }
 
 // attempt runs f until ctx ends, with a pause after each failure, which failing queries are told of. The pause is the
-// shorter one of what they are told and of what is due after so many failures here: some may have failed elsewhere too.
+// shorter one of what they are told and of what is due after so many failures here: some may have failed elsewhere too. It ends
+// when Consul is back.
 func (p *planner) attempt(ctx context.Context, f func(context.Context) error, seats func() []*watch.Seat) {
 	failures := 0
 	for ctx.Err() == nil {
-		begin := time.Now()
+		begin, back := time.Now(), p.client.lookout.next()
 		err := f(ctx)
 		if ctx.Err() != nil {
 			return
@@ -333,7 +346,9 @@ func (p *planner) attempt(ctx context.Context, f func(context.Context) error, se
 		if own := backoff(failures); len(all) != 1 && (pause == 0 || pause > own) {
 			pause = own
 		}
-		sleep(ctx, pause)
+		if rest(ctx, pause, back) {
+			failures = 0
+		}
 	}
 }
 
@@ -359,6 +374,9 @@ func sleep(ctx context.Context, d time.Duration) {
 func (p *planner) offer(ctx context.Context, s *watch.Seat, r result) (stands result, believed bool, err error) {
 	if s.Report(r.Answer) {
 		return r, true, nil
+	}
+	if r.Consistent {
+		return result{}, false, nil
 	}
 	return p.insist(ctx, s)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -82,8 +83,13 @@ func (r *ring) run(ctx context.Context) {
 	wg.Go(func() { r.read(ctx, bunches) })
 	var now *bunch
 	told := ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]time.Time{}}
+	var retry <-chan time.Time // after a consistent read that failed
+	var back <-chan struct{}   // the same, when Consul is back
 	for {
 		select {
+		case <-retry:
+		case <-back:
+			sleep(ctx, rand.N(wakeSpread))
 		case b := <-bunches:
 			if now != nil && b.index < now.index { // that may have come through the leader, and this from a server that is behind
 				b.WentBack = true
@@ -104,17 +110,22 @@ func (r *ring) run(ctx context.Context) {
 			delete(told.values, s)
 			delete(told.hidden, s)
 		}
+		retry, back = nil, nil
 		if r.settle(ctx, now, seats, told) {
 			continue
 		}
+		next := r.p.client.lookout.next()
 		sure, err := r.load(ctx, consistent)
 		if err == nil {
 			now = sure
 			r.settle(ctx, now, seats, told)
 		} else if ctx.Err() == nil {
+			pause := time.Duration(0)
 			for _, s := range seats {
-				s.Failed(err)
+				pause = max(pause, s.Failed(err))
 			}
+			clear(told.values) // all are to be told again what they know, too: that is no error
+			retry, back = time.After(pause), next
 		}
 	}
 }
@@ -122,7 +133,7 @@ func (r *ring) run(ctx context.Context) {
 // A ringBook is what a ring told its members.
 type ringBook struct {
 	values map[*watch.Seat]any
-	hidden map[*watch.Seat]time.Time // keys that were asked for alone, and when to ask again
+	hidden map[*watch.Seat]time.Time // those that were asked for alone, and when to ask again
 }
 
 // again delivers a value when a key is to be asked for again.
@@ -137,19 +148,10 @@ func (b ringBook) again() <-chan time.Time {
 func (r *ring) read(ctx context.Context, bunches chan<- bunch) {
 	afresh := false
 	r.p.attempt(ctx, func(ctx context.Context) error {
-		first := true
 		err := r.p.follow(ctx, r.endpoint(), func(res result) error {
 			b := res.Value.(*bunch)
 			b.Evidence, b.index, b.afresh = res.Evidence, res.index, afresh
-			b.WentBack = b.WentBack || first // what the index was before a failure is not known here
-			if first && res.index <= 1 {     // the server has not read its log yet
-				sure, err := r.load(ctx, consistent)
-				if err != nil {
-					return err
-				}
-				sure.afresh, b = afresh, sure
-			}
-			first, afresh = false, false
+			afresh = false
 			select {
 			case bunches <- *b:
 			case <-ctx.Done():
@@ -257,6 +259,7 @@ func (b *bunch) below(prefix string) (part []*watch.KeyPair, size int) {
 // a bunch that was not read consistently.
 func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told ringBook) bool {
 	room, used := roomForAll, 0
+	var hidden []func() // asks for what access rules may hide, one after the other: the rest should not wait for that
 	for _, s := range seats {
 		room += roomOf(s.Query)
 		var value any
@@ -265,10 +268,7 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 		case watch.Key:
 			p := b.byPath[q.Path]
 			if p == nil && b.Filtered { // it may be hidden from us, which is an error, and not missing
-				delete(told.values, s)
-				if time.Now().After(told.hidden[s]) {
-					told.hidden[s] = time.Now().Add(r.alone(ctx, s, q))
-				}
+				hidden = append(hidden, func() { r.alone(ctx, s, keyEndpoint(q), told) })
 				continue
 			}
 			delete(told.hidden, s)
@@ -282,6 +282,11 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 			told.values[s] = p
 		case watch.Prefix:
 			part, size := b.below(q.Path)
+			if len(part) == 0 && b.Filtered { // what is hidden from us may be elsewhere
+				hidden = append(hidden, func() { r.alone(ctx, s, prefixEndpoint(q), told) })
+				continue
+			}
+			delete(told.hidden, s)
 			used += size
 			if old, _ := before.([]*watch.KeyPair); known && slices.Equal(old, part) {
 				continue
@@ -296,23 +301,32 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 			}
 		}
 	}
+	for _, ask := range hidden {
+		ask()
+	}
 	if heavy := b.size-used > room*roomBytes; heavy || len(b.pairs) > 2*room {
 		r.p.outgrown(r.at, heavy)
 	}
 	return true
 }
 
-// alone asks for a key by itself, and tells when to do so again.
-func (r *ring) alone(ctx context.Context, s *watch.Seat, q watch.Key) (pause time.Duration) {
-	res, err := r.p.Source.read(ctx, keyEndpoint(q), consistent, 0)
+// alone asks for a key or prefix by itself, unless that was done lately.
+func (r *ring) alone(ctx context.Context, s *watch.Seat, e endpoint, told ringBook) {
+	delete(told.values, s)
+	if time.Now().Before(told.hidden[s]) {
+		return
+	}
+	pause := r.p.client.wait
+	res, err := r.p.Source.read(ctx, e, consistent, 0)
 	if ctx.Err() != nil {
-		return 0
+		return
 	}
 	if err != nil {
-		return s.Failed(err)
+		pause = s.Failed(err)
+	} else {
+		s.Report(res.Answer)
 	}
-	s.Report(res.Answer)
-	return r.p.client.wait
+	told.hidden[s] = time.Now().Add(pause)
 }
 
 // relative copies pairs, with their keys relative to a prefix.

@@ -2,8 +2,10 @@ package consul
 
 import (
 	"bytes"
+	"container/heap"
 	"context"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -17,6 +19,7 @@ type rota struct {
 
 	mu      sync.Mutex
 	members map[watch.Query]*turn
+	queue   turns         // those that are not read just now, and maybe some that have left
 	joined  chan struct{} // gets a value when a query joins
 }
 
@@ -24,11 +27,26 @@ type rota struct {
 type turn struct {
 	*watch.Seat
 	due     time.Time
-	busy    bool
+	failed  bool   // when it was last read
 	read    bool   // it has not failed since it was last read
 	index   uint64 // of what was believed last
 	content digest // of the text of what was believed last
 	text    bool   // content is set
+}
+
+// Turns are a heap, those first that are due first.
+type turns []*turn
+
+func (q turns) Len() int           { return len(q) }
+func (q turns) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+func (q turns) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *turns) Push(x any)        { *q = append(*q, x.(*turn)) }
+func (q *turns) Pop() any {
+	last := len(*q) - 1
+	t := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return t
 }
 
 const rotaReaders = 4
@@ -44,7 +62,9 @@ func (r *rota) change(add []*watch.Seat, drop []watch.Query) {
 		delete(r.members, q)
 	}
 	for _, s := range add {
-		r.members[s.Query] = &turn{Seat: s}
+		t := &turn{Seat: s}
+		r.members[s.Query] = t
+		heap.Push(&r.queue, t)
 	}
 	for range rotaReaders {
 		select {
@@ -61,10 +81,14 @@ func (r *rota) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range rotaReaders {
 		wg.Go(func() {
+			back := r.p.client.lookout.next() // which may come during a read
 			for ctx.Err() == nil {
 				t, wait := r.next()
 				if t == nil {
 					select {
+					case <-back:
+						back = r.p.client.lookout.next()
+						r.hurry()
 					case <-r.joined:
 					case <-time.After(wait):
 					case <-ctx.Done():
@@ -79,32 +103,48 @@ func (r *rota) run(ctx context.Context) {
 					t.read, t.text = false, false
 					pause = t.Failed(err)
 				}
-				r.mu.Lock()
-				t.busy, t.due = false, time.Now().Add(pause)
-				r.mu.Unlock()
+				r.put(t, time.Now().Add(pause), err != nil)
 			}
 		})
 	}
 	wg.Wait()
 }
 
-// next picks the query that is due first, or tells how long to wait for one.
+// next takes the query out of the queue that is due first, or tells how long to wait for one.
 func (r *rota) next() (t *turn, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, c := range r.members {
-		if !c.busy && (t == nil || c.due.Before(t.due)) {
-			t = c
+	for len(r.queue) > 0 {
+		if wait := time.Until(r.queue[0].due); wait > 0 {
+			return nil, wait
+		}
+		t := heap.Pop(&r.queue).(*turn)
+		if r.members[t.Query] == t { // else it has left meanwhile
+			return t, 0
 		}
 	}
-	if t == nil {
-		return nil, time.Minute
+	return nil, time.Minute
+}
+
+// put puts a query into the queue again.
+func (r *rota) put(t *turn, due time.Time, failed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.due, t.failed = due, failed
+	heap.Push(&r.queue, t)
+}
+
+// hurry has what failed read again soon.
+func (r *rota) hurry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	soon := time.Now().Add(wakeSpread)
+	for _, t := range r.queue {
+		if t.failed && t.due.After(soon) {
+			t.due = time.Now().Add(rand.N(wakeSpread))
+		}
 	}
-	if wait = time.Until(t.due); wait > 0 {
-		return nil, wait
-	}
-	t.busy = true
-	return t, 0
+	heap.Init(&r.queue)
 }
 
 // take reads a query and reports it where its answer is new. It tells when the next turn is.
@@ -113,7 +153,11 @@ func (r *rota) take(ctx context.Context, t *turn, digests digester) (time.Durati
 	if err != nil {
 		return 0, err
 	}
-	a, content, same, err := r.p.compare(ctx, e, r.p.readMode(), digests, t.content, t.text)
+	m := r.p.readMode()
+	if !t.read { // as in follow
+		m = consistent
+	}
+	a, content, same, err := r.p.compare(ctx, e, m, digests, t.content, t.text)
 	if err != nil {
 		return 0, err
 	}
@@ -131,23 +175,17 @@ func (r *rota) take(ctx context.Context, t *turn, digests digester) (time.Durati
 }
 
 // tell reports an answer that may be new. A server that was replaced by one that is behind is not known by any failure, only
-// by its index; and what the index was before a failure is not known.
-func (r *rota) tell(ctx context.Context, t *turn, e endpoint, a result, content digest) (err error) {
-	a.WentBack = !t.read || a.index < t.index
-	var stands result
-	var believed bool
-	if blank := !t.read && a.index <= 1 && e.every == 0; blank { // the server has not read its log yet
-		stands, believed, err = r.p.insist(ctx, t.Seat)
-	} else {
-		stands, believed, err = r.p.offer(ctx, t.Seat, a)
-	}
+// by its index.
+func (r *rota) tell(ctx context.Context, t *turn, e endpoint, a result, content digest) error {
+	a.WentBack = a.index < t.index
+	stands, believed, err := r.p.offer(ctx, t.Seat, a)
 	if err != nil {
 		return err
 	}
 	t.read, t.text = true, false
 	if believed {
 		t.index = stands.index
-		if !stands.Consistent { // else it may be another text
+		if stands.Consistent == a.Consistent { // else it was read again, and may be another text
 			t.content, t.text = content, true
 		}
 	}

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -57,6 +58,7 @@ func New(c Config) (*Source, error) {
 		token: &token{fixed: c.Token, file: c.TokenFile}, user: c.Username, password: c.Password,
 		namespace: c.Namespace, partition: c.Partition,
 		budget: newBudget(connections), limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
+		lookout: newLookout(),
 	}
 	separate := func() pools {
 		return pools{
@@ -105,17 +107,15 @@ func (s *Source) hold(ctx context.Context, q watch.Query, report watch.Report) e
 	if err != nil {
 		return err
 	}
-	first := true
 	var newest uint64 // the index of what was believed last, which another server may not have come to yet
 	return s.follow(ctx, e, func(r result) error {
-		// A server that comes back answers before it has read its log again: index 1 and nothing, or too little. What the
-		// index was before a failure is not known here, so the first answer may have gone back.
-		blank := first && r.index <= 1 && e.every == 0
-		r.WentBack = r.WentBack || first || r.index < newest
-		first = false
-		if !blank && report(r.Answer) {
+		r.WentBack = r.WentBack || r.index < newest
+		if report(r.Answer) {
 			newest = r.index
 			return s.done(ctx, r.Value)
+		}
+		if r.Consistent {
+			return nil
 		}
 		sure, err := s.settled(ctx, e, r.index)
 		if err != nil {
@@ -169,21 +169,32 @@ func awaited(answer any) bool {
 // follow reads an endpoint again and again and hands on each answer that may be new, until ctx ends or something fails. What
 // can't be held open, for whatever reason, is read in turn. It takes answers in for no more than a fifth of the time: a long
 // list of which something changes all the time is read less often.
+//
+// The first read is a consistent one: a server that has just come back answers before it has read all of its log again, and
+// what the index was before a start or a failure is not known here.
 func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error) error {
 	var last uint64 // the index to wait beyond, 0 to ask afresh
 	var seen uint64 // the index of the last answer
 	early := 0      // answers in a row that came before the wait was over although nothing was new
 	doubt := true   // the next answer may be new whatever its index is
+	cut := false    // the connection was lost since the last answer
 	hidden := false // access rules hid a part of the last answer
 	pace := newPace(0.2, time.Second)
 	for {
-		begin := time.Now()
-		r, err := s.read(ctx, e, s.readMode(), last)
+		begin, m := time.Now(), s.readMode()
+		if seen == 0 {
+			m = consistent
+		}
+		r, err := s.read(ctx, e, m, last)
 		if last > 0 && unheld(err) {
 			last = 0
 			if err := s.turn(ctx); err != nil {
 				return err
 			}
+			continue
+		}
+		if last > 0 && time.Since(begin) > 5*time.Second && errors.Is(err, errCut) { // by something that has no patience with silence
+			last, doubt, cut = 0, true, true
 			continue
 		}
 		if err != nil {
@@ -192,14 +203,14 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 		answered := time.Now()
 		// The index of a server that was restored or lost its data begins anew. Waiting for one beyond the old index would miss
 		// all changes up to there.
-		r.WentBack = r.index < seen
+		r.WentBack = r.index < seen || cut // what took the connection along may have taken more
 		fresh := doubt || r.index != seen
 		if fresh || r.Filtered || hidden { // what access rules hid may be shown now, without any change of the index
 			if err := each(r); err != nil {
 				return err
 			}
 		}
-		hidden, doubt = r.Filtered, false
+		hidden, doubt, cut = r.Filtered, false, false
 		if !fresh && last == 0 { // it asked only because it had rested, or had to
 			last = r.index
 			continue
@@ -214,7 +225,7 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 			// between us and Consul does not let us wait.
 			early++
 			doubt, last, pause = true, 0, max(pause, min(time.Duration(early*early)*50*time.Millisecond, turnEvery))
-		case r.WentBack:
+		case r.index < seen:
 			last = 0
 		default:
 			if last > 0 {

@@ -57,7 +57,7 @@ func TestContract(t *testing.T) {
 	for name, stale := range map[string]bool{"leader": false, "stale": true} {
 		t.Run(name, func(t *testing.T) {
 			watchtest.Contract(t, registry{server}, func(tb testing.TB) watch.Source {
-				return open(tb, Config{Address: server.Addr, Stale: stale, Wait: 5 * time.Second})
+				return open(tb, Config{Address: server.Addr, Stale: stale, Wait: 5 * time.Minute})
 			})
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,13 @@ func (r *requests) note(req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked = append(r.asked, req.URL.Path+"?"+req.URL.RawQuery)
+}
+
+// all are those so far.
+func (r *requests) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asked)
 }
 
 // count tells how many of them contain a text.
@@ -104,7 +112,13 @@ func follow(t *testing.T, s *Source, want watch.Set) *watch.Watcher {
 // eventually waits until f says "", and fails with what it says when that takes too long.
 func eventually(t *testing.T, f func() string) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	patiently(t, time.Minute, f)
+}
+
+// patiently is eventually for what may take longer.
+func patiently(t *testing.T, patience time.Duration, f func() string) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
 	for {
 		what := f()
 		if what == "" {

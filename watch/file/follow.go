@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,8 @@ const (
 // user. It watches folders, not files: editors replace a file, and Kubernetes swaps a link to a folder of files.
 // The zero follower is ready for use.
 type follower struct {
-	pump shared
+	pause time.Duration // between two polls; 0 means poll
+	pump  shared
 
 	mu      sync.Mutex
 	notify  *fsnotify.Watcher // nil when the kernel gave us none: then only the poll is left
@@ -104,7 +106,7 @@ func (f *follower) run(ctx context.Context, ready func()) {
 	f.notify, f.folders, f.follows = notify, map[string]int{}, map[*follow]struct{}{}
 	f.mu.Unlock()
 	ready()
-	tick := time.NewTicker(poll)
+	tick := time.NewTicker(cmp.Or(f.pause, poll))
 	defer tick.Stop()
 	for {
 		select {

@@ -1,0 +1,130 @@
+package consul
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"lictor/watch"
+)
+
+// TestWhatCameAndWent has a service read while something is there that comes and goes between two looks at the lists, so that
+// these do not tell of its end; and has it read so late that the lists were looked at again before the answer came.
+func TestWhatCameAndWent(t *testing.T) {
+	for _, plan := range []string{PlanNodes, PlanSweep} {
+		for ghost := range ghosts {
+			for _, late := range []bool{false, true} {
+				t.Run(fmt.Sprint(plan, " ", ghost, " late ", late), func(t *testing.T) {
+					t.Parallel()
+					f := newFake(t)
+					for i := range 60 {
+						f.services[fmt.Sprintf("s%d", i)] = 1
+					}
+					var hold atomic.Bool
+					reading, release := make(chan struct{}), make(chan struct{})
+					f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+						if r.URL.Path != "/v1/health/service/s1" || r.FormValue("index") != "" || !hold.CompareAndSwap(true, false) {
+							return false
+						}
+						f.mu.Lock()
+						body, _ := f.body(r)
+						f.mu.Unlock()
+						close(reading)
+						<-release
+						fmt.Fprint(w, body)
+						return true
+					}
+					w := watch.New(open(t, Config{Address: f.URL, Plan: plan}), slog.New(slog.DiscardHandler))
+					ctx, cancel := context.WithCancel(t.Context())
+					t.Cleanup(func() { cancel(); w.Wait() })
+					want, s1 := watch.Set{}, watch.Service{Name: "s1"}
+					for i := range 60 {
+						want.Add(watch.Service{Name: fmt.Sprintf("s%d", i)})
+					}
+					w.Sync(ctx, want)
+					haunted := func() string {
+						v, _ := w.Get(s1)
+						return text(v)
+					}
+					is := func(ghost bool, port string) func() string {
+						return func() string {
+							if got := haunted(); strings.Contains(got, "ghost") != ghost || !strings.Contains(got, "Port:"+port) {
+								return fmt.Sprintf("ghost %t, port %s wanted in %s", ghost, port, got)
+							}
+							return ""
+						}
+					}
+					eventually(t, is(false, "1"))
+					settled := func() string { // all lists wait for what comes after now
+						f.mu.Lock()
+						after := fmt.Sprintf("index=%d&", f.index)
+						f.mu.Unlock()
+						lists := []string{"state/any?filter", "state/critical?", "catalog/nodes?", "node-services/n?"}
+						if plan == PlanSweep {
+							lists[3] = "catalog/services?"
+						}
+						for _, list := range lists {
+							if !f.asks(list, after) {
+								return list + " does not wait yet"
+							}
+						}
+						return ""
+					}
+					eventually(t, settled)
+					hold.Store(late)
+					f.set(func() { f.services["s1"], f.ghost = 2, ghost })
+					if late {
+						<-reading
+					} else {
+						eventually(t, is(true, "2"))
+					}
+					eventually(t, settled)
+					f.set(func() { f.ghost = "" })
+					if late {
+						eventually(t, settled)
+						close(release)
+					}
+					eventually(t, is(false, "2"))
+				})
+			}
+		}
+	}
+}
+
+// asks tells whether a request contains both texts.
+func (r *requests) asks(a, b string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, asked := range r.asked {
+		if strings.Contains(asked, a) && strings.Contains(asked, b) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestNothingIsKeptOfWhatIsDropped has answers that lists are to be compared with, to queries that are then dropped, once after a
+// last read of one was under way.
+func TestNothingIsKeptOfWhatIsDropped(t *testing.T) {
+	f := newFleet(nil, watch.Scope{})
+	f.nodes["n"] = &host{news: news{}}
+	for i := range 10 {
+		q := watch.Service{Name: fmt.Sprint("s", i)}
+		f.change([]*watch.Seat{{Query: q}}, nil)
+		a := f.members[q.Name].queries[0]
+		f.note(a, []*watch.ServiceInstance{{Node: "N", ID: "1"}}, 0, false)
+		f.noteNew(a)
+		if len(f.checkNews) != 1 || len(f.nodeNews) != 1 || len(f.nodes["n"].news) != 1 {
+			t.Fatalf("%d, %d and %d answers are noted, want one each", len(f.checkNews), len(f.nodeNews), len(f.nodes["n"].news))
+		}
+		f.change(nil, []watch.Query{q})
+		f.noteNew(a)
+		if n := len(f.checkNews) + len(f.nodeNews) + len(f.nodes["n"].news); n > 0 {
+			t.Fatalf("%d answers to dropped queries are kept", n)
+		}
+	}
+}
