@@ -168,7 +168,7 @@ func TestOrderOfSteps(t *testing.T) {
 		"symlink /.old.lictor-state", "link /.old.lictor-undo", "link /.new.lictor-undo", "sync ", "sync ", // what is kept is safe
 		"write /..new.lictor-state.lictor-0", "sync /..new.lictor-state.lictor-0", "rename /.new.lictor-state", "sync ", // the journal is safe
 		"rename /old", "rename /new", "sync ", "sync ", // the files are safe
-		"rename /.new.lictor-previous", "rename /.old.lictor-previous",
+		"rename /.old.lictor-previous",
 		"write /..new.lictor-state.lictor-0", "sync /..new.lictor-state.lictor-0", "rename /.new.lictor-state", "sync ",
 	}
 	if got := strings.Join(steps, "\n"); got != strings.Join(want, "\n") {

@@ -69,8 +69,10 @@ func (m *member) keepUndo(s *Staged) error {
 		return m.hold(s)
 	}
 	err := s.dir.keep(s.name, hiddenName(s.name, "undo"), s.file.InPlace)
-	m.Undo = aFile
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil:
+		m.Undo = aFile // and not before: a copy that failed may still be there
+	case errors.Is(err, fs.ErrNotExist):
 		m.Undo, err = absence, nil
 	}
 	return err
@@ -138,30 +140,34 @@ func (m *member) undo(faults *faults) error {
 		case m.Undo == absence && ours:
 			return errors.Join(d.remove(name), d.sync())
 		}
-		return d.remove(undo)
+		return errors.Join(d.remove(undo), d.sync()) // it may have been restored before, and not been synced
 	})
 }
 
 // promote turns what was kept for undoing the commit into what a rollback would bring back. What an earlier commit has
-// kept stays, since nothing later was confirmed.
+// kept stays, since nothing later was confirmed. After an error there may be no way back.
 func (m *member) promote(faults *faults) error {
 	if m.Undo == nothing {
 		return nil
 	}
-	return m.at(faults, func(d *folder, name string) error {
-		undo := hiddenName(name, "undo")
-		if m.Previous != nothing {
-			return d.remove(undo)
-		}
+	first := m.Previous == nothing
+	if first {
 		m.Previous = m.Undo
-		if m.Undo == lost {
-			return nil
+	}
+	err := m.at(faults, func(d *folder, name string) error {
+		undo := hiddenName(name, "undo")
+		if !first || m.Undo != aFile {
+			return d.remove(undo)
 		}
 		if err := d.rename(undo, hiddenName(name, "previous")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
 	})
+	if err != nil && first && m.Undo == aFile {
+		m.Previous = lost // what has this name may be something older
+	}
+	return err
 }
 
 // canRollBack is an error where rollBack could not begin.
@@ -181,33 +187,38 @@ func (m *member) canRollBack(faults *faults) error {
 	return err
 }
 
-// rollBack brings back the previous content, and keeps the present one as NAME.rejected.
-func (m *member) rollBack(faults *faults) error {
+// rollBack brings back the previous content, and keeps the present one as NAME.rejected; unkept is why it could not be
+// kept, which is of less importance.
+func (m *member) rollBack(faults *faults) (unkept, err error) {
 	if m.Previous == nothing {
-		return nil
+		return nil, nil
 	}
-	return m.at(faults, func(d *folder, name string) error {
+	err = m.at(faults, func(d *folder, name string) error {
 		previous := hiddenName(name, "previous")
 		if m.Previous == absence {
-			err := d.rename(name, name+".rejected")
+			err := d.rename(name, rejectedName(name))
 			if errors.Is(err, fs.ErrNotExist) {
 				err = nil
+			}
+			if err != nil {
+				unkept, err = err, d.remove(name)
 			}
 			return errors.Join(err, d.sync())
 		}
 		if _, err := d.stat(previous); errors.Is(err, fs.ErrNotExist) {
-			return nil // it is back already: it was there when the rollback began
+			return d.sync() // it is back already: it was there when the rollback began
 		}
 		// What is there is torn when a crash interrupted us in bringing back the previous content in place.
-		if whole, err := d.hasHash(name, m.Hash); err != nil {
-			return err
-		} else if whole || !m.InPlace {
-			if err := d.keepVisible(name, name+".rejected", m.InPlace); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+		whole, err := d.hasHash(name, m.Hash)
+		if err == nil && (whole || !m.InPlace) {
+			err = d.keepVisible(name, rejectedName(name), m.InPlace)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			unkept = err
 		}
 		return errors.Join(d.restore(name, previous, m.InPlace), d.sync())
 	})
+	return unkept, err
 }
 
 // tidy removes the hidden files that the member's state has no use for.

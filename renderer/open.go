@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,21 +17,26 @@ import (
 // and beside each of the others a symbolic link of that kind leads to it. So it is found from any of its files, whichever
 // group that belongs to by then, and every destination has a name of its own for it.
 
-// Open comes before all else where Destinations are given. It reads what earlier runs have noted about the group's files, in
-// whichever groups these were. What a crash has left half done is finished, if the last file of that commit was in place
-// already, or undone. What is owed for one of the files is owed by the group. After an error Open may be called again; once
-// it has succeeded it does nothing. A damaged state file is warned of, and taken to mean that a reload is owed.
+// Open comes before anything is staged, each time. First it reads what earlier runs have noted about the group's files, in
+// whichever groups these were. What a crash has left half done is finished, if all files of that commit were in place
+// already, or undone. What is owed for one of the files is owed by the group. A damaged state file is warned of, and taken to
+// mean that a reload is owed. Later it does the same with what this run has left half done, or another program has done
+// meanwhile. Rendered is another one when that has changed the files. After an error nothing is to be staged, and Open may be
+// called again.
 func (g *Group) Open() error {
-	if g.opened {
-		return nil
+	if !g.opened {
+		g.unmended = false
+		err := g.recall()
+		if err != nil && g.Remember {
+			return err
+		}
+		if err != nil { // then it is only of use for mending
+			g.warn("what an earlier run has noted is passed over: %v", err)
+			g.unmended = false
+		}
+		g.opened = true
 	}
-	err := g.recall()
-	if err != nil && !g.Remember { // then it is only of use for mending
-		g.warn("what an earlier run has noted is passed over: %v", err)
-		err = nil
-	}
-	g.opened = err == nil
-	return err
+	return g.mend()
 }
 
 func (g *Group) recall() error {
@@ -38,6 +44,7 @@ func (g *Group) recall() error {
 	if err != nil || len(files) == 0 {
 		return err
 	}
+	g.files = files
 	noted, err := g.earlier(files)
 	if err != nil || !g.Remember {
 		return err
@@ -45,12 +52,13 @@ func (g *Group) recall() error {
 	return g.takeOver(files, noted)
 }
 
-// resolve tells which paths the destinations lead to, in order, without those whose folder is not there yet.
+// resolve tells which paths the destinations lead to, in order, without those whose folder is not there yet. That one leads
+// nowhere is told when it is staged, where nothing is to be remembered.
 func (g *Group) resolve() ([]string, error) {
 	var files []string
 	for _, path := range g.Destinations {
 		file, err := real(path, g.faults)
-		if err != nil {
+		if err != nil && g.Remember {
 			return nil, File{Path: path}.explain(err)
 		}
 		if file != "" {
@@ -89,17 +97,37 @@ func (g *Group) earlier(files []string) ([]*Group, error) {
 			continue
 		}
 		noted = append(noted, e)
-		if err := e.recover(); err != nil {
+		err = e.endEarlier()
+		g.warnings = append(g.warnings, e.Warnings()...)
+		if err != nil {
+			g.unmended = e.Interrupted()
 			return nil, fmt.Errorf("finishing what %s says was interrupted: %w", e.path, err)
 		}
-		for _, m := range e.state.Members {
-			if err := m.tidy(g.faults); err != nil {
-				e.warn("a hidden file is left beside %s: %v", m.Path, err)
-			}
-		}
-		g.warnings = append(g.warnings, e.Warnings()...)
 	}
 	return noted, nil
+}
+
+// endEarlier ends what is under way in a state that was read, unless another program is just about it.
+func (g *Group) endEarlier() error {
+	leave, _, err := g.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := g.recover(); err != nil {
+		return err
+	}
+	if g.dirty {
+		if err := g.save(); err != nil {
+			return err
+		}
+	}
+	for _, m := range g.state.Members {
+		if err := m.tidy(g.faults); err != nil {
+			g.warn("a hidden file is left beside %s: %v", m.Path, err)
+		}
+	}
+	return nil
 }
 
 // takeOver makes one state of what was noted about the group's files, and has those that were in a group with them take
@@ -128,20 +156,24 @@ func (g *Group) takeOver(files []string, noted []*Group) error {
 		}
 	}
 	if e := noted[0]; len(noted) == 1 && e.path == g.path && len(e.state.Members) == len(one.Members) {
-		g.state = e.state
+		g.state, g.saved = e.state, e.saved
 		return nil
 	}
+	unlock, err := lockState(g.path, g.faults)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	slices.SortFunc(one.Members, byPath)
 	one.Rendered = hex.EncodeToString(rendered.Sum(nil))
 	if !owed {
 		one.Applied = one.Rendered
 	}
 	g.state = one
-	err := g.save()
-	g.state.durable = false
-	if err != nil {
+	if err := g.save(); err != nil {
 		return err
 	}
+	g.state.durable = false
 	return errors.Join(g.clear(noted), g.point(files))
 }
 
@@ -192,17 +224,21 @@ func removePath(path string, faults *faults) error {
 	return dir.remove(name)
 }
 
-// settleDown chooses where the state is to be, when none of the files had a folder yet, and has all the files lead there.
-func (g *Group) settleDown(files []*Staged) error {
+// settleDown chooses where the state is to be, when none of the files had a folder yet.
+func (g *Group) settleDown(files []*Staged) {
+	if g.Remember && g.path == "" {
+		g.path = statePath(slices.MinFunc(files, func(a, b *Staged) int { return strings.Compare(a.target(), b.target()) }).target())
+	}
+}
+
+// pointHere has all the files lead to the state.
+func (g *Group) pointHere(files []*Staged) error {
 	if !g.Remember {
 		return nil
 	}
 	var paths []string
 	for _, s := range files {
 		paths = append(paths, s.target())
-	}
-	if g.path == "" {
-		g.path = statePath(slices.Min(paths))
 	}
 	for _, m := range g.state.Members {
 		paths = append(paths, m.Path)

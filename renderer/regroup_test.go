@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // regroupings are what a change of the configuration can make of the group of a/1, a/2, b/3 and b/4.
@@ -54,11 +56,12 @@ func TestCrashAndAnotherGrouping(t *testing.T) {
 				}
 				killed = crash(t, crashTask{Do: "commit", Dir: dir, Kill: step, Contents: contents(dir, 2)})
 				groups := regrouped(dir, name)
+				mixed := isMixed(versions(t, dir))
 				crash(t, crashTask{Do: "regroup", Groups: groups, Kill: 1 + rand.IntN(150)})
-				isNew := checkRegrouped(t, dir, groups)
+				isNew := checkRegrouped(t, dir, groups, mixed)
 				seen[isNew]++
 				crash(t, crashTask{Do: "regroup", Groups: [][]string{groupFiles(dir)}, Kill: 1 + rand.IntN(150)})
-				checkRegrouped(t, dir, [][]string{groupFiles(dir)})
+				checkRegrouped(t, dir, [][]string{groupFiles(dir)}, mixed)
 				if t.Failed() {
 					t.Fatalf("killed at step %d", step)
 				}
@@ -74,7 +77,9 @@ func TestCrashAndAnotherGrouping(t *testing.T) {
 	}
 }
 
-func checkRegrouped(t *testing.T, dir string, groups [][]string) (isNew bool) {
+// checkRegrouped opens the groups. mixed says that some files were new and some old before anything was mended: then
+// somebody may have read them so, and a reload is owed whatever they are now.
+func checkRegrouped(t *testing.T, dir string, groups [][]string, mixed bool) (isNew bool) {
 	t.Helper()
 	var opened []*Group
 	for _, files := range groups {
@@ -88,7 +93,7 @@ func checkRegrouped(t *testing.T, dir string, groups [][]string) (isNew bool) {
 	for i, g := range opened {
 		files := strings.ReplaceAll(strings.Join(groups[i], " "), dir, "")
 		back := isNew && strings.ContainsAny(files, "124")
-		if g.Owed() != isNew || g.CanRollback() != back {
+		if g.Owed() != (isNew || mixed) || g.CanRollback() != back {
 			t.Errorf("versions %v: %s: owed %v, can roll back %v", got, files, g.Owed(), g.CanRollback())
 		}
 		for _, m := range g.state.Members {
@@ -277,5 +282,25 @@ func TestGroupWithoutMemory(t *testing.T) {
 	forgetful = &Group{Destinations: []string{dir + "/b/4"}}
 	if err := forgetful.Open(); err != nil || len(forgetful.Warnings()) != 1 {
 		t.Errorf("a state of no use to it: %v", err)
+	}
+}
+
+// A destination that leads to no file has nothing beside it that an earlier run could have noted.
+func TestNothingNotedBesideWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	symlink(t, dir+"/loop", dir+"/loop")
+	if err := unix.Mkfifo(dir+"/fifo", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	symlink(t, dir+"/fifo", dir+"/stdout")
+	for _, name := range []string{"/loop", "/stdout"} {
+		g := &Group{Destinations: []string{dir + name}}
+		if err := g.Open(); err != nil || len(g.Warnings()) != 0 {
+			t.Errorf("%s: %v, or a warning", name, err)
+		}
+		g = &Group{Destinations: []string{dir + name}, Remember: true}
+		if err := g.Open(); err == nil || !strings.HasPrefix(err.Error(), "destination \""+dir+name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

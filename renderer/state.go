@@ -79,7 +79,7 @@ func (g *Group) load(dir *folder, name string) (there bool, err error) {
 		g.state.Rendered = "unknown"
 		return true, nil
 	}
-	g.state = s
+	g.state, g.saved = s, string(content)
 	g.state.durable = s.Phase != idle
 	return true, nil
 }
@@ -90,6 +90,7 @@ func (s *state) valid() bool {
 	})
 }
 
+// save writes the state file. After an error it is not known what that says, until it is saved again.
 func (g *Group) save() error {
 	if g.path == "" {
 		return nil
@@ -99,6 +100,7 @@ func (g *Group) save() error {
 	if err != nil {
 		return err
 	}
+	g.dirty = true
 	dir, name, err := openParent(g.path, g.faults)
 	if err != nil {
 		return g.stateFile().explain(err)
@@ -109,10 +111,17 @@ func (g *Group) save() error {
 	if err := s.write(nil); err != nil {
 		return s.file.explain(err)
 	}
-	if err := s.swap(); err != nil || !g.state.durable {
+	if err := s.swap(); err != nil {
 		return s.file.explain(err)
 	}
-	return s.dir.sync()
+	g.saved = string(s.content)
+	if g.state.durable {
+		if err := s.dir.sync(); err != nil {
+			return s.file.explain(err)
+		}
+	}
+	g.dirty = false
+	return nil
 }
 
 // openParent opens the folder of a path that has no links on the way.
