@@ -7,6 +7,7 @@ package command
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,9 @@ type Command struct {
 	// program itself. Anything else is read from a pipe, which is closed half a second after the program ended, so what
 	// it leaves running in the background must have redirected its output.
 	Stdout, Stderr io.Writer
+	// Hide takes out of a line what must not be logged, before it is, or becomes part of an error; nil leaves it as it is.
+	// It is called from two goroutines at a time.
+	Hide func(line string) string
 }
 
 const (
@@ -104,9 +108,10 @@ func (c Command) String() string {
 	return s
 }
 
-// Key tells commands apart: two that would do the same have the same key. It is not for people.
+// Key tells commands apart: two that would do the same have the same key, whose length is fixed. It is not for people.
 func (c Command) Key() string {
-	return fmt.Sprintf("%t %q %q %q %t", c.Shell, c.Args, c.Dir, c.Env, c.Env == nil)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%t %q %q %q %t", c.Shell, c.Args, c.Dir, c.Env, c.Env == nil))
+	return string(sum[:])
 }
 
 // cmd makes the exec.Cmd of the command, or says why it can't be started.
@@ -150,6 +155,16 @@ func (e *ExitError) how() string {
 		return fmt.Sprintf("command %q was ended by %s", e.Command, SignalName(e.Signal))
 	}
 	return fmt.Sprintf("command %q ended with exit code %d", e.Command, e.Code)
+}
+
+// Undecided tells whether an error of [Command.Run] says nothing about what the command was to judge: the command could not be
+// started (by a shell neither, which says so by its exit code), its time was up, or a signal ended it.
+func Undecided(err error) bool {
+	if _, is := errors.AsType[*StartError](err); is {
+		return true
+	}
+	e, is := errors.AsType[*ExitError](err)
+	return is && (e.TimedOut || e.Signal != 0 || e.Code == 126 || e.Code == 127)
 }
 
 // A StartError says why a program could not be started at all.

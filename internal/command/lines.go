@@ -8,21 +8,23 @@ import (
 	"unicode"
 )
 
-// maxLine bounds a logged line, in bytes; a longer one is cut into several.
-const maxLine = 4096
+// maxLine bounds a logged line, in bytes; a longer one is cut into several. What is to be hidden must not be cut in two before
+// it was looked for, so a line is first read up to maxRest.
+const maxLine, maxRest = 4096, 1 << 16
 
 // A lineLog is a writer that logs each line that is written to it. Only one goroutine writes to it at a time.
 type lineLog struct {
 	log  *slog.Logger
-	last *lastLines // nil for nobody
-	rest []byte     // the beginning of a line whose end has not been written yet
+	hide func(line string) string // nil for nothing to hide
+	last *lastLines               // nil for nobody
+	rest []byte                   // the beginning of a line whose end has not been written yet
 }
 
 func (l *lineLog) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
 		line, after, whole := bytes.Cut(p, []byte{'\n'})
-		if room := maxLine - len(l.rest); len(line) > room {
+		if room := maxRest - len(l.rest); len(line) > room {
 			line, after, whole = p[:room], p[room:], true
 		}
 		l.rest = append(l.rest, line...)
@@ -36,11 +38,17 @@ func (l *lineLog) Write(p []byte) (int, error) {
 
 // flush logs what is there of a line.
 func (l *lineLog) flush() {
-	if line := bytes.TrimRight(l.rest, "\r"); len(line) > 0 {
-		l.log.Info("command output", "line", string(line))
-		l.last.add(string(line))
-	}
+	line := string(bytes.TrimRight(l.rest, "\r"))
 	l.rest = l.rest[:0]
+	if l.hide != nil && line != "" {
+		line = l.hide(line)
+	}
+	for line != "" {
+		piece := line[:min(len(line), maxLine)]
+		line = line[len(piece):]
+		l.log.Info("command output", "line", piece)
+		l.last.add(piece)
+	}
 }
 
 // How much of what a program printed is part of the error when it fails: lines, and bytes in all.

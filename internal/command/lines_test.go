@@ -18,10 +18,9 @@ func TestErrorHoldsTheLastLines(t *testing.T) {
 		{"many lines", "seq 1 9; exit 1", "ended with exit code 1: 5 | 6 | 7 | 8 | 9"},
 		{"no line end", "printf 'a\\n\\nb'; exit 1", "ended with exit code 1: a | b"},
 		{"terminal tricks", `printf 'a\033[2Jb\377\n'; exit 1`, "ended with exit code 1: a [2Jb "},
-		{"time is up", "echo late; sleep 60", "did not end within 300ms and was stopped: late"},
 		{"long", "yes x | head -c 100000 | tr -d '\\n'; echo; echo end; exit 1", strings.Repeat("x", 300) + " | end"},
 	} {
-		err := Command{Shell: true, Args: []string{test.script}, Timeout: map[bool]time.Duration{true: 300 * time.Millisecond}[test.name == "time is up"]}.Run(t.Context(), quiet)
+		err := Command{Shell: true, Args: []string{test.script}}.Run(t.Context(), quiet)
 		exit, is := errors.AsType[*ExitError](err)
 		if !is || !strings.HasSuffix(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.name, err)
@@ -36,5 +35,32 @@ func TestErrorHoldsTheLastLines(t *testing.T) {
 	}
 	if err := (Command{Shell: true, Args: []string{"echo fine"}}).Run(t.Context(), quiet); err != nil {
 		t.Error(fmt.Errorf("a success: %w", err))
+	}
+}
+
+// What is to be hidden is hidden in the log and in the error, also where a long line is cut.
+func TestOutputIsHidden(t *testing.T) {
+	log, lines := testLog()
+	c := shell("head -c 4093 /dev/zero | tr '\\0' x; printf 'se%s\\n' cret; printf 'se%s\\n' cret >&2; exit 1")
+	c.Hide = func(line string) string { return strings.ReplaceAll(line, "secret", "<value>") }
+	err := c.Run(t.Context(), log)
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("the error is %v", err)
+	}
+	if text := lines.String(); strings.Contains(text, "xse") || strings.Contains(text, "secret") || strings.Count(text, "command output") != 3 {
+		t.Errorf("the log has %s", text)
+	}
+}
+
+// So does that of one whose time is up, however slow the machine was to begin with it.
+func TestTimeoutHoldsTheLastLines(t *testing.T) {
+	for limit := 200 * time.Millisecond; ; limit *= 2 {
+		err := Command{Shell: true, Args: []string{"echo late; sleep 3600"}, Timeout: limit}.Run(t.Context(), slog.New(slog.DiscardHandler))
+		if err != nil && strings.HasSuffix(err.Error(), fmt.Sprintf("did not end within %s and was stopped: late", limit)) {
+			return
+		}
+		if limit > 10*time.Second {
+			t.Fatal(err)
+		}
 	}
 }

@@ -90,9 +90,11 @@ func beChild(mode string, args []string) int {
 	case "close-stdout":
 		os.Stdout.Close()
 		os.Stderr.Close()
-		return untilSignal()
+		return untilSignal(endings)
 	case "signals":
-		return untilSignal()
+		return untilSignal(endings)
+	case "reluctant": // is asked to end by one signal, and does so with another
+		return untilSignal(map[os.Signal]int{syscall.SIGUSR1: 0})
 	case "read-line":
 		tell("pid %d", os.Getpid())
 		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -127,18 +129,18 @@ func beChild(mode string, args []string) int {
 	return 0
 }
 
-// untilSignal tells each signal that it gets, and the variable VALUE, and ends with SIGTERM or SIGINT.
-func untilSignal() int {
+// endings are the signals that a program ends with, and the exit codes.
+var endings = map[os.Signal]int{syscall.SIGTERM: 0, syscall.SIGINT: 5}
+
+// untilSignal tells each signal that it gets, and the variable VALUE, and ends with one of ends.
+func untilSignal(ends map[os.Signal]int) int {
 	signals := make(chan os.Signal, 10)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	tell("started %s", os.Getenv("VALUE"))
 	for s := range signals {
 		tell("got %s", SignalName(s.(syscall.Signal)))
-		switch s {
-		case syscall.SIGTERM:
-			return 0
-		case syscall.SIGINT:
-			return 5
+		if code, ok := ends[s]; ok {
+			return code
 		}
 	}
 	return 0

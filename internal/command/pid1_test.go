@@ -53,7 +53,7 @@ func makeZombies() int {
 		return 1
 	}
 	zombies, sleepers := -1, orphans
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && (zombies != 0 || sleepers > 0); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end) && (zombies != 0 || sleepers > 0); time.Sleep(10 * time.Millisecond) {
 		zombies, sleepers = countProcesses()
 	}
 	tell("parent %d, %d orphans, zombies in the end %d", os.Getppid(), orphans, zombies)

@@ -57,7 +57,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 		if w != nil {
 			return w
 		}
-		l := &lineLog{log: log.With("command", c.String(), "stream", name), last: o.last}
+		l := &lineLog{log: log.With("command", c.String(), "stream", name), hide: c.Hide, last: o.last}
 		logs = append(logs, l)
 		return l
 	}

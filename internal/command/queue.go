@@ -11,9 +11,10 @@ import (
 // A Queue runs commands off its caller's loop. Each is submitted under an id; of one id at most one run is under way at a
 // time, and what is submitted meanwhile is run once afterwards, the newest only. Commands of different ids start in the
 // order in which they were submitted, each as soon as the one before it has ended or has run for Patience: quick commands
-// run one after the other, as they stand in the configuration, and a slow one does not hold up the others.
+// run one after the other, as they stand in the configuration, and a slow one does not hold up the others. One whose last
+// run is not as long ago as [Queue.Pace] asks for is put off, and holds up nobody meanwhile.
 //
-// Set the fields before the first Submit. Submit, Done, Take and Busy may be called from anywhere and never block.
+// Set the fields, and call Pace, before the first Submit. All methods but Wait may be called from anywhere and never block.
 type Queue struct {
 	// Retry says how a command that failed is run again, until it succeeds or is submitted anew. The zero Retry means: not.
 	Retry Retry
@@ -25,7 +26,11 @@ type Queue struct {
 	wg   sync.WaitGroup
 
 	mu      sync.Mutex
+	holds   int             // how often Hold was called without Resume
+	held    chan struct{}   // while runs may not begin: closed when they may again; else nil
+	running int             // runs that have begun and not ended
 	jobs    map[string]*job // the ids that something is still to be done for
+	paces   map[string]*pace
 	last    <-chan struct{} // closed when the run that was asked for last has ended
 	results []Result
 	tickets int // given so far
@@ -49,35 +54,63 @@ type Result struct {
 
 // A job is what is to be done for one id. One goroutine works on it.
 type job struct {
-	next   *Command      // submitted and not yet begun
-	ticket int           // of the last Submit
-	news   chan struct{} // wakes the goroutine from the pause before a retry
+	next    *Command      // submitted and not yet begun
+	atOnce  bool          // the next run need not wait for its interval
+	running bool          // a run has begun and not ended
+	ticket  int           // of the last Submit
+	dropped bool          // nothing more is to be run
+	news    chan struct{} // wakes the goroutine from the pause before the next run
 }
 
 // NewQueue makes a Queue whose commands write their output to log.
 func NewQueue(log *slog.Logger) *Queue {
-	return &Queue{log: log, done: make(chan struct{}, 1), jobs: map[string]*job{}}
+	return &Queue{log: log, done: make(chan struct{}, 1), jobs: map[string]*job{}, paces: map[string]*pace{}}
 }
 
 // Submit has c run under id. The run ends with ctx. The ticket tells a later [Result] that covers this call: one whose
 // Ticket is not smaller.
 func (q *Queue) Submit(ctx context.Context, id string, c Command) (ticket int) {
+	return q.submit(ctx, id, c, false)
+}
+
+// SubmitAtOnce is Submit for what must not wait until the id's interval is over. That goes for its first run, not for those
+// after a failure.
+func (q *Queue) SubmitAtOnce(ctx context.Context, id string, c Command) (ticket int) {
+	return q.submit(ctx, id, c, true)
+}
+
+func (q *Queue) submit(ctx context.Context, id string, c Command, atOnce bool) (ticket int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.tickets++
 	if j, ok := q.jobs[id]; ok {
-		j.next, j.ticket = &c, q.tickets
+		j.next, j.ticket, j.atOnce, j.dropped = &c, q.tickets, j.atOnce || atOnce, false
 		wake(j.news)
 		return q.tickets
 	}
-	j := &job{next: &c, ticket: q.tickets, news: make(chan struct{}, 1)}
+	j := &job{next: &c, ticket: q.tickets, atOnce: atOnce, news: make(chan struct{}, 1)}
 	q.jobs[id] = j
-	turn, before := q.turn()
+	var turn chan struct{}
+	var before <-chan struct{}
+	if !q.due(id, j).After(time.Now()) {
+		turn, before = q.turn()
+	}
 	q.wg.Go(func() { q.work(ctx, id, j, turn, before) })
 	return q.tickets
 }
 
-// Done delivers a wake-up when there are results to take. Several results may be one wake-up.
+// Drop has nothing more be run for id, neither what was submitted nor a retry, until it is submitted again. A run that is
+// under way goes on, and is the last.
+func (q *Queue) Drop(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if j, ok := q.jobs[id]; ok {
+		j.next, j.dropped = nil, true
+		wake(j.news)
+	}
+}
+
+// Done delivers a wake-up when there are results to take, or nothing is left to do. Several results may be one wake-up.
 func (q *Queue) Done() <-chan struct{} { return q.done }
 
 // Take returns the results since the last Take, in the order in which the runs ended.
@@ -96,6 +129,32 @@ func (q *Queue) Busy() bool {
 	return len(q.jobs) > 0 || len(q.results) > 0
 }
 
+// Hold has no run begin until Resume is called as often as Hold was. Those that are under way go on.
+func (q *Queue) Hold() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.holds++; q.holds == 1 {
+		q.held = make(chan struct{})
+	}
+}
+
+// Resume has runs begin again after Hold.
+func (q *Queue) Resume() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.holds--; q.holds == 0 {
+		close(q.held)
+		q.held = nil
+	}
+}
+
+// Running is how many commands are running now. One that has ended is counted no more when Done tells of its result.
+func (q *Queue) Running() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.running
+}
+
 // Wait returns when every goroutine of the Queue has ended, which they do when their work is done or the contexts given to
 // Submit have ended.
 func (q *Queue) Wait() { q.wg.Wait() }
@@ -112,59 +171,81 @@ func (q *Queue) turn() (turn chan struct{}, before <-chan struct{}) {
 	return turn, before
 }
 
-// work runs what is submitted under id until nothing is left to do.
+// work runs what is submitted under id until nothing is left to do. Without a turn it has to wait before it gets one.
 func (q *Queue) work(ctx context.Context, id string, j *job, turn chan struct{}, before <-chan struct{}) {
 	var c Command
-	for attempt := 1; ; attempt++ {
+	more, pause := true, time.Duration(0)
+	for attempt := 1; more; attempt++ {
+		if turn == nil {
+			q.rest(ctx, id, j, pause)
+			q.mu.Lock()
+			turn, before = q.turn()
+			q.mu.Unlock()
+		}
 		select {
 		case <-before:
 		case <-time.After(orDefault(q.Patience, time.Second)):
 		case <-ctx.Done():
 		}
-		newer, ticket := q.begin(j)
+		newer, ticket, dropped := q.begin(ctx, id, j)
+		if dropped {
+			close(turn)
+			return
+		}
 		if newer != nil {
 			c, attempt = *newer, 1
 		}
 		err := c.Run(ctx, q.log)
 		close(turn)
-		more, pause := q.end(ctx, id, ticket, j, attempt, err)
-		if !more {
-			return
-		}
-		select {
-		case <-j.news:
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
-		q.mu.Lock()
-		turn, before = q.turn()
-		q.mu.Unlock()
+		turn = nil
+		more, pause = q.end(ctx, id, ticket, j, attempt, err)
 	}
 }
 
-// begin takes what was submitted since the last run, or nil, and the ticket of the last Submit.
-func (q *Queue) begin(j *job) (*Command, int) {
+// begin waits until runs may begin. It returns what was submitted since the last run, or nil, and the ticket of the last
+// Submit; or that nothing is to be run any more.
+func (q *Queue) begin(ctx context.Context, id string, j *job) (newer *Command, ticket int, dropped bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	for q.held != nil && ctx.Err() == nil {
+		held := q.held
+		q.mu.Unlock()
+		select {
+		case <-held:
+		case <-ctx.Done():
+		}
+		q.mu.Lock()
+	}
+	if j.dropped {
+		delete(q.jobs, id)
+		wake(q.done)
+		return nil, 0, true
+	}
+	q.running++
+	if p := q.paces[id]; p != nil {
+		p.began = time.Now()
+	}
 	c := j.next
-	j.next = nil
+	j.next, j.atOnce, j.running = nil, false, true
 	select {
 	case <-j.news: // that is what we are about to run
 	default:
 	}
-	return c, j.ticket
+	return c, j.ticket, false
 }
 
 // end notes how a run ended, and says whether to run again and after which pause.
 func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt int, err error) (more bool, pause time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.running--
+	j.running = false
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || j.dropped:
 	case j.next != nil:
 		more = true
 	case err != nil && q.Retry.Backoff > 0:
-		more, pause = true, q.Retry.Pause(attempt)
+		more, pause = true, max(q.Retry.Pause(attempt), time.Until(q.due(id, j)))
 	}
 	if !more {
 		delete(q.jobs, id)

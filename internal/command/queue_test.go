@@ -174,3 +174,59 @@ func TestRetryPause(t *testing.T) {
 		t.Errorf("without a limit the pause is %s", d)
 	}
 }
+
+// What is dropped is run no more, be it in its pause before a retry or before it has begun, until it is submitted again; a run
+// that is under way is the last.
+func TestQueueDrops(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	q.Retry, q.Patience = Retry{Backoff: time.Hour}, time.Hour
+	dir := t.TempDir()
+	q.Submit(t.Context(), "pauses", shell("false"))
+	<-q.Done()
+	if got := q.Take(); len(got) != 1 || got[0].Final {
+		t.Errorf("results %+v", got)
+	}
+	q.Submit(t.Context(), "runs", shell("echo begun > "+dir+"/started; while ! test -e "+dir+"/go; do sleep 0.01; done; false"))
+	awaitFile(dir+"/started", "begun")
+	q.Submit(t.Context(), "waits", shell("touch "+dir+"/waited"))
+	for _, id := range []string{"pauses", "runs", "waits", "unknown"} {
+		q.Drop(id)
+	}
+	if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := collect(t, q); len(got) != 1 || got[0].ID != "runs" || !got[0].Final {
+		t.Errorf("results %+v", got)
+	}
+	q.Wait()
+	if _, err := os.Stat(dir + "/waited"); err == nil {
+		t.Error("what was dropped was run")
+	}
+	ticket := q.Submit(t.Context(), "pauses", shell("true"))
+	if got := collect(t, q); len(got) != 1 || got[0].Err != nil || got[0].Ticket != ticket || got[0].Attempt != 1 {
+		t.Errorf("results %+v", got)
+	}
+}
+
+// Nothing begins before Resume was called as often as Hold.
+func TestQueueIsHeldByEach(t *testing.T) {
+	log, _ := testLog()
+	q := NewQueue(log)
+	note := t.TempDir() + "/note"
+	q.Hold()
+	q.Hold()
+	q.Submit(t.Context(), "a", shell("echo run >> "+note))
+	q.Resume()
+	q.mu.Lock()
+	held := q.held != nil
+	q.mu.Unlock()
+	if _, err := os.Stat(note); err == nil || !held {
+		t.Error("resumed too early")
+	}
+	q.Resume()
+	if got := collect(t, q); len(got) != 1 || got[0].Err != nil {
+		t.Errorf("results %+v", got)
+	}
+	q.Wait()
+}

@@ -22,6 +22,7 @@ type Config struct {
 	DefaultDelimiters  Delimiters  `opt:"default_delimiters" flag:"default" in:"lxc" group:"Templates" doc:"Delimiters of templates that set none of their own."`
 	TemplateErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset: true with -once and when called as a peer, false for lictor as a daemon."`
 	Wait               Wait        `opt:"wait" flag:"wait" group:"Templates" doc:"Quiet time before rendering: MIN[:MAX]. A change waits until nothing changed for MIN, at most MAX (4 times MIN if not given)."`
+	Reload             Reload      `opt:"reload" flag:"reload" in:"lx" group:"Templates" doc:"How often programs may be reloaded: the default of all templates."`
 	MaxStale           Duration    `opt:"max_stale" flag:"max-stale" group:"Sources" doc:"How old an answer of a Consul server that is not the leader may be. 0 asks the leader only."`
 	BlockQueryWait     Duration    `opt:"block_query_wait" group:"Sources" doc:"How long one blocking query is held open."`
 	ErrOnFailedLookup  bool        `opt:"err_on_failed_lookup" group:"Sources" doc:"End with an error when something that a template needs does not exist."`

@@ -286,10 +286,31 @@ func (d *decoder) unknown(path string, f field, t reflect.Type) {
 		where = " in " + path
 	}
 	msg := fmt.Sprintf("unknown option %q%s", f.name, where)
-	if near := spell.Closest(f.name, names); near != "" {
+	if other := d.otherPlace(path, f.name); other != "" {
+		msg += other
+	} else if near := spell.Closest(f.name, names); near != "" {
 		msg += fmt.Sprintf(": did you mean %q?", near)
 	}
 	d.fail(&Error{f.pos, errors.New(msg)})
+}
+
+// otherPlace says where an option belongs that is not known at path, because it is one of templates or of the top level.
+func (d *decoder) otherPlace(path, name string) string {
+	_, ofTemplates := d.schema.find(reflect.TypeFor[Template](), name)
+	_, ofAll := d.schema.find(reflect.TypeFor[Config](), name)
+	switch {
+	case path == "template" && strings.EqualFold(name, "reload"):
+		return `: write min_interval = "10s" without a block around it`
+	case path == "" && strings.EqualFold(name, "min_interval"):
+		return `: it belongs into a template block, or into the block "reload" as the default of all`
+	case path == "" && ofTemplates:
+		return ": it belongs into a template block"
+	case path == "template" && strings.EqualFold(name, "guard"):
+		return ": it belongs to the top level, since templates share what they read: services or queries in it say what it is for"
+	case path == "template" && ofAll:
+		return ": it belongs to the top level, beside the template blocks"
+	}
+	return ""
 }
 
 func (s *Secret) decodeNode(n node) error {

@@ -15,6 +15,10 @@ func TestMistakes(t *testing.T) {
 		{"misspelt in a block", "a.hcl", "template {\n  comand = \"x\"\n}", `a.hcl:2: unknown option "comand" in template: did you mean "command"?`},
 		{"misspelt block", "a.hcl", "prefixx {\n}", `a.hcl:1: unknown option "prefixx": did you mean "prefix"?`},
 		{"misspelt two deep", "a.hcl", "consul {\n retry {\n  atempts = 1\n }\n}", `a.hcl:3: unknown option "atempts" in consul.retry: did you mean "attempts"?`},
+		{"of templates", "a.hcl", "check = \"true\"", `a.hcl:1: unknown option "check": it belongs into a template block`},
+		{"of templates, or the block for all", "a.hcl", "min_interval = \"1s\"", `a.hcl:1: unknown option "min_interval": it belongs into a template block, or into the block "reload" as the default of all`},
+		{"of the top level", "a.hcl", "template {\n cache = \"c\"\n}", `a.hcl:2: unknown option "cache" in template: it belongs to the top level, beside the template blocks`},
+		{"reload in a template", "a.yaml", "template:\n- reload: {min_interval: 1s}\n", `a.yaml:2: unknown option "reload" in template: write min_interval = "10s" without a block around it`},
 		{"gone from the peer", "a.hcl", "vault {\n grace = \"1s\"\n}", `a.hcl:2: unknown option "grace" in vault`},
 		{"json", "a.json", "{\n \"template\": [\n  {\"contents\": \"x\"},\n  {\"destinaton\": \"x\"}\n ]\n}", `a.json:4: unknown option "destinaton" in template: did you mean "destination"?`},
 		{"json after strings with line ends", "a.json", "{\"pid_file\": \"a\\nb\",\n\n\"logLevel\": \"info\"}", `a.json:3: unknown option "logLevel": did you mean "log_level"?`},
@@ -30,6 +34,7 @@ func TestMistakes(t *testing.T) {
 		{"number in a list", "a.hcl", "exec {\n env {\n  custom = [\"A=1\",\n 2]\n }\n}", `a.hcl:4: exec.env.custom: want a text in quotes, found a number`},
 		{"number in a command", "a.hcl", "exec {\n command = [\"sleep\",\n  5]\n}", `a.hcl:3: exec.command: want a text: each item`},
 		{"empty check", "a.hcl", "template {\n check = \"\"\n}", `a.hcl:2: template.check: is empty: want a command, or leave the option out`},
+		{"guard in a template", "a.yaml", "template:\n  - contents: x\n    guard:\n      max_shrink: 50%\n", `a.yaml:3: unknown option "guard" in template: it belongs to the top level, since templates share what they read`},
 		{"empty check list", "a.yaml", "template:\n  - source: x\n    check: []\n", `a.yaml:3: template.check: is empty`},
 		{"blank command", "a.hcl", "exec {\n command = \"  \"\n}", `a.hcl:2: exec.command: the command is blank`},
 		{"duration without a unit", "a.hcl", `max_stale = "5"`, `a.hcl:1: max_stale: invalid duration "5" has no unit: write for example "5s"`},
@@ -183,12 +188,14 @@ template {
 template { source = "s"  destination = "d"  command = "a b" }
 exec { env { custom = ["A=1"] } }
 wait = "1s:2s"
+guard { queries = ["nodes()", "prefix(a,b/*)"]  max_shrink = "50%"  hold = "5m" }
 `}, nil, "-config", "DIR/a")
 	for name, src := range map[string]string{
 		"a.json": `{"consul": {"address": "c:1", "token": "t", "retry": {"attempts": 3, "backoff": "1s"}},
 "template": [{"contents": "x\ny\u00e9 \"q\"\n", "destination": "out", "command": ["a", "b c"], "perms": "0600", "backup": true},
  {"source": "s", "destination": "d", "command": "a b", "sandbox_path": null}],
-"exec": [{"splay": "9s"}, {"env": {"custom": ["A=1"]}}], "wait": {"min": "1s", "max": "2s", "enabled": true}}`,
+"exec": [{"splay": "9s"}, {"env": {"custom": ["A=1"]}}], "wait": {"min": "1s", "max": "2s", "enabled": true},
+"guard": {"queries": ["nodes()", "prefix(a,b/*)"], "max_shrink": "50%", "hold": "5m"}}`,
 		"a.yaml": `
 consul: {address: c:1, token: t, retry: {attempts: 3, backoff: 1s}}
 template:
@@ -204,6 +211,10 @@ template:
 exec:
   env: {custom: [A=1]}
 wait: 1s:2s
+guard:
+  - queries: [nodes(), "prefix(a,b/*)"]
+    max_shrink: 50%
+    hold: 5m
 `,
 	} {
 		got := mustLoad(t, Lictor, map[string]string{name: src}, nil, "-config", "DIR/"+name)
@@ -224,6 +235,9 @@ func bare(c Config) Config {
 	}
 	for i := range c.Services {
 		c.Services[i].Pos = Pos{}
+	}
+	for i := range c.Guards {
+		c.Guards[i].Pos = Pos{}
 	}
 	return c
 }

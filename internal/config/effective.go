@@ -138,6 +138,9 @@ func shortDuration(d time.Duration) string {
 
 // defaultText is a setting's value as it is written in a file, "" for an empty one.
 func defaultText(st setting) string {
+	if st.value.Interface() == unset {
+		return ""
+	}
 	if st.value.IsZero() && (st.typ.Kind() != reflect.Int || strings.Contains(st.doc, "Unset")) || isBlock(st.typ) {
 		return ""
 	}

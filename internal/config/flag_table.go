@@ -19,6 +19,9 @@ func Table(p Persona) []Flag {
 		flags = append(flags, Flag{Name: "template", Value: "SOURCE[:DESTINATION[:COMMAND]]", Group: "Templates", set: setTemplate,
 			Help: "Template file, the file it makes, and the command to run after that changed. Repeatable; - is standard input."})
 	}
+	if p == Lictor || p == LictorExec {
+		flags = append(flags, templateFlags(s)...)
+	}
 	if p == Envconsul || p == LictorExec {
 		flags = append(flags, environmentFlags()...)
 	}
@@ -125,6 +128,28 @@ func environmentFlags() []Flag {
 				*part.field(&c.Services[len(c.Services)-1]) = n.text
 				return nil
 			}})
+	}
+	return flags
+}
+
+// templateFlags are options of the latest -template, for which it has no place in its text.
+func templateFlags(s schema) []Flag {
+	var flags []Flag
+	for _, name := range []string{"check", "commit_group", "rollback"} {
+		o, _ := s.find(reflect.TypeFor[Template](), name)
+		flag := settingFlag(setting{option: o, path: "template." + name, flag: "template-" + strings.ReplaceAll(name, "_", "-"), group: "Templates", value: reflect.Zero(o.typ)})
+		flag.Help = "Of the latest -template: " + o.doc
+		flag.set = func(d *decoder, c *Config, n node) error {
+			if len(c.Templates) == 0 {
+				return errors.New("it belongs to a -template, which must come before it")
+			}
+			n, err := flagNode(n, o.typ)
+			if err != nil {
+				return err
+			}
+			return d.flag("template."+name, n, reflect.ValueOf(&c.Templates[len(c.Templates)-1]).Elem().Field(o.index))
+		}
+		flags = append(flags, flag)
 	}
 	return flags
 }

@@ -172,14 +172,19 @@ func settingFlag(st setting) Flag {
 			if err != nil {
 				return err
 			}
-			before := len(d.errs)
-			d.value(st.path, n, reflect.ValueOf(c).Elem().FieldByIndex(st.index))
-			if len(d.errs) > before {
-				return stripPath(d.errs[before], st.path)
-			}
-			return nil
+			return d.flag(st.path, n, reflect.ValueOf(c).Elem().FieldByIndex(st.index))
 		},
 	}
+}
+
+// flag reads an option from what a flag says.
+func (d *decoder) flag(path string, n node, v reflect.Value) error {
+	before := len(d.errs)
+	d.value(path, n, v)
+	if len(d.errs) > before {
+		return stripPath(d.errs[before], path)
+	}
+	return nil
 }
 
 // stripPath takes "FLAG: PATH: " off an error: who typed a flag does not know the option's path.

@@ -68,6 +68,10 @@ func TestFlagMistakes(t *testing.T) {
 		{Envconsul, "-template a:b", "flag provided but not defined: -template"},
 		{Envconsul, "-dry", "flag provided but not defined: -dry"},
 		{Envconsul, "-service-format-id x", "invalid value \"x\" for flag -service-format-id: it belongs to a -service-query, which must come before it"},
+		{Lictor, "-template-check x", "invalid value \"x\" for flag -template-check: it belongs to a -template, which must come before it"},
+		{LictorExec, "-template a:b -template-check=", "invalid value \"\" for flag -template-check: is empty: want a command"},
+		{ConsulTemplate, "-template a:b -template-rollback", "flag provided but not defined: -template-rollback"},
+		{ConsulTemplate, "-reload-min-interval 5s", "flag provided but not defined: -reload-min-interval"},
 		{ConsulTemplate, "-prefix x", "flag provided but not defined: -prefix"},
 		{ConsulTemplate, "-consul x", "flag provided but not defined: -consul"},
 	} {
@@ -145,6 +149,10 @@ func TestFlagEffects(t *testing.T) {
 		{"template without a destination", Lictor, []string{"-dry", "-template", "ab"}, func(c Config) any { return c.Templates[0].Destination }, ""},
 		{"delimiters", Lictor, []string{"-template", "a:b", "-default-left-delimiter", "[["}, func(c Config) any { return c.Templates[0].LeftDelimiter + c.Templates[0].RightDelimiter }, "[[}}"},
 		{"error fatal", Lictor, []string{"-template", "a:b", "-template-error-fatal=false"}, func(c Config) any { return c.Templates[0].ErrorFatal }, Off},
+		{"options of the latest template", Lictor, []string{"-template", "a:b", "-template-check", "x -c {{.Staged}}", "-template-commit-group=g", "-template", "c:d", "-template-rollback", "-reload-min-interval", "7s"}, func(c Config) any {
+			a, b := c.Templates[0], c.Templates[1]
+			return []any{a.Check, a.CommitGroup, a.Rollback, a.MinInterval, b.Check, b.CommitGroup, b.Rollback, b.MinInterval}
+		}, []any{Command{[]string{"x -c {{.Staged}}"}, true}, "g", false, 7 * time.Second, Command{}, "", true, 7 * time.Second}},
 		{"prefix loses one slash", Envconsul, []string{"-prefix", "//a@dc1"}, func(c Config) any { return c.Prefixes[0].Path }, "/a@dc1"},
 		{"empty prefix is all keys", Envconsul, []string{"-prefix", ""}, func(c Config) any { return len(c.Prefixes) }, 1},
 		{"no-prefix reaches all", Envconsul, []string{"-prefix", "a", "-no-prefix=false", "-prefix", "b"}, func(c Config) any { return []Switch{c.Prefixes[0].NoPrefix, c.Prefixes[1].NoPrefix} }, []Switch{Off, Off}},

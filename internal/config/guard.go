@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // A Guard holds back answers that have shrunk too much; see docs/failure-modes.md for what that costs.
 type Guard struct {
-	Services     []string `opt:"services" doc:"Names of the services whose instances are guarded; * and ? patterns. Unset: every list, also of names, nodes and keys."`
+	Services     []string `opt:"services" doc:"Names of the services whose instances are guarded; * and ? patterns. Neither services nor queries: every list is guarded, also of names, nodes and keys."`
+	Queries      []string `opt:"queries" doc:"Lists that are guarded, as the log shows them, such as service(web), nodes() or prefix(app/); * stands for any text."`
 	MaxShrink    Percent  `opt:"max_shrink" doc:"Largest part, such as \"50%\", that may go of the most that there was within the last hold, or the last minute where that is longer."`
 	MinInstances int      `opt:"min_instances" doc:"Least number of passing instances that a service may fall to."`
 	Hold         Duration `opt:"hold" doc:"How long an answer is held back, by the clock. 0 or unset: until the registry recovers or SIGUSR1 comes."`
@@ -18,17 +20,32 @@ type Guard struct {
 	Pos Pos `opt:"-"`
 }
 
+// guardable are the kinds of lists, as the log shows their queries.
+var guardable = []string{
+	"service", "connect", "catalog-service", "services", "nodes", "prefix", "datacenters", "partitions", "peerings",
+	"exportedServices", "importedServices",
+}
+
 func (g Guard) check() error {
 	var errs []error
 	if g.MaxShrink == 0 && g.MinInstances == 0 {
 		errs = append(errs, errors.New("guard: it guards nothing: want max_shrink or min_instances"))
 	}
+	if g.MaxShrink == 1 && g.MinInstances == 0 {
+		errs = append(errs, errors.New("guard: max_shrink: where 100% may go, nothing is ever held back: want less, or min_instances"))
+	}
 	if g.MinInstances < 0 {
 		errs = append(errs, fmt.Errorf("guard: min_instances: %d is negative", g.MinInstances))
 	}
 	for _, pattern := range g.Services {
-		if _, err := path.Match(pattern, ""); err != nil {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
 			errs = append(errs, fmt.Errorf("guard: services: bad pattern %q", pattern))
+		}
+	}
+	for _, pattern := range g.Queries {
+		kind, rest, _ := strings.Cut(pattern, "(")
+		if !slices.Contains(guardable, kind) || !strings.HasSuffix(rest, ")") && !strings.HasSuffix(rest, "*") {
+			errs = append(errs, fmt.Errorf("guard: queries: bad pattern %q: want a list as the log shows it, KIND(...), such as prefix(app/*) or nodes(*); the kinds are %s", pattern, strings.Join(guardable, ", ")))
 		}
 	}
 	for i, err := range errs {

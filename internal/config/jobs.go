@@ -3,7 +3,7 @@ package config
 import "time"
 
 // A Template is one template and the file it makes. After [Load], Exec holds the command whichever way it was written,
-// and Wait, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
+// and Wait, MinInterval, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
 type Template struct {
 	Source            string   `opt:"source" doc:"Template file; - is standard input. Either this or contents."`
 	Contents          string   `opt:"contents" doc:"The template itself. Either this or source."`
@@ -26,12 +26,12 @@ type Template struct {
 	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
 	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
 
-	Check        Command  `opt:"check" doc:"Command run on the staged file before it replaces the old one; its path is in LICTOR_STAGED. A failure keeps the old file."`
+	Check        Command  `opt:"check" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
 	CheckTimeout Duration `opt:"check_timeout" doc:"Limit for the check; 0 is not allowed."`
 	CommitGroup  string   `opt:"commit_group" doc:"Templates that name the same group are replaced together or not at all."`
 	LogDiff      string   `opt:"log_diff" value:"WHEN" doc:"Whether the log shows the lines by which content that was refused or rolled back differs: always, never, or auto, which is where none of them can hold a value of a key, a file or the environment."`
 	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails, and try the new one again later; the template, or one of its commit group, needs a command."`
-	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, and so between two reloads, also across restarts; what changes meanwhile is written when it is over. Does not hold up -once."`
+	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, also across restarts, and between the starts of two runs of the command, whichever templates share it; what changes meanwhile is written when it is over. Does not hold up -once, nor the reload of a rollback. Unset: that of the reload block."`
 	InPlace      bool     `opt:"in_place" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
 
 	// Pos is where the template was configured.
@@ -41,7 +41,16 @@ type Template struct {
 func defaultTemplate() Template {
 	t := Template{CreateDestDirs: true, CommandTimeout: 30 * time.Second, CheckTimeout: 30 * time.Second, LogDiff: "auto", Exec: defaultExec()}
 	t.Exec.Timeout = 0 // until a block sets it, command_timeout rules
+	t.MinInterval = unset
 	return t
+}
+
+// unset is a duration that no file can hold.
+const unset = Duration(-1)
+
+// Reload is what templates inherit for their reloads.
+type Reload struct {
+	MinInterval Duration `opt:"min_interval" flag:"min-interval" doc:"Least time between two commits of a template, for those that have no min_interval of their own."`
 }
 
 // Exec is a program to run: the supervised one at top level, the reload command in a template.

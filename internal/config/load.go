@@ -27,6 +27,9 @@ func Load(p Persona, flags *Flags, getenv func(string) string) (c Config, warnin
 		d.fail(err)
 	}
 	d.environment(&c, getenv)
+	if p == Lictor || p == LictorExec {
+		d.doubtGroups(c)
+	}
 	c.complete(p)
 	if c.Deduplicate.Enabled == On {
 		d.warn(c.At("deduplicate.enabled"), "deduplicate has no effect: each host renders for itself")
@@ -192,6 +195,9 @@ func (c *Config) completeTemplate(t *Template) {
 		t.Wait = c.Wait
 	}
 	t.Wait.complete()
+	if t.MinInterval == unset {
+		t.MinInterval = c.Reload.MinInterval
+	}
 	orElse(&t.LeftDelimiter, c.DefaultDelimiters.Left)
 	orElse(&t.RightDelimiter, c.DefaultDelimiters.Right)
 	orElse(&t.User, t.UID)

@@ -236,3 +236,30 @@ func TestDefaultsByPersona(t *testing.T) {
 		}
 	}
 }
+
+// The block reload says what templates have that say nothing themselves, wherever it stands; "0s" is something.
+func TestReloadIsTheDefaultOfTemplates(t *testing.T) {
+	const hclTemplates = "template {\n source = \"a\"\n}\ntemplate {\n source = \"b\"\n min_interval = \"3s\"\n}\ntemplate {\n source = \"c\"\n min_interval = \"0s\"\n}\n"
+	for name, src := range map[string]string{
+		"a.hcl":  "reload { min_interval = \"10s\" }\n" + hclTemplates,
+		"b.hcl":  hclTemplates + "reload { min_interval = \"10s\" }\n",
+		"a.json": `{"reload": {"min_interval": "10s"}, "template": [{"source": "a"}, {"source": "b", "min_interval": "3s"}, {"source": "c", "min_interval": "0s"}]}`,
+		"a.yaml": "reload: {min_interval: 10s}\ntemplate:\n- {source: a}\n- {source: b, min_interval: 3s}\n- {source: c, min_interval: 0s}\n",
+	} {
+		c := mustLoad(t, Lictor, map[string]string{name: src}, nil, "-config", "DIR/"+name, "-template", "d:e")
+		var got []time.Duration
+		for _, template := range c.Templates {
+			got = append(got, template.MinInterval)
+		}
+		if want := []time.Duration{10 * time.Second, 3 * time.Second, 0, 10 * time.Second}; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+		var printed strings.Builder
+		if err := c.Effective(&printed); err != nil || strings.Count(printed.String(), "min_interval: 10s") != 3 {
+			t.Errorf("%s: printed %v\n%s", name, err, printed.String())
+		}
+	}
+	if c := mustLoad(t, Lictor, nil, nil, "-template", "d:e"); c.Templates[0].MinInterval != 0 {
+		t.Errorf("min_interval of a template is %v where nothing is set", c.Templates[0].MinInterval)
+	}
+}
