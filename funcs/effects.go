@@ -97,7 +97,7 @@ func (b binding) writeToFile(path, owner, group, perms string, rest ...string) (
 	}
 	mode, err := strconv.ParseUint(perms, 8, 12)
 	if err != nil {
-		return "", fmt.Errorf("permissions %s are no octal number such as 0644", quote(perms))
+		return "", errors.New("argument 4 is no octal number such as 0644")
 	}
 	w := fileWrite{path: path, mode: os.FileMode(mode & 0o777), content: rest[len(rest)-1]}
 	if len(rest) == 2 {
@@ -113,10 +113,10 @@ func (b binding) writeToFile(path, owner, group, perms string, rest ...string) (
 		return "", err
 	}
 	if w.uid, err = userID(owner); err != nil {
-		return "", err
+		return "", errors.New("argument 2 is no user of this machine")
 	}
 	if w.gid, err = groupID(group); err != nil {
-		return "", err
+		return "", errors.New("argument 3 is no group of this machine")
 	}
 	b.pass.Effect(func() error {
 		if err := checkSandbox(b.Sandbox, path); err != nil { // folders may have become links meanwhile

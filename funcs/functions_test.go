@@ -94,7 +94,7 @@ func TestErrors(t *testing.T) {
 		`{{ mustEnv "BLANK" }}`:  `environment variable "BLANK" is needed`,
 		`{{ loop 1000001 }}`:     "more than 1000000 numbers",
 		`{{ loop -9223372036854775807 9223372036854775807 }}`: "more than 1000000 numbers",
-		`{{ sprig_repeat 99999999999 "x" }}`:                  "is too much",
+		`{{ sprig_repeat 99999999999 "x" }}`:                  "more than 67108864 bytes",
 		`{{ sprig_until 99999999999 }}`:                       "more than 1000000 numbers",
 		`{{ sprig_seq 99999999999 }}`:                         "more than 1000000 numbers",
 		`{{ sprig_indent 99999999999 "x" }}`:                  "can't indent",
@@ -110,9 +110,9 @@ func TestErrors(t *testing.T) {
 		`{{ toTOML nil }}`:                                                             "TOML has nothing for a missing value",
 		`{{ service "web@dc9" }}`:                                                      `service(web@dc9): `,
 		`{{ file "/no/such" }}`:                                                        `no such file`,
-		`{{ service "web" | byMeta "version|int" }}`:                                   `service web-1 has version="1.0", which is no integer`,
-		"{{ explodeMap (parseJSON `{\"a\":1,\"a/b\":2}`) }}":                           "a/b: a key is both a value and a folder",
-		`{{ scratch.Set "a" 1 }}{{ scratch.MapSet "a" "b" 2 }}`:                        `scratch "a" is not a map`,
+		`{{ service "web" | byMeta "version|int" }}`:                                   `what service web-1 has as "version" is no integer`,
+		"{{ explodeMap (parseJSON `{\"a\":1,\"a/b\":2}`) }}":                           "a key is both a value and a folder",
+		`{{ scratch.Set "a" 1 }}{{ scratch.MapSet "a" "b" 2 }}`:                        `what scratch has under this name is not a map but a int`,
 		`{{ $d := sprig_dict }}{{ sprig_set $d "x" (sprig_list $d) }}`:                 "the map would hold itself",
 		`{{ $d := sprig_dict }}{{ mergeMap $d (sprig_dict "x" $d) }}`:                  "the map would hold itself",
 		`{{ scratch.MapSet "m" "a" 1 }}{{ scratch.MapSet "m" "m" (scratch.Get "m") }}`: "the map would hold itself",
@@ -128,11 +128,20 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	for _, f := range []string{
 		`parseInt`, `parseUint`, `parseFloat`, `parseBool`, `parseJSON`, `base64Decode`, `base64URLDecode`, `add 1`, `loop`, `plugin "/bin/false"`,
 		`parseJSON`, `toJSON | loop`, `regexMatch "("`, `regexReplaceAll "(" "x"`, `printf "*%s" | parseYAML`, `printf "http://user:%s@[" | sprig_urlParse`,
-		`sprig_mustToDate "2006"`,
+		`sprig_mustToDate "2006"`, `executeTemplate`, `printf "%%%s" | sprig_dict "host" "h" "userinfo" | sprig_urlJoin`,
 	} {
 		_, err := render(t, funcs.Options{}, `{{ key "app/name" | `+f+` }}`)
 		if err == nil || strings.Contains(err.Error(), "orders") {
 			t.Errorf("%s: the error is %v", f, err)
+		}
+	}
+	for _, text := range []string{
+		`{{ writeToFile "/tmp/lictor-secret" $s "" "0644" "x" }}`, `{{ writeToFile "/tmp/lictor-secret" "" $s "0644" "x" }}`, `{{ writeToFile "/tmp/lictor-secret" "" "" $s "x" }}`,
+		`{{ scratch.Set $s "x" }}{{ scratch.MapSet $s "a" "b" }}`,
+	} {
+		_, err := render(t, funcs.Options{}, `{{ $s := key "app/name" }}`+text)
+		if err == nil || strings.Contains(err.Error(), "orders") {
+			t.Errorf("%s: the error is %v", text, err)
 		}
 	}
 }

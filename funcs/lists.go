@@ -37,6 +37,8 @@ func listFunctions() []function {
 // maxLoop bounds loop, so that a mistyped number can't fill the memory.
 const maxLoop = 1_000_000
 
+var errLoop = fmt.Errorf("these are more than %d numbers", maxLoop)
+
 func loop(args ...any) ([]int64, error) {
 	if len(args) != 1 && len(args) != 2 {
 		return nil, fmt.Errorf("wrong number of arguments: want 1 or 2, got %d", len(args))
@@ -54,7 +56,7 @@ func loop(args ...any) ([]int64, error) {
 		return []int64{}, nil
 	}
 	if uint64(to)-uint64(from) > maxLoop {
-		return nil, fmt.Errorf("from %d to %d are more than %d numbers", from, to, maxLoop)
+		return nil, errLoop
 	}
 	list := make([]int64, 0, to-from)
 	for i := from; i < to; i++ {

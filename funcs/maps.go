@@ -129,7 +129,7 @@ func metaPart(s *watch.ServiceInstance, field string) (string, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil {
-		return "", fmt.Errorf("service %s has %s=%s, which is no integer", s.ID, name, quote(value))
+		return "", fmt.Errorf("what service %s has as %s is no integer", s.ID, quote(name))
 	}
 	return fmt.Sprintf("%05d", n), nil
 }
@@ -150,7 +150,7 @@ func explodeMap(flat map[string]any) (map[string]any, error) {
 	m := map[string]any{}
 	for _, key := range slices.Sorted(maps.Keys(flat)) {
 		if err := put(m, key, flat[key]); err != nil {
-			return nil, fmt.Errorf("%s: %w", key, err)
+			return nil, err // without the key: in a map made of a value it is a part of that
 		}
 	}
 	return m, nil

@@ -96,7 +96,7 @@ func parseJSON(text string) (any, error) {
 			line, column := 1+strings.Count(before, "\n"), len(before)-strings.LastIndexByte(before, '\n')
 			return nil, fmt.Errorf("not JSON, at line %d, column %d: %w", line, column, err)
 		}
-		return nil, fmt.Errorf("not JSON: %w", err)
+		return nil, errors.New("not JSON: a number is out of range") // the error has the number
 	}
 	return v, nil
 }
@@ -110,7 +110,11 @@ func parseYAML(text string) (any, error) {
 	}
 	var v any
 	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
-		return nil, fmt.Errorf("not YAML: %s", quoted.ReplaceAllString(err.Error(), "..."))
+		what := quoted.ReplaceAllString(err.Error(), "...")
+		if before, _, found := strings.Cut(what, "invalid map key"); found { // which follows, whole
+			what = before + "invalid map key"
+		}
+		return nil, fmt.Errorf("not YAML: %s", what)
 	}
 	return v, nil
 }

@@ -65,7 +65,7 @@ func (s *Scratch) mapOf(name string) (map[string]any, error) {
 	}
 	m, ok := s.values[name].(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("scratch %s is not a map but a %T", quote(name), s.values[name])
+		return nil, fmt.Errorf("what scratch has under this name is not a map but a %T", s.values[name])
 	}
 	return m, nil
 }

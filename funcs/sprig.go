@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 	"text/template"
-	"time"
 
 	"github.com/Masterminds/sprig/v3"
 )
@@ -86,7 +84,7 @@ func boundNumbers(library template.FuncMap) {
 func boundTexts(library template.FuncMap) {
 	library["repeat"] = func(count int, text string) (string, error) {
 		if count < 0 || len(text) > 0 && count > maxText/len(text) {
-			return "", fmt.Errorf("%d times is too much", count)
+			return "", fmt.Errorf("that makes more than %d bytes, or less than none", maxText)
 		}
 		return strings.Repeat(text, count), nil
 	}
@@ -94,39 +92,62 @@ func boundTexts(library template.FuncMap) {
 		indent := library[name].(func(int, string) string)
 		library[name] = func(spaces int, text string) (string, error) {
 			if spaces < 0 || spaces > maxIndent {
-				return "", fmt.Errorf("can't indent by %d", spaces)
+				return "", errIndent
 			}
 			return indent(spaces, text), nil
 		}
 	}
 }
 
-// quietMistakes has the errors not quote a text that may be a secret.
+// mistakes are what goes wrong in functions whose own errors, or panics, repeat what they were given, which may be a secret.
+var mistakes = map[string][]string{
+	"argument 1 is no regular expression": {
+		"regexFind", "regexFindAll", "regexReplaceAll", "regexReplaceAllLiteral", "regexSplit",
+		"mustRegexMatch", "mustRegexFind", "mustRegexFindAll", "mustRegexReplaceAll", "mustRegexReplaceAllLiteral", "mustRegexSplit",
+	},
+	"the text is no URL":                                           {"urlParse"},
+	"the map is no URL in parts":                                   {"urlJoin"},
+	"the text is no JSON":                                          {"mustFromJson"},
+	"argument 2 is no time as argument 1 has it":                   {"mustToDate"},
+	"argument 1 is no duration such as -1h30m":                     {"mustDateModify", "must_date_modify"},
+	"argument 1 is no range of versions, or argument 2 no version": {"semverCompare"},
+	"the numbers are not within the text":                          {"substr"},
+}
+
 func quietMistakes(library template.FuncMap) {
-	parse := library["urlParse"].(func(string) map[string]any)
-	library["urlParse"] = func(text string) (map[string]any, error) {
-		if _, err := url.Parse(text); err != nil {
-			return nil, errors.New("the text is no URL")
+	for mistake, names := range mistakes {
+		for _, name := range names {
+			library[name] = quiet(library[name], errors.New(mistake))
 		}
-		return parse(text), nil
 	}
-	toDate := library["mustToDate"].(func(string, string) (time.Time, error))
-	library["mustToDate"] = func(layout, text string) (time.Time, error) {
-		at, err := toDate(layout, text)
-		if err != nil {
-			err = fmt.Errorf("the text is no time as in %s", quote(layout))
+}
+
+// quiet makes a function that does what f does, and whose error is err, whether f gives one or panics.
+func quiet(f any, err error) any {
+	fn := reflect.ValueOf(f)
+	t := fn.Type()
+	var in []reflect.Type
+	for i := range t.NumIn() {
+		in = append(in, t.In(i))
+	}
+	out := []reflect.Type{t.Out(0), reflect.TypeFor[error]()}
+	failed := []reflect.Value{reflect.Zero(out[0]), reflect.ValueOf(&err).Elem()}
+	return reflect.MakeFunc(reflect.FuncOf(in, out, t.IsVariadic()), func(args []reflect.Value) (results []reflect.Value) {
+		defer func() {
+			if recover() != nil {
+				results = failed
+			}
+		}()
+		call := fn.Call
+		if t.IsVariadic() {
+			call = fn.CallSlice
 		}
-		return at, err
-	}
-	modify := library["mustDateModify"].(func(string, time.Time) (time.Time, error))
-	library["mustDateModify"] = func(by string, at time.Time) (time.Time, error) {
-		later, err := modify(by, at)
-		if err != nil {
-			err = errors.New("the text is no duration such as -1h30m")
+		results = call(args)
+		if len(results) == 2 && !results[1].IsNil() {
+			return failed
 		}
-		return later, err
-	}
-	library["must_date_modify"] = library["mustDateModify"]
+		return []reflect.Value{results[0], reflect.Zero(out[1])}
+	}).Interface()
 }
 
 func boundMaps(library template.FuncMap) {
@@ -175,7 +196,7 @@ func boundSteps(from, to, step int) error {
 		return nil // no numbers at all
 	}
 	if n := (float64(to) - float64(from)) / float64(step); n > maxLoop || n < -maxLoop {
-		return fmt.Errorf("from %d to %d by %d are more than %d numbers", from, to, step, maxLoop)
+		return errLoop
 	}
 	return nil
 }

@@ -116,12 +116,11 @@ func toTitle(text string) string { return cases.Title(language.Und, cases.NoLowe
 // maxIndent bounds an indentation.
 const maxIndent = 10_000
 
+var errIndent = fmt.Errorf("can't indent by less than 0 or more than %d", maxIndent)
+
 func indent(spaces int, text string) (string, error) {
-	if spaces < 0 {
-		return "", fmt.Errorf("can't indent by %d", spaces)
-	}
-	if spaces > maxIndent {
-		return "", fmt.Errorf("can't indent by more than %d", maxIndent)
+	if spaces < 0 || spaces > maxIndent {
+		return "", errIndent
 	}
 	blanks := strings.Repeat(" ", spaces)
 	var out strings.Builder
@@ -159,7 +158,7 @@ func (b binding) regex(expression string) (*regexp.Regexp, error) {
 	c := b.pass.Local(regexKey(expression), func() any {
 		re, err := regexp.Compile(expression)
 		if bad, ok := errors.AsType[*syntax.Error](err); ok {
-			err = fmt.Errorf("bad regular expression %s: %s", quote(expression), bad.Code)
+			err = fmt.Errorf("argument 1 is no regular expression: %s", bad.Code)
 		}
 		return compiledRegex{re, err}
 	}).(compiledRegex)

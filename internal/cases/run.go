@@ -261,7 +261,7 @@ func (c *Case) runCheck(ctx context.Context, output []byte) error {
 	}
 	var printed bytes.Buffer
 	// The names are those of the check in a configuration.
-	text := strings.NewReplacer("{{.Staged}}", `"$LICTOR_STAGED"`, "{{.StagedDir}}", `"$LICTOR_STAGED_DIR"`).Replace(c.check)
+	text := command.FillIn(c.check, `"$LICTOR_STAGED"`, `"$LICTOR_STAGED_DIR"`)
 	check := command.Command{
 		Args: []string{text}, Shell: true, Dir: filepath.Dir(c.Path), Timeout: checkTimeout,
 		Env:    append(os.Environ(), "LICTOR_STAGED="+staged, "LICTOR_STAGED_DIR="+dir),

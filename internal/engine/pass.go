@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"text/template/parse"
 
@@ -116,7 +117,7 @@ func (p *Pass) Local(key any, fresh func() any) any {
 func (p *Pass) ExecuteTemplate(name string, data any) (string, error) {
 	root := p.template.tmpl
 	if root == nil || root.Lookup(name) == nil {
-		return "", fmt.Errorf("template %q is not defined", name)
+		return "", errors.New("a template of this name is not defined") // the name may be a value
 	}
 	if p.depth >= maxExecuteDepth {
 		return "", fmt.Errorf("template %q: templates are nested more than %d deep: does it call itself without end?", name, maxExecuteDepth)

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
+	"time"
 
+	"lictor/internal/command"
 	"lictor/renderer"
 )
 
 // beginChecks collects the checks of a group of which something is staged, and lays out the folder that they may look at.
-// A check runs also where its own job's file stays as it is, since it may be about the whole group.
+// A check runs also where its own job's file stays as it is, since it may be about the whole group; those of several jobs that
+// are one command run once.
 func (r *Runner) beginChecks(g *Group) error {
 	if r.Dry || !g.hasStaged() {
 		return nil
@@ -21,7 +24,7 @@ func (r *Runner) beginChecks(g *Group) error {
 		}
 		r.warnOfBlindSpots(g)
 		if g.checked == "" {
-			if err := g.layOut(); err != nil {
+			if err := r.layOut(g); err != nil {
 				return fmt.Errorf("the folder %s for the check of what is staged: %w", stagedFolder, err)
 			}
 		}
@@ -29,39 +32,18 @@ func (r *Runner) beginChecks(g *Group) error {
 		if j.staged != nil {
 			path = j.staged.Path()
 		}
-		g.checks = append(g.checks, j.Check(path, g.checked))
+		g.addCheck(j.Check(path, g.checked))
 	}
 	return nil
 }
 
-// layOut links the files of the group, staged ones where there are, below a folder as they lie below the root.
-func (g *Group) layOut() (err error) {
-	if g.checked, err = g.makeStagedFolder(); err != nil {
-		return err
+func (g *Group) addCheck(c command.Command) {
+	same := slices.IndexFunc(g.checks, func(other command.Command) bool { return other.Key() == c.Key() })
+	if same < 0 {
+		g.checks = append(g.checks, c)
+		return
 	}
-	for _, j := range g.Jobs {
-		if j.Path == "" {
-			continue
-		}
-		path, err := filepath.Abs(j.Path)
-		if err != nil {
-			return err
-		}
-		content := path
-		if j.staged != nil {
-			if content, err = filepath.Abs(j.staged.Path()); err != nil {
-				return err
-			}
-		}
-		link := filepath.Join(g.checked, path)
-		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
-			return err
-		}
-		if err := os.Symlink(content, link); err != nil {
-			return err
-		}
-	}
-	return nil
+	g.checks[same].Timeout = max(g.checks[same].Timeout, c.Timeout)
 }
 
 // endChecks forgets the checks and removes their folder, which holds only links.
@@ -79,12 +61,20 @@ func (r *Runner) check(ctx context.Context, g *Group) {
 		r.commit(g)
 		return
 	}
-	r.Checks.Submit(ctx, g.Name, g.checks[0])
+	c := g.checks[0]
+	c.Hide = r.hide(g)
+	g.check = r.Checks.Submit(ctx, g.Name, c)
 	g.checks = g.checks[1:]
 }
 
-// refuse ends an attempt to commit whose check failed. The destinations stay as they are; the next change tries again.
+// refuse ends an attempt to commit whose check failed. The destinations stay as they are; the next change tries again, and
+// so does some time where the check could not tell. The reason is logged with the first of the refused files.
 func (r *Runner) refuse(g *Group, why error) {
+	undecided := command.Undecided(why) && !r.Once
+	reason := []any{"error", why}
+	if undecided {
+		reason = append(reason, "again in", retryCommit)
+	}
 	for _, j := range g.Jobs {
 		f, ok := j.staged.(*renderer.Staged)
 		if !ok {
@@ -96,14 +86,23 @@ func (r *Runner) refuse(g *Group, why error) {
 			r.Log.Warn("the rejected content could not be kept", "template", j.Name, "error", err)
 		}
 		j.staged = nil
-		if !j.isNews(f.Content()) {
+		if news := j.isNews(f.Content()) || j.undecided != undecided; !news {
 			r.Log.Debug("check failed again, with the same content", "template", j.Name, "error", why)
 			continue
 		}
-		r.Log.Error("check failed, the destination keeps what it has", append([]any{"template", j.Name, "error", why},
-			j.describe(refusal{target: now.target, old: now.content, new: f.Content(), kept: kept, harmless: j.open()})...)...)
+		j.undecided = undecided
+		says := "refused along with it, the destination keeps what it has"
+		if reason != nil {
+			says = "check failed, the destination keeps what it has"
+		}
+		r.Log.Error(says, slices.Concat([]any{"template", j.Name}, reason,
+			j.describe(refusal{target: now.target, old: now.content, new: f.Content(), kept: kept, harmless: j.open()}))...)
+		reason = nil
 	}
 	r.discard(g)
-	g.err = fmt.Errorf("%s: check failed: %w", g.Name, why)
+	g.err = refusedError{g.Name, why}
+	if undecided {
+		g.retry = time.Now().Add(retryCommit)
+	}
 	r.standBy(g)
 }

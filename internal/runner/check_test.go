@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"lictor/internal/command"
 )
 
 func (w *workshop) write(t *testing.T, name string) {
@@ -31,11 +34,12 @@ func TestChangeDuringACheck(t *testing.T) {
 		w := newWorkshop(t)
 		w.file(t, "out", `{{key "v"}}`, fmt.Sprintf(`cat "$STAGED" >> %s; while ! test -e %s; do sleep 0.01; done; %s || grep -q 2 "$STAGED"`,
 			w.path("seen"), w.path("go"), result), "")
+		w.file(t, "marker", `{{key "v"}}`, "", "")
 		w.key("v", "1")
 		w.during(t, func() {
 			w.is(t, "seen", "1")
 			w.key("v", "2")
-			time.Sleep(50 * time.Millisecond) // so that the runner sees it
+			w.is(t, "marker", "2") // so the runner has seen it
 			w.write(t, "go")
 			w.is(t, "out", "2")
 		})
@@ -62,16 +66,11 @@ func TestCheckSeesAChangeOfAnotherFile(t *testing.T) {
 // Whatever is under way when the runner is told to end, nothing of it is left.
 func TestEndDuringACheck(t *testing.T) {
 	w := newWorkshop(t)
-	w.file(t, "out", `{{key "v"}}`, `echo $FOLDER > `+w.path("folder")+`; sleep 60`, "")
+	w.file(t, "out", `{{key "v"}}`, `echo $FOLDER > `+w.path("folder")+`; sleep 3600`, "")
 	w.key("v", "1")
-	var begun time.Time
 	w.during(t, func() {
 		eventually(t, func() string { return fmt.Sprint(len(w.read("folder")) > 10) }, "true")
-		begun = time.Now()
-	})
-	if d := time.Since(begun); d > 3*time.Second { // it does not wait for the check
-		t.Errorf("ending took %s", d)
-	}
+	}) // which does not wait for the check
 	left, _ := filepath.Glob(w.path(".*lictor-[0-9]*"))
 	if folder := strings.TrimSpace(w.read("folder")); len(left) > 0 || exists(folder) {
 		t.Errorf("left: %v %s", left, folder)
@@ -79,3 +78,93 @@ func TestEndDuringACheck(t *testing.T) {
 }
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
+
+// A check that could not tell is run again after a while, though nothing has changed; one that has refused is not.
+func TestCheckThatCouldNotTellIsTriedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		check command.Command
+		again bool
+	}{
+		"no such program":          {command.Command{Args: []string{"/nonexistent/check"}}, true},
+		"no such program, a shell": {shell("/nonexistent/check"), true},
+		"killed":                   {shell("kill -9 $$"), true},
+		"refused":                  {shell("exit 1"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorkshop(t)
+				j := w.file(t, "out", `{{key "v"}}`, "", "").Jobs[0]
+				checks := 0
+				j.Check = func(string, string) command.Command {
+					if checks++; checks <= 2 {
+						return c.check
+					}
+					return shell("true")
+				}
+				w.key("v", "1")
+				w.during(t, func() {
+					w.is(t, "out.rejected", "1")
+					synctest.Wait()
+					time.Sleep(2*retryCommit + time.Second)
+					synctest.Wait()
+				})
+				if committed := w.read("out") == "1"; committed != c.again {
+					t.Errorf("%d checks, committed %v\n%s", checks, committed, w.log)
+				}
+				w.logs(t, 1, `msg="check failed`)
+			})
+		})
+	}
+}
+
+// What a check says after it could not tell is news, though the content is the same.
+func TestRefusalAfterACheckThatCouldNotTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkshop(t)
+		w.file(t, "out", `{{key "v"}}`, `test -e `+w.path("up")+` || exit 127; echo no good; exit 1`, "")
+		w.key("v", "1")
+		w.during(t, func() {
+			w.is(t, "out.rejected", "1")
+			w.write(t, "up")
+			time.Sleep(retryCommit + time.Second)
+			synctest.Wait()
+			time.Sleep(2 * retryCommit)
+		})
+		w.logs(t, 2, `msg="check failed`)
+		w.logs(t, 1, `msg="command output"`) // and it was not tried again
+	})
+}
+
+// A check that several files of a group share runs once, and its reason is logged once, with the differences of all of them.
+func TestCheckOfTheGroupRunsOnce(t *testing.T) {
+	w := newWorkshop(t)
+	for _, name := range []string{"one", "two", "three"} {
+		w.file(t, name, lists, "", "")
+	}
+	g := &Group{Name: "g"}
+	for _, each := range w.Groups {
+		g.Jobs = append(g.Jobs, each.Jobs[0])
+	}
+	for _, j := range g.Jobs[:2] {
+		j.Check = func(_, folder string) command.Command {
+			return shell(fmt.Sprintf(`echo >> %s; ! grep -q bad %s`, w.path("checks"), folder+w.path("one")))
+		}
+	}
+	w.Groups = []*Group{g}
+	w.remember(t, g)
+	w.other()
+	w.services("good")
+	w.during(t, func() {
+		w.is(t, "three", "good\n")
+		w.checks(t, 1)
+		w.services("bad")
+		w.is(t, "three.rejected", "bad\n")
+		w.checks(t, 2)
+		w.services("fine")
+		w.is(t, "three", "fine\n")
+		w.checks(t, 3)
+	})
+	w.logs(t, 1, "check failed")
+	w.logs(t, 2, "refused along with it")
+	w.logs(t, 3, `-good\n+bad"`)
+}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"lictor/internal/command"
 	"lictor/renderer"
 )
 
@@ -18,10 +17,6 @@ import (
 // stage stages the outputs of a group whose jobs are all ready, and begins its checks.
 func (r *Runner) stage(ctx context.Context, g *Group) {
 	g.fresh, g.retry = false, time.Time{}
-	if err := r.takeUp(g); err != nil {
-		r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
-		return
-	}
 	for _, j := range g.Jobs {
 		if j.output == nil {
 			continue
@@ -96,6 +91,11 @@ func (r *Runner) commit(g *Group) {
 		r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		return
 	}
+	if len(changed) > 0 {
+		for _, j := range g.Jobs {
+			j.stands[1] = j.stands[0]
+		}
+	}
 	for _, j := range changed {
 		j.staged = nil
 		r.changed.add(changes{files: !j.Environ, environ: j.Environ})
@@ -109,7 +109,7 @@ func (r *Runner) commit(g *Group) {
 	}
 	r.finish(g)
 	g.committed, g.rolledBack, g.again = true, false, time.Time{}
-	r.owe(g, changed)
+	r.owe(g, changed, inTime)
 }
 
 // commitFiles commits the group's files together.
@@ -118,7 +118,7 @@ func (r *Runner) commitFiles(g *Group) error {
 	if g.Files == nil || len(files) == 0 {
 		return nil
 	}
-	err := g.Files.Commit(files)
+	err := r.unread(func() error { return g.Files.Commit(files) })
 	for _, f := range files {
 		for _, w := range f.Warnings() {
 			r.Log.Warn(w, "group", g.Name)
@@ -135,7 +135,8 @@ func (r *Runner) warnOf(g *Group) {
 	}
 }
 
-// retryCommit is after how long a commit that failed (a full disk, a missing permission) is tried again without a change.
+// retryCommit is after how long a commit that failed (a full disk, a missing permission, a check that could not tell) is tried
+// again without a change.
 const retryCommit = 30 * time.Second
 
 // putOff drops what is staged after a failure that may pass, and has it tried again.
@@ -143,20 +144,27 @@ func (r *Runner) putOff(g *Group, why error) {
 	r.discard(g)
 	r.failed(g, why)
 	g.retry = time.Now().Add(retryCommit)
+	if g.mixed() {
+		r.withhold(g)
+	}
 	r.standBy(g)
 }
 
 // failed notes why a group could not be committed, and logs it when it is news.
 func (r *Runner) failed(g *Group, err error) {
 	if !r.Once && (g.err == nil || g.err.Error() != err.Error()) {
-		r.Log.Error("not committed, the destination keeps what it has", "group", g.Name, "error", err)
+		message := "not committed, the destination keeps what it has"
+		if g.mixed() {
+			message = "files of the group may be partly old and partly new; its commands wait until this is mended, which is tried again and again"
+		}
+		r.Log.Error(message, "group", g.Name, "error", err)
 	}
 	g.err = err
 }
 
 // owe notes that the commands of the changed jobs are to be run. They are submitted at the end of the round, so that one
 // that several templates share is run once.
-func (r *Runner) owe(g *Group, changed []*Job) {
+func (r *Runner) owe(g *Group, changed []*Job, when urgency) {
 	if r.Dry {
 		return
 	}
@@ -164,9 +172,9 @@ func (r *Runner) owe(g *Group, changed []*Job) {
 		g.rendered = g.Files.Rendered()
 	}
 	for _, j := range changed {
-		if len(j.Command.Args) > 0 {
-			r.owed = append(r.owed, owed{g, j.Command})
-			g.reloads[j.Command.Key()] = notSubmitted
+		if j.id != "" {
+			r.owed = append(r.owed, owed{g, j, when})
+			g.reloads[j.id] = notSubmitted
 		}
 	}
 	if g.Files != nil && len(g.reloads) == 0 {
@@ -180,9 +188,18 @@ const notSubmitted = math.MaxInt
 
 // owed is a command that a group's commit asks for.
 type owed struct {
-	group   *Group
-	command command.Command
+	group *Group
+	job   *Job
+	when  urgency
 }
+
+// urgency says whether a command has to wait until its last run is long enough ago.
+type urgency bool
+
+const (
+	inTime urgency = false
+	atOnce urgency = true // it brings a service back to good files, or is owed since an earlier run
+)
 
 // startHold is how long the commands of the first commits wait for each other: until all is committed, so that one which
 // several templates share runs once and sees them all, but not for long, since a template may wait for its data for ever.
@@ -196,11 +213,23 @@ func (r *Runner) submit(ctx context.Context) {
 	slices.SortStableFunc(r.owed, func(a, b owed) int {
 		return slices.Index(r.Groups, a.group) - slices.Index(r.Groups, b.group)
 	})
-	tickets := map[string]int{}
+	tickets, hurry := map[string]int{}, map[string]bool{}
 	for _, o := range r.owed {
-		id := o.command.Key()
+		hurry[o.job.id] = hurry[o.job.id] || o.when == atOnce
+	}
+	for _, o := range r.owed {
+		id := o.job.id
+		if r.waits(o) {
+			continue
+		}
 		if _, done := tickets[id]; !done {
-			tickets[id] = r.Queue.Submit(ctx, id, o.command)
+			submit := r.Queue.Submit
+			if hurry[id] {
+				submit = r.Queue.SubmitAtOnce
+			}
+			c := o.job.Command
+			c.Hide = r.hide(r.runFor(id)...)
+			tickets[id] = submit(ctx, id, c)
 		}
 		o.group.reloads[id], o.group.running[id] = tickets[id], tickets[id]
 		if !r.started {

@@ -120,6 +120,7 @@ func bounded(lines []string) string {
 
 // nowHolds notes that the destination has the last output.
 func (j *Job) nowHolds(output []byte) {
+	j.stands[0] = j.read
 	if j.open() {
 		j.harmless.add(output)
 	}
@@ -178,6 +179,9 @@ func (r *Runner) explainRollback(g *Group, before map[*Job]held) {
 			continue
 		}
 		f := refusal{target: bad.target, old: good.content, new: bad.content, kept: bad.target + ".rejected", harmless: j.harmless.has(bad.content)}
+		if kept, err := os.ReadFile(f.kept); err != nil || !bytes.Equal(kept, bad.content) {
+			f.kept = "" // which was warned of
+		}
 		if j.isNews(bad.content) {
 			r.Log.Error("rolled back", append([]any{"template", j.Name}, j.describe(f)...)...)
 		}

@@ -8,27 +8,42 @@ import (
 // What an earlier run has left: a reload that it owes, files that are good enough to begin with, and when they were
 // written.
 
-// takeUp goes on where an earlier run left off. A reload that it owes does not wait for the templates: the files that it is
-// owed for are there, and a template may wait for its data for ever. Until it has succeeded nothing of the group is touched:
-// files that an earlier run has left half committed may be hard to tell from good ones.
+// takeUp goes on where an earlier run left off, or this one when something was interrupted. A reload that is owed does not
+// wait for the templates: the files that it is owed for are there, and a template may wait for its data for ever. Until it has
+// succeeded nothing of the group is touched: files that were left half committed may be hard to tell from good ones.
 func (r *Runner) takeUp(g *Group) error {
-	if r.Dry || g.takenUp {
+	first := !g.takenUp
+	if r.Dry || g.Files == nil && !first {
 		return nil
 	}
 	if g.Files != nil {
-		err := g.Files.Open()
+		mixed := g.mixed()
+		err := r.unread(g.Files.Open)
 		r.warnOf(g)
 		if err != nil {
 			return err
 		}
+		if mixed {
+			r.Log.Warn("the files of the group belong together again", "group", g.Name)
+			g.err = nil
+			r.release()
+		}
 	}
 	g.takenUp = true
-	if !r.Once {
+	if first && !r.Once {
 		g.commit = g.written()
 	}
-	if g.Files != nil && g.Files.Owed() {
+	switch {
+	case g.Files == nil:
+	case first && g.Files.Owed():
 		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)
-		r.owe(g, g.Jobs)
+		r.owe(g, g.Jobs, atOnce)
+	case first:
+		g.rendered = g.Files.Rendered()
+	case g.back != nil:
+		r.wentBack(g)
+	case g.rendered != g.Files.Rendered():
+		r.becameOthers(g)
 	}
 	return nil
 }
@@ -54,23 +69,9 @@ func (g *Group) written() (at time.Time) {
 // there, and known to be whole: neither a bad value nor a full disk may keep a service from starting with the good files that
 // it has.
 func (r *Runner) standBy(g *Group) {
-	if r.Once || g.committed || g.stands || !g.takenUp || g.written().IsZero() {
+	if r.Once || g.committed || g.stands || !g.takenUp || g.mixed() || g.written().IsZero() {
 		return
 	}
 	g.stands = true
 	r.Log.Warn("the files of an earlier run stand until this is mended", "group", g.Name)
-}
-
-// tooSoon tells whether what is staged has to wait, since the last commit, be it of an earlier run, is not long enough ago.
-func (r *Runner) tooSoon(g *Group) bool {
-	at := g.commit.Add(g.MinInterval)
-	if g.commit.IsZero() || !at.After(time.Now()) || !g.hasStaged() {
-		return false
-	}
-	g.retry = at
-	if !g.committed && !g.stands {
-		g.stands = true
-		r.Log.Info("the files of an earlier run stand until min_interval is over", "group", g.Name, "at", at.Format(time.TimeOnly))
-	}
-	return true
 }

@@ -39,6 +39,14 @@ func (w *workshop) awaitReady() <-chan struct{} {
 	return ready
 }
 
+// countPasses counts how often a job is executed, for those who look on while the runner runs.
+func (w *workshop) countPasses(j *Job) *atomic.Int32 {
+	var passes atomic.Int32
+	execute := j.Execute
+	j.Execute = func(known watch.Lookup) (engine.Result, error) { passes.Add(1); return execute(known) }
+	return &passes
+}
+
 func await(t *testing.T, what string, c <-chan struct{}) {
 	t.Helper()
 	select {
@@ -122,9 +130,7 @@ func TestFilesOfAnEarlierRunStand(t *testing.T) {
 			}
 			g := w.file(t, "out", `{{key "v"}}`, "", "")
 			c.hinder(w, g)
-			var passes atomic.Int32
-			execute := g.Jobs[0].Execute
-			g.Jobs[0].Execute = func(known watch.Lookup) (engine.Result, error) { passes.Add(1); return execute(known) }
+			passes := w.countPasses(g.Jobs[0])
 			ready := w.awaitReady()
 			w.during(t, func() {
 				for range 3 { // a new value is rendered when all is done that came with the one before

@@ -26,7 +26,12 @@ func (r *Runner) sync(ctx context.Context) {
 func (r *Runner) execute(g *Group, j *Job) {
 	j.due, j.heard = false, time.Time{}
 	j.passes++
-	result, err := j.Execute(r.Watcher.Get)
+	j.stale = false
+	result, err := j.Execute(j.noting(func(q watch.Query) (any, bool) {
+		answer, ok, stale := r.Watcher.Read(q)
+		j.stale = j.stale || stale
+		return answer, ok
+	}))
 	used := result.Used
 	if err != nil || !result.Complete() {
 		// What the last good pass read goes on being watched: the fix may come from there.
@@ -48,7 +53,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 		j.err, j.ready = err, false
 		r.standBy(g)
 	default:
-		j.err, j.ready, j.good = nil, true, used
+		j.err, j.ready, j.good, j.read = nil, true, used, j.asked
 		j.output, j.effects = notNil(result.Output), result.Effects
 		g.fresh = true
 		r.Log.Debug("template executed", "template", j.Name, "bytes", len(j.output), "queries", len(used), "passes", j.passes)

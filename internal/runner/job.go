@@ -21,8 +21,8 @@ type Job struct {
 	// when the destination has this content already.
 	Stage func(output []byte) (Staged, error)
 	// Check makes the command that must succeed before anything of the group is committed, from the path of the staged file
-	// (that of the destination, where it stays as it is) and that of a folder in which all files of the group lie as they
-	// are going to lie below the root. Nil is none.
+	// (that of the destination, where it stays as it is) and that of a folder in which all files of the group, and all that is
+	// beside them, lie as they are going to lie below the root. Nil is none.
 	Check func(staged, folder string) command.Command
 	// Command runs after a commit that changed the destination; without Args none does.
 	Command command.Command
@@ -34,10 +34,11 @@ type Job struct {
 	// LogDiff says whether the log shows by which lines an output differs that was refused or rolled back.
 	LogDiff LogDiff
 	// Sensitive says that the template has read something that may be a secret beside what its queries ask for, such as the
-	// environment. Execute may set it.
+	// environment. See ReadOutside.
 	Sensitive bool
 
 	// The rest is the runner's.
+	id      string                 // of its command, "" for none
 	due     bool                   // to be executed in the next round: see isDue
 	used    watch.Set              // what the last pass read, and where it was not good, also what the last good one read
 	good    watch.Set              // what the last good pass read, which was complete and without error
@@ -47,12 +48,18 @@ type Job struct {
 	ready   bool                   // the last pass was complete and without error
 	output  []byte                 // of the last complete pass, not nil until it is committed
 	effects []func() error         // of the last complete pass, those that are still to be done
+	stale   bool                   // the last pass read something that is not what the registry says now
 	passes  int                    // how often the template ran
 	err     error                  // the template's own error, nil when all is well
 	staged  Staged                 // while the group is being checked; nil when the destination has the content already
 
-	harmless harmless // contents of the destination that may be logged
-	refused  sum      // the content that was refused or rolled back last; zero when another one was committed since
+	asked  []any    // what the pass under way, or the last one, was answered that may hold secrets
+	read   []any    // the same of the last good pass
+	stands [2][]any // the same of those that the destination's content was made by, and the one before
+
+	harmless  harmless // contents of the destination that may be logged
+	refused   sum      // the content that was refused or rolled back last; zero when another one was committed since
+	undecided bool     // its check could not tell
 }
 
 // A Staged output stands beside its destination, whole and on disk. The renderer's is one.
@@ -71,23 +78,26 @@ type Group struct {
 	Jobs []*Job
 	// Wait is the quiet time before a change is rendered. The first render never waits.
 	Wait Wait
-	// MinInterval is the least time between two commits, and so between two reloads, also of different runs, except with
-	// Once. The last state is always committed.
+	// MinInterval is the least time between two commits, also of different runs, and between the starts of two runs of each
+	// of its commands, whichever group they are for; except with Once. The last state is always committed and reloaded.
 	MinInterval time.Duration
 	// Files commits the files together, and remembers whether a reload is owed. Nil where the jobs write none.
 	Files *renderer.Group
 	// Rollback brings the previous files back when a command fails, and runs the commands again.
 	Rollback bool
 
-	blind     bool // it was said that its checks do not see all that is staged
-	takenUp   bool // what an earlier run has left is known and mended
-	committed bool // all its jobs are at their destinations, for the first time
-	stands    bool // it can't be committed yet, and its files are those of an earlier run
-	fresh     bool // a job has a new output since the last attempt to commit
+	ailed     string // what was wrong when it was looked at last, until it is said that all is well again
+	tidy      bool   // nothing that was refused is left beside its files
+	blind     bool   // it was said that its checks do not see all that is staged
+	partial   bool   // it was said that its checks do not see a whole folder
+	takenUp   bool   // what an earlier run has left is known and mended
+	committed bool   // all its jobs are at their destinations, for the first time
+	stands    bool   // it can't be committed yet, and its files are those of an earlier run
+	fresh     bool   // a job has a new output since the last attempt to commit
 	// rolledBack says that the destinations are behind the data, until the next commit: when one job is executed all are, or
 	// files of different data would come together.
 	rolledBack bool
-	failures   int       // how often it was rolled back since its commands last succeeded with new files
+	failures   int       // how often it was rolled back since all was well
 	again      time.Time // until when contents that were rolled back rest; zero when they need not
 	first      time.Time // the first and last change that is not rendered yet; zero for none
 	last       time.Time
@@ -96,7 +106,9 @@ type Group struct {
 	worked     time.Duration // what its passes took, less a part of the time that went by
 	retry      time.Time     // when to try again what could not be committed; zero for never
 	err        error         // why it could not be committed, or was rolled back; nil when all is well
+	back       *rollback     // that was begun and failed midway; nil for none
 	checks     []command.Command
+	check      int            // the ticket of the check that is under way
 	checked    string         // the folder of staged files while they are checked, "" when they are not
 	reloads    map[string]int // commands that are owed, by id, with the ticket of their submission or notSubmitted
 	running    map[string]int // of these, those that have not been run once
@@ -115,23 +127,17 @@ func (g *Group) changed(now time.Time) {
 	g.last = now
 }
 
-// settles tells when the changes so far are to be rendered: when they are quiet for long enough, and the last passes and
-// the last commit are long enough ago. It is the zero time when there are none.
-func (g *Group) settles() time.Time {
+// settles tells when the changes so far are to be rendered: when they are quiet for long enough, the last passes are long
+// enough ago, and what is rendered may be committed. It is the zero time when there are none.
+func (r *Runner) settles(g *Group) time.Time {
 	if g.first.IsZero() {
 		return time.Time{}
 	}
 	at := g.last.Add(g.Wait.Min)
-	if latest := g.first.Add(g.Wait.Max); g.Wait.Max > 0 && latest.Before(at) {
-		at = latest
+	if most := g.first.Add(g.Wait.Max); g.Wait.Max > 0 && most.Before(at) {
+		at = most
 	}
-	if next := g.commit.Add(g.MinInterval); !g.commit.IsZero() && next.After(at) {
-		at = next
-	}
-	if g.rested.After(at) {
-		at = g.rested
-	}
-	return at
+	return latest(latest(at, r.earliest(g)), g.rested)
 }
 
 // A template so large that its passes keep the processor busy, and whose data changes all the time, may take no more than

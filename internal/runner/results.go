@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"slices"
+	"time"
 
 	"lictor/internal/command"
 )
@@ -12,7 +13,7 @@ func (r *Runner) checksEnded(ctx context.Context) {
 	for _, done := range r.Checks.Take() {
 		for _, g := range r.Groups {
 			switch {
-			case g.Name != done.ID || g.checked == "":
+			case g.Name != done.ID || g.checked == "" || done.Ticket < g.check: // or what was checked is staged no more
 			case done.Err != nil:
 				r.refuse(g, done.Err)
 			default:
@@ -28,7 +29,7 @@ func (r *Runner) commandsEnded() {
 		if ticket, ok := r.before[done.ID]; ok && done.Ticket >= ticket {
 			delete(r.before, done.ID)
 		}
-		rolledBack := false
+		retried := true
 		for _, g := range r.Groups {
 			ticket, waits := g.reloads[done.ID]
 			if done.Ticket >= g.running[done.ID] {
@@ -42,27 +43,59 @@ func (r *Runner) commandsEnded() {
 					r.takenOver(g)
 				}
 			case g.Rollback && g.Files.CanRollback():
-				rolledBack = r.rollBack(g, done.Err) || rolledBack
+				retried = r.rollBack(g, done.Err) && retried
 			}
 		}
 		switch {
 		case done.Err == nil:
 		case r.Once:
 			r.failures = append(r.failures, done.Err)
-		case !rolledBack:
+		case retried:
 			r.Log.Error("command failed, it is owed", "error", done.Err, "attempt", done.Attempt, "again in", done.Pause)
 		}
 	}
 }
 
+// Calm lets the commands that are running end and begins no others, then calls do, and returns what that does: true ends
+// the run, else it goes on. It is for OnSignal, when the run is to give way to another: a reload command that is cut off
+// may leave a service half reloaded. Signals go to OnSignal meanwhile; where that returns true, so does Calm, without do.
+func (r *Runner) Calm(do func() (end bool)) (end bool) {
+	r.Queue.Hold()
+	defer func() {
+		if !end {
+			r.Queue.Resume()
+		}
+	}()
+	if n := r.Queue.Running(); n > 0 {
+		r.Log.Info("waiting for commands that are running to end, or for the signal to come again", "commands", n)
+	}
+	for r.Queue.Running() > 0 {
+		select {
+		case sig := <-r.Signals:
+			if r.OnSignal(sig) {
+				return true
+			}
+		case <-r.Queue.Done():
+		}
+	}
+	r.commandsEnded()
+	return do()
+}
+
 // quiet tells whether no command and no check is under way.
 func (r *Runner) quiet() bool { return !r.Queue.Busy() && !r.Checks.Busy() }
 
-// mayStart tells whether every group is at its destination, or stands by, and the commands of the first commits have each
-// been run, which comes before the child's start.
+// mayStart tells whether every group is at its destination, or stands by, with files that belong together, and the commands of
+// the first commits have each been run, which comes before the child's start. One that is put off until its interval is over,
+// which may be long, does not hold up the start.
 func (r *Runner) mayStart() bool {
-	return len(r.before) == 0 && len(r.owed) == 0 &&
-		!slices.ContainsFunc(r.Groups, func(g *Group) bool { return !g.committed && !g.stands })
+	for id := range r.before {
+		if until, waiting := r.Queue.Rests(id); !waiting || !until.After(time.Now()) {
+			return false
+		}
+	}
+	return len(r.owed) == 0 && len(r.withheld) == 0 &&
+		!slices.ContainsFunc(r.Groups, func(g *Group) bool { return !g.committed && !g.stands || g.mixed() })
 }
 
 // ChildExit is how a run ends whose child has ended, also when it ended with success.

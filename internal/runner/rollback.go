@@ -14,18 +14,50 @@ import (
 // How long contents that were rolled back rest before they are tried again: for the first time, and at most.
 const againFirst, againMost = 10 * time.Second, time.Hour
 
-// rollBack brings the previous files of a group back after a command failed, and runs its commands again for them.
-func (r *Runner) rollBack(g *Group, why error) bool {
-	before := g.hold()
-	if err := g.Files.Rollback(); err != nil {
-		r.failed(g, fmt.Errorf("%s: after a command failed (%w): %w", g.Name, why, err))
+// A rollback is one that has begun and is not finished.
+type rollback struct {
+	why    error         // the failure of a command
+	before map[*Job]held // what the destinations had
+}
+
+// rollBack brings the previous files of a group back after a command failed, and runs its commands again for them. When it
+// fails midway, the commands wait until Open has finished it. It tells whether the files stay as the command has failed with.
+func (r *Runner) rollBack(g *Group, why error) (stay bool) {
+	if g.checked != "" {
+		g.fresh = true // what is being checked was compared with the files that there are now
+	}
+	r.discard(g)
+	g.back = &rollback{why, g.hold()}
+	err := r.unread(g.Files.Rollback)
+	r.warnOf(g)
+	switch {
+	case err == nil:
+		r.wentBack(g)
+		return false
+	case g.mixed():
+		r.putOff(g, fmt.Errorf("%s: rolled back half, since a command failed (%w): %w", g.Name, why, err))
 		return false
 	}
+	g.back = nil
+	err = fmt.Errorf("%s: not rolled back after a command failed (%w): %w", g.Name, why, err)
+	if !r.Once && (g.err == nil || g.err.Error() != err.Error()) {
+		r.Log.Error("command failed, and the previous files can't be brought back", "group", g.Name, "error", err)
+	}
+	g.err = err
+	return true
+}
+
+// wentBack does what is to be done when the previous files are all back.
+func (r *Runner) wentBack(g *Group) {
+	why, before := g.back.why, g.back.before
+	g.back = nil
 	g.failures++
 	pause := r.again.Pause(g.failures)
-	r.Log.Error("command failed, the previous files are back; those that it failed with are kept as NAME.rejected",
-		"group", g.Name, "error", why, "tried again in", pause.Round(time.Second))
+	r.Log.Error("command failed, the previous files are back", "group", g.Name, "error", why, "tried again in", pause.Round(time.Second))
 	r.explainRollback(g, before)
+	for _, j := range g.Jobs {
+		j.stands[0] = j.stands[1]
+	}
 	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
 	g.rolledBack, g.again, g.retry = true, time.Now().Add(pause), time.Time{}
 	if g.fresh { // and the other files, which have just been rolled back, belong to what is
@@ -33,8 +65,7 @@ func (r *Runner) rollBack(g *Group, why error) bool {
 	}
 	clear(g.reloads)
 	r.changed.add(changes{files: true})
-	r.owe(g, g.Jobs)
-	return true
+	r.owe(g, g.Jobs, atOnce)
 }
 
 // tryAgain has contents that were rolled back be made anew when their pause is over.
@@ -87,9 +118,11 @@ func (r *Runner) wanting(now time.Time) []*Group {
 	return groups
 }
 
-// mayCommit tells whether nothing is against a commit of g: every job has a finished output, and nothing is under way.
+// mayCommit tells whether nothing is against a commit of g: every job has a finished output, which is of the same data as the
+// others' where the destinations have none of them, and nothing is under way.
 func (r *Runner) mayCommit(g *Group) bool {
-	return g.checked == "" && !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return !j.ready }) && !(g.Rollback && r.awaits(g))
+	return g.checked == "" && !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return !j.ready || g.rolledBack && j.due }) &&
+		!(g.Rollback && r.awaits(g))
 }
 
 // awaits tells whether g, which may be rolled back, has to wait for the end of a command. For its own it has, since whether
@@ -114,6 +147,6 @@ func (g *Group) underWay() bool {
 // shares tells whether a command is run for both groups.
 func (g *Group) shares(o *Group) bool {
 	return slices.ContainsFunc(g.Jobs, func(a *Job) bool {
-		return len(a.Command.Args) > 0 && slices.ContainsFunc(o.Jobs, func(b *Job) bool { return a.Command.Key() == b.Command.Key() })
+		return a.id != "" && slices.ContainsFunc(o.Jobs, func(b *Job) bool { return a.id == b.id })
 	})
 }

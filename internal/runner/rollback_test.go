@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lictor/internal/command"
@@ -73,30 +74,42 @@ func TestRolledBackContentRests(t *testing.T) {
 	}
 }
 
-// The next run tries it again, and it rests from then on as long as the interval between two commits demands.
+// The next run tries it again, and it rests from then on as long as the interval between two commits demands, and no longer.
 func TestRolledBackContentKeepsTheInterval(t *testing.T) {
-	w := newWorkshop(t)
-	begin := func(v string) *workshop {
-		next := newWorkshop(t)
-		next.dir, next.again, next.Queue.Retry = w.dir, quickly, slowly
-		g := next.file(t, "out", `{{key "v"}}`, "", `echo $(cat out) >> log; grep -q good out`)
-		g.Rollback, g.MinInterval = true, time.Hour
-		next.key("v", v)
-		return next
-	}
-	w = begin("good")
-	w.during(t, func() { w.is(t, "log", "good\n"); w.idle(t) })
-	for _, want := range []string{"good\nbad\ngood\n", "good\nbad\ngood\nbad\ngood\n"} {
-		w = begin("bad")
-		w.age(t, "out", 2*time.Hour)
-		w.during(t, func() {
-			w.is(t, "log", want)
-			time.Sleep(10 * quickly.MaxBackoff) // in which it would be tried a few times
-		})
-		if got := w.read("log"); got != want {
-			t.Errorf("ran with %q, want %q", got, want)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkshop(t)
+		begin := func(v string) *workshop {
+			next := newWorkshop(t)
+			next.dir, next.again, next.Queue.Retry = w.dir, quickly, slowly
+			g := next.file(t, "out", `{{key "v"}}`, "", `echo $(cat out) >> log; grep -q good out`)
+			g.Rollback, g.MinInterval = true, time.Hour
+			next.key("v", v)
+			return next
 		}
-	}
+		logged := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			if got, out := w.read("log"), w.read("out"); got != want || out != "good" {
+				t.Errorf("after %s it has run with %q, want %q, and the file has %q", time.Since(w.begun), got, want, out)
+			}
+		}
+		w = begin("good")
+		w.during(t, func() { w.is(t, "log", "good\n"); w.idle(t) })
+		want := "good\n"
+		for range 2 {
+			w = begin("bad")
+			w.age(t, "out", 2*time.Hour)
+			want += "bad\ngood\n"
+			w.during(t, func() {
+				w.is(t, "log", want)
+				time.Sleep(time.Hour - time.Minute) // in which it would be tried a thousand times
+				logged(want)
+				want += "bad\ngood\n"
+				time.Sleep(2 * time.Minute)
+				logged(want)
+			})
+		}
+	})
 }
 
 // Two templates that share a command are both rolled back when it fails, though only one is to blame. The other one gets its
@@ -116,7 +129,7 @@ func TestInnocentTemplateIsTriedAlone(t *testing.T) {
 		w.is(t, "one", "fine")
 		w.is(t, "two", "fine2")
 	})
-	if n := strings.Count(w.log.String(), "are kept as NAME.rejected\" group=two"); n != 1 {
+	if n := strings.Count(w.log.String(), "the previous files are back\" group=two"); n != 1 {
 		t.Errorf("the innocent one was rolled back %d times, want 1:\n%s", n, w.read("log"))
 	}
 }

@@ -27,6 +27,9 @@ type Runner struct {
 	Queue, Checks *command.Queue
 	Log           *slog.Logger
 
+	// Secrets are texts, beside those that jobs have read, that no output of a command brings into the log.
+	Secrets []string
+
 	// Once ends the run when everything is committed and every command has succeeded.
 	Once bool
 	// Dry leaves out commands and effects; the jobs' Stage is expected to write nothing.
@@ -37,6 +40,8 @@ type Runner struct {
 	// Keep is called when all is committed and the answers have changed since it was called last, at most every
 	// [keepInterval], and at the end; nil for nobody. Its error is only logged.
 	Keep func() error
+	// Report is called when how things stand has changed; nil for nobody.
+	Report func(State)
 	// Timeout ends a run whose first render is not complete after this long; 0 means never.
 	Timeout time.Duration
 	// Child is started when Ready is called, and gets each change after that; nil for none.
@@ -51,16 +56,19 @@ type Runner struct {
 
 	readers  map[watch.Query]map[*Job]*Group // who used which query in its last pass
 	rewired  bool                            // the keys of readers have changed since the watcher was told
+	settled  bool                            // the watcher was told that everything has been asked for
 	started  bool                            // Ready was called
 	before   map[string]int                  // commands that the child's start waits for, by id, with their tickets
 	changed  changes                         // since the child was told last
 	failures []error                         // of commands, with Once
 	owed     []owed                          // commands to be submitted at the end of the round
+	withheld []owed                          // those that wait until the files of a group belong together again
 	begun    time.Time
 	nagged   time.Time     // when it was last logged what the first render waits for
 	again    command.Retry // after which pauses contents that were rolled back are tried again
 	unkept   bool          // answers have changed since Keep was called
 	kept     time.Time     // when Keep was called
+	reported string        // what Report was told last
 }
 
 // Run renders until ctx or OnSignal ends it, which is no error, or, with Once, until everything is done. It returns an
@@ -92,11 +100,17 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	r.readers, r.before = map[watch.Query]map[*Job]*Group{}, map[string]int{}
 	for _, g := range r.Groups {
 		g.reloads, g.running = map[string]int{}, map[string]int{}
+		for _, j := range g.Jobs {
+			if len(j.Command.Args) > 0 {
+				j.id = j.Command.Key()
+			}
+		}
 		g.makeDue()
 		if err := r.takeUp(g); err != nil {
 			r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		}
 	}
+	r.pace()
 	if r.again == (command.Retry{}) {
 		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
 	}
@@ -105,10 +119,14 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			return err
 		}
 		r.submit(ctx)
-		r.tell()
-		r.keep(time.Now())
-		if r.done() {
-			return r.result()
+		if !r.askedAll() {
+			r.tell()
+			r.settle()
+			r.report()
+			r.keep(time.Now())
+			if r.done() {
+				return r.result()
+			}
 		}
 		if over, err := r.wait(ctx); over || err != nil {
 			return err
@@ -123,7 +141,7 @@ func (r *Runner) round(ctx context.Context) error {
 	executed := false
 	for _, g := range r.Groups {
 		g.tryAgain(now)
-		if g.checked != "" || g.settles().After(now) {
+		if g.checked != "" || r.settles(g).After(now) {
 			continue // what is being checked is what has to be committed then
 		}
 		g.first, g.last = time.Time{}, time.Time{}
@@ -146,11 +164,22 @@ func (r *Runner) round(ctx context.Context) error {
 		return err
 	}
 	for _, g := range r.wanting(now) {
-		if r.mayCommit(g) {
+		may := r.mayCommit(g)
+		if (may || r.untaken(g)) && r.whole(g) && may {
 			r.stage(ctx, g)
 		}
 	}
 	return nil
+}
+
+// askedAll tells the watcher that everything which the templates need has been asked for, when they are all committed for the
+// first time, and whether an answer has changed by that.
+func (r *Runner) askedAll() (changed bool) {
+	if r.settled || !r.committed() {
+		return false
+	}
+	r.settled = true
+	return r.Watcher.Settle()
 }
 
 // changes says what has changed for the child.
@@ -170,7 +199,7 @@ func (r *Runner) tell() {
 		if r.Ready != nil {
 			r.Ready()
 		}
-	case !r.started || r.Once || !changed.files && !changed.environ:
+	case !r.started || r.Once || !changed.files && !changed.environ || slices.ContainsFunc(r.Groups, (*Group).mixed):
 		return
 	}
 	r.changed = changes{}
@@ -226,8 +255,10 @@ func (r *Runner) result() error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if r.Watcher.Stale() > 0 {
-		return ErrStale
+	for _, g := range r.Groups { // what has been read, since what is known may be newer by now
+		if slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.stale }) {
+			return ErrStale
+		}
 	}
 	return nil
 }

@@ -105,11 +105,29 @@ type bench struct {
 	*Runner
 	store *store
 	disk  *disk
-	log   *strings.Builder
+	log   *journal
+}
+
+// A journal holds what was logged, also to be looked at while the runner runs.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 func newBench() *bench {
-	b := &bench{store: newStore(), disk: &disk{files: map[string]string{}, writes: map[string]int{}}, log: &strings.Builder{}}
+	b := &bench{store: newStore(), disk: &disk{files: map[string]string{}, writes: map[string]int{}}, log: &journal{}}
 	log := slog.New(slog.NewTextHandler(b.log, nil))
 	b.Runner = &Runner{Watcher: watch.New(b.store, log), Queue: command.NewQueue(log), Checks: command.NewQueue(log), Log: log}
 	return b
@@ -298,6 +316,33 @@ func TestOnce(t *testing.T) {
 			t.Errorf("%v, two = %q", err, b.disk.read("two"))
 		}
 	})
+}
+
+// What a run has rendered is stale also when a guard lets go before it ends, and is not when one lets go before it is rendered.
+func TestOnceTellsWhatItHasRendered(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench()
+			web := watch.Service{Name: "web"}
+			b.Once, b.Watcher.Guards = true, []watch.Guard{{MaxShrink: 0.5}}
+			b.Watcher.Fallback = map[watch.Query]watch.Known{web: {Answer: []string{"x", "y", "z"}}}
+			b.store.set(web, []string{"x"})
+			job := b.add(t, "out", `{{range service "web"}}{{.}}{{end}}`)
+			execute, stage := job.Execute, job.Stage
+			job.Execute = func(known watch.Lookup) (engine.Result, error) {
+				if !late {
+					b.Watcher.Release()
+				}
+				return execute(known)
+			}
+			job.Stage = func(output []byte) (Staged, error) { b.Watcher.Release(); return stage(output) }
+			err := b.during(t, synctest.Wait)
+			want := map[bool]string{true: "xyz", false: "x"}[late]
+			if got := b.disk.read("out"); got != want || errors.Is(err, ErrStale) != late {
+				t.Errorf("let go late: %v; %q was rendered, and the run ended with %v", late, got, err)
+			}
+		})
+	}
 }
 
 func TestOnceGivesUpAndSaysWhy(t *testing.T) {

@@ -25,8 +25,14 @@ func (r *Runner) wait(ctx context.Context) (over bool, err error) {
 	case sig := <-r.Signals:
 		return r.OnSignal(sig), nil
 	case <-r.Queue.Done():
+		if ctx.Err() != nil {
+			return true, nil // what was stopped with us is no reason for a rollback
+		}
 		r.commandsEnded()
 	case <-r.Checks.Done():
+		if ctx.Err() != nil {
+			return true, nil
+		}
 		r.checksEnded(ctx)
 	case <-r.Watcher.Changed():
 		dirty := r.Watcher.Take()
@@ -52,14 +58,17 @@ func (r *Runner) nextTime() time.Time {
 	}
 	for _, g := range r.Groups {
 		if g.checked == "" {
-			earlier(g.settles())
+			earlier(r.settles(g))
 			for _, j := range g.Jobs {
 				if !j.heard.IsZero() && g.first.IsZero() {
 					earlier(j.heard.Add(lull))
 				}
+				if j.due && g.first.IsZero() { // since the last round
+					earlier(time.Now())
+				}
 			}
 		}
-		if r.mayCommit(g) {
+		if r.mayCommit(g) || r.untaken(g) {
 			earlier(g.retry)
 		}
 		earlier(g.again)
