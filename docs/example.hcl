@@ -116,6 +116,10 @@ default_delimiters {
 
 template_error_fatal = true
 
+reload { # the default of min_interval for every template
+  min_interval = "10s"
+}
+
 wait {
   enabled = true
   min     = "500ms"
@@ -167,6 +171,7 @@ upcase   = true
 
 guard { # an empty answer never takes a load balancer down at once
   services      = ["web", "api-*"]
+  queries       = ["prefix(app/*)", "nodes()"] # or any other list, as the log shows it
   max_shrink    = "50%"
   min_instances = 2
   hold          = "5m"

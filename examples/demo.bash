@@ -30,11 +30,11 @@ for need in "$program" curl python3; do
   command -v "$need" >/dev/null || fail "$need is not installed"
 done
 
-# until_ok COMMAND waits until the command succeeds, at most 20 s.
+# until_ok COMMAND waits until the command succeeds, at most a minute.
 until_ok() {
-  local end=$((SECONDS + 20))
+  local end=$((SECONDS + 60))
   until "$@"; do
-    ((SECONDS < end)) || fail "this did not succeed within 20 s: $*"
+    ((SECONDS < end)) || fail "this did not succeed within a minute: $*"
     sleep 0.1
   done
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"syscall"
 	"text/template"
 	"time"
@@ -73,7 +74,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if cfg.ReloadSignal != 0 {
 		a.reloadSignal = syscall.Signal(cfg.ReloadSignal)
 	}
-	invalid := cfg.Validate() // and go on, so that all mistakes are reported at once
+	invalid := a.mistakes(errors.Join(cfg.Validate(), checkMarks(cfg.Templates))) // and go on, so that all mistakes are reported at once
 	source, err := a.newSource()
 	if err != nil {
 		return nil, err
@@ -84,12 +85,17 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 		Checks:  command.NewQueue(a.log),
 		Log:     a.log,
 		Once:    cfg.Once, Dry: cfg.Dry, Timeout: cfg.StartTimeout,
-		Ready: a.ready,
+		Ready:   a.ready,
+		Secrets: []string{cfg.Consul.Token.Reveal(), cfg.Consul.Auth.Password.Reveal()},
+	}
+	if os.Getenv("NOTIFY_SOCKET") != "" {
+		a.runner.Report = a.report
 	}
 	a.runner.Watcher.MaxAge = cfg.MaxStale
 	for _, g := range cfg.Guards {
 		a.runner.Watcher.Guards = append(a.runner.Watcher.Guards, watch.Guard{
-			Services: g.Services, MaxShrink: float64(g.MaxShrink), MinInstances: g.MinInstances, Hold: g.Hold,
+			Services: g.Services, Queries: g.Queries, MaxShrink: float64(g.MaxShrink), MinInstances: g.MinInstances, Hold: g.Hold,
+			Where: g.Pos.String(),
 		})
 	}
 	if cfg.Cache != "" && !cfg.Dry {
@@ -108,6 +114,20 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	return a, nil
 }
 
+// mistakes gives mistakes in the templates and other blocks of a file the exit code of a wrong configuration. The peers,
+// which find these later, end with that of a failure.
+func (a *assembly) mistakes(err error) error {
+	isPeer := a.persona == config.ConsulTemplate || a.persona == config.Envconsul
+	inFile := func(err error) bool {
+		at, ok := errors.AsType[*config.Error](err)
+		return ok && at.Pos.Line > 0
+	}
+	if isPeer || !slices.ContainsFunc(joined(err), inFile) {
+		return err
+	}
+	return &exitError{exitConfig, err}
+}
+
 // ready tells systemd, where it started us and asked for that, that everything is rendered for the first time. From now on
 // an environment that can't be made is no reason to end a program that runs.
 func (a *assembly) ready() {
@@ -117,6 +137,11 @@ func (a *assembly) ready() {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		a.log.Warn("systemd was not told that we are ready", "error", err)
 	}
+}
+
+// report tells systemd how things stand, for `systemctl status`. Where that fails, ready has said so, or will.
+func (a *assembly) report(s runner.State) {
+	_, _ = daemon.SdNotify(false, "STATUS="+s.String())
 }
 
 // retry is the policy for queries that fail. The daemon tries for ever unless it is told otherwise.
@@ -148,7 +173,7 @@ func (a *assembly) addTemplates(ctx context.Context) error {
 			continue // which Validate reports
 		}
 		job, err := a.newJob(ctx, t)
-		if err := errors.Join(err, checkMarks(t)); err != nil {
+		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -170,7 +195,7 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 	if err != nil {
 		return nil, err
 	}
-	tmpl, err := a.parseNoting(ctx, t, name, text, func() { job.Sensitive = true })
+	tmpl, err := a.parseNoting(ctx, t, name, text, job.ReadOutside)
 	if err != nil {
 		return nil, err
 	}
@@ -203,13 +228,17 @@ func (a *assembly) parse(ctx context.Context, t config.Template) (*engine.Templa
 }
 
 func (a *assembly) parseText(ctx context.Context, t config.Template, name, text string) (*engine.Template, error) {
-	return a.parseNoting(ctx, t, name, text, func() {})
+	return a.parseNoting(ctx, t, name, text, func(string) {})
 }
 
 // parseNoting parses a template, and has outside called when it reads something beside the answers to its queries: the
-// environment, or what a program prints.
-func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, text string, outside func()) (*engine.Template, error) {
-	env := func(name string) (string, bool) { outside(); return a.lookupEnv(name) }
+// value of a variable of the environment, or what a program prints, which is not known then.
+func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, text string, outside func(value string)) (*engine.Template, error) {
+	env := func(name string) (string, bool) {
+		value, ok := a.lookupEnv(name)
+		outside(value)
+		return value, ok
+	}
 	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
 		func(p *engine.Pass) template.FuncMap {
 			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: env})
@@ -219,10 +248,10 @@ func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, tex
 // A notingPass calls outside when a function wants to run a program.
 type notingPass struct {
 	*engine.Pass
-	outside func()
+	outside func(value string)
 }
 
-func (p notingPass) Confirm() bool { p.outside(); return p.Pass.Confirm() }
+func (p notingPass) Confirm() bool { p.outside(""); return p.Pass.Confirm() }
 
 // fileOf is where a template is rendered to.
 func fileOf(t config.Template) renderer.File {
@@ -248,7 +277,7 @@ func (a *assembly) read(t config.Template) (name, text string, err error) {
 	}
 	b, err := os.ReadFile(t.Source)
 	if err != nil {
-		return "", "", fmt.Errorf("failed to read template: %w", err)
+		return "", "", &config.Error{Pos: t.Pos, Err: fmt.Errorf("failed to read template: %w", err)}
 	}
 	return t.Source, string(b), nil
 }

@@ -9,8 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -106,11 +104,10 @@ func registryName(cfg config.Config) string {
 }
 
 // handOver has what is known now stand in when the registry does not answer after a reload, unless that is about another
-// registry. Without it a reload during an outage would stop the program, and start it when the outage is over, and a guard
-// would begin anew to hold back an answer.
+// registry. Without it a reload during an outage would stop the program, and start it when the outage is over; a guard would
+// begin anew to hold back an answer; and with another token, what that may not see would be taken to be gone.
 func (a *assembly) handOver(next *assembly) {
-	was, is := a.cfg, next.cfg
-	if !reflect.DeepEqual(was.Consul, is.Consul) || !slices.Equal(was.Data, is.Data) || !slices.Equal(was.Set, is.Set) {
+	if registryName(a.cfg) != registryName(next.cfg) {
 		return
 	}
 	fallback := maps.Clone(next.runner.Watcher.Fallback)

@@ -197,6 +197,9 @@ func report(w io.Writer, err error) int {
 
 // joined takes apart what errors.Join put together.
 func joined(err error) []error {
+	if e, ok := err.(*exitError); ok && e.err != nil {
+		return joined(e.err)
+	}
 	if j, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, e := range j.Unwrap() {

@@ -39,9 +39,9 @@ func TestDaemonFollowsConsul(t *testing.T) {
 	server := sharedConsul.Server(t)
 	server.Put(t, "follow/mode", "tcp")
 	server.Register(t, instance("follow-web", 1))
-	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("follow")})
+	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("follow"), "slow.hcl": slowWatch})
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		d := start(t, dir, "lictor", "-consul", server.Addr, "-template", "in.ctmpl:out:cp out copy")
+		d := start(t, dir, "lictor", "-consul", server.Addr, "-config", "slow.hcl", "-template", "in.ctmpl:out:cp out copy")
 		d.file("copy", "mode tcp\nserver follow-web-1 10.0.0.1:8001\n")
 		server.Put(t, "follow/mode", "http")
 		d.file("copy", "mode http\nserver follow-web-1 10.0.0.1:8001\n")
@@ -50,7 +50,7 @@ func TestDaemonFollowsConsul(t *testing.T) {
 		server.Deregister(t, &api.CatalogDeregistration{Node: "follow-web-node-2"})
 		d.file("copy", "mode http\nserver follow-web-1 10.0.0.1:8001\n")
 		d.signal(sig)
-		if code := d.exit(soon); code != 0 {
+		if code := d.exit(patience); code != 0 {
 			t.Errorf("%v: exit code %d", sig, code)
 		}
 		server.Put(t, "follow/mode", "tcp")
@@ -96,7 +96,7 @@ func TestOnceOnConsul(t *testing.T) {
 func TestStopLeavesNothing(t *testing.T) {
 	server := sharedConsul.Server(t)
 	server.Put(t, "stop/mode", "http")
-	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("stop")})
+	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("stop"), "slow.hcl": slowWatch})
 	before := goleak.IgnoreCurrent()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		path := func(name string) string { return filepath.Join(dir, name) }
@@ -108,8 +108,8 @@ func TestStopLeavesNothing(t *testing.T) {
 		var out, log bytes.Buffer
 		ended := make(chan int)
 		go func() {
-			ended <- run("lictor", []string{"-consul", server.Addr, "-template", path("in.ctmpl") + ":" + path("out") + ":sleep 60",
-				"-pid-file", path("pid"), "-exec", "sleep 60"}, streams{in: in, out: &out, err: &log})
+			ended <- run("lictor", []string{"-consul", server.Addr, "-config", path("slow.hcl"), "-template", path("in.ctmpl") + ":" + path("out") + ":sleep 3600",
+				"-pid-file", path("pid"), "-exec", "sleep 3600", "-exec-kill-timeout", "1h"}, streams{in: in, out: &out, err: &log})
 		}()
 		eventually(t, "it has rendered", func() bool { return read(t, dir, "out") != "" })
 		if err := syscall.Kill(os.Getpid(), sig); err != nil {
@@ -120,8 +120,8 @@ func TestStopLeavesNothing(t *testing.T) {
 			if code != 0 {
 				t.Errorf("%v: exit code %d\n%s", sig, code, &log)
 			}
-		case <-time.After(soon):
-			t.Fatalf("%v: it has not ended within %s", sig, soon)
+		case <-time.After(patience):
+			t.Fatalf("%v: it has not ended within %s", sig, patience)
 		}
 		in.Close()
 		goleak.VerifyNone(t, before)

@@ -3,7 +3,6 @@ package main
 import (
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A plan that was not finished must not be taken for one without changes.
@@ -13,7 +12,7 @@ func TestAnInterruptedPlanIsAnError(t *testing.T) {
 	d := start(t, dir, "lictor", "-dry", "-exit-code", "-log-level", "debug", "-set", "kv/a=1", "-template", "a.ctmpl:out", "-template", "b.ctmpl:other")
 	d.waitPrinted("query=key(b)", 1)
 	d.signal(syscall.SIGTERM)
-	if code := d.exit(5 * time.Second); code != 1 {
+	if code := d.exit(patience); code != 1 {
 		t.Errorf("exit code %d, not 1", code)
 	}
 }

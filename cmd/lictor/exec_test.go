@@ -98,7 +98,7 @@ trap 'echo USR1 >> log; exit 9' USR1
 for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.05 &); done
 until [ $(cat /proc/[0-9]*/stat 2> /dev/null | grep -c '(sleep) [SRD] 1 ') = 0 ]; do sleep 0.01; done
 zombies() { cat /proc/[0-9]*/stat 2> /dev/null | grep -c ') Z '; }
-n=0; until [ $(zombies) = 0 ] || [ $n = 500 ]; do n=$((n+1)); sleep 0.01; done
+n=0; until [ $(zombies) = 0 ] || [ $n = 5000 ]; do n=$((n+1)); sleep 0.01; done
 echo "zombies $(zombies), first process $(tr '\0' ' ' < /proc/1/cmdline | cut -d' ' -f2)" > log
 while :; do sleep 0.02; done
 `})

@@ -71,6 +71,17 @@ func TestTokenThatLosesItsRightsBlanksNothing(t *testing.T) {
 	if web, conf := read(t, dir, "web"), read(t, dir, "conf"); !strings.HasPrefix(web, "web-1 web-2 ") || !strings.HasPrefix(conf, "a=1 ") {
 		t.Errorf("the good files have become %q and %q", web, conf)
 	}
+	// A run that knows nothing of before believes no more than that.
+	webBefore, confBefore := read(t, dir, "web"), read(t, dir, "conf")
+	for name, template := range map[string]string{"web": "web.ctmpl:web", "conf": "conf.ctmpl:conf"} {
+		again := startWith(t, dir, []string{"CONSUL_HTTP_TOKEN=" + token}, "lictor", "-consul", s.Addr, "-once", "-template", template)
+		if code := again.exit(patience); code != exitRuntime || !strings.Contains(again.printed(), "access rules hide all") {
+			t.Errorf("-once on %s: exit code %d, %q", name, code, again.printed())
+		}
+	}
+	if web, conf := read(t, dir, "web"), read(t, dir, "conf"); web != webBefore || conf != confBefore {
+		t.Errorf("-once has made %q and %q of the good files", web, conf)
+	}
 	if strings.Contains(d.printed(), token) {
 		t.Error("the token was printed")
 	}
@@ -133,14 +144,21 @@ func TestPartitionBlanksNothing(t *testing.T) {
 	t.Parallel()
 	s := consultest.Start(t, consultest.Options{})
 	register(t, s, "web-1", "passing")
-	dir := folder(t, map[string]string{"web.ctmpl": passingTemplate})
-	d := start(t, dir, "lictor", "-consul", s.Addr, "-consul-retry-max-backoff", "500ms", "-template", "web.ctmpl:web")
+	dir := folder(t, map[string]string{
+		"web.ctmpl": passingTemplate, "marker.ctmpl": `{{file "marker.data"}}`, "marker.data": "0", "wait.hcl": `block_query_wait = "1s"`,
+	})
+	d := start(t, dir, "lictor", "-consul", s.Addr, "-consul-retry-max-backoff", "500ms", "-config", "wait.hcl",
+		"-template", "web.ctmpl:web", "-template", "marker.ctmpl:marker")
 	d.file("web", "web-1 ")
+	d.file("marker", "0")
 	// SIGSTOP is a partition: connections stay open, and nobody answers.
 	if err := s.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond) // a while of silence; nothing is waited for here
+	// It is noticed when the wait of the query is over and its time is up, and lictor goes on rendering all the time.
+	d.waitPrinted("no answer within", 1)
+	write(t, dir, "marker.data", "1")
+	d.file("marker", "1")
 	if !d.alive() || read(t, dir, "web") != "web-1 " {
 		t.Errorf("alive %v, file %q, during a partition", d.alive(), read(t, dir, "web"))
 	}
@@ -189,6 +207,7 @@ template {
 	}
 	d.signal(syscall.SIGUSR1)
 	d.file("web", "")
+	d.waitPrinted(`level=INFO msg=state now="2 files current; 1 answer held back by a guard"`, 1)
 }
 
 func TestCacheRendersWhileTheRegistryIsAway(t *testing.T) {
@@ -274,6 +293,9 @@ template {
 	}
 	if !strings.Contains(d.printed(), "cannot handle unexpected argument") {
 		t.Error("the log does not have the reason, which is what HAProxy says")
+	}
+	if strings.Contains(d.printed(), "hundred") {
+		t.Error("the log has the value that HAProxy quotes")
 	}
 	s.Put(t, "maxconn", "200")
 	answers(t, url, "limit 200")

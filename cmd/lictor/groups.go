@@ -45,7 +45,7 @@ func (a *assembly) group(t config.Template, job *runner.Job) {
 // was interrupted nor a reload that is owed. In consul-template's place, which keeps none, it does so where it is asked for
 // something that consul-template can't do.
 func (a *assembly) remembers(t config.Template) bool {
-	return t.Destination != "" && (t.CommitGroup != "" || t.Rollback || !t.Check.IsZero() ||
+	return t.Destination != "" && (t.CommitGroup != "" || t.Rollback || !t.Check.IsZero() || t.MinInterval > 0 ||
 		a.persona != config.ConsulTemplate && !t.Exec.Command.IsZero())
 }
 
@@ -63,11 +63,8 @@ func (a *assembly) openGroups() error {
 	return errors.Join(errs...)
 }
 
-// The names by which a check command finds what it is to check: in its text or arguments, and in its environment.
-const (
-	stagedMark, stagedVariable             = "{{.Staged}}", "LICTOR_STAGED"
-	stagedFolderMark, stagedFolderVariable = "{{.StagedDir}}", "LICTOR_STAGED_DIR"
-)
+// The names by which a check command finds in its environment what it is to check.
+const stagedVariable, stagedFolderVariable = "LICTOR_STAGED", "LICTOR_STAGED_DIR"
 
 // checkGrace is how long a check that is stopped may take to end: it has nothing to lose.
 const checkGrace = 500 * time.Millisecond
@@ -78,17 +75,28 @@ func (a *assembly) check(t config.Template) func(staged, folder string) command.
 		return nil
 	}
 	return func(staged, folder string) command.Command {
-		marks := []string{stagedMark, staged, stagedFolderMark, folder}
-		if t.Check.Shell {
-			marks[1], marks[3] = shellQuote(staged), shellQuote(folder)
+		c := command.Command{Shell: t.Check.Shell, Timeout: t.CheckTimeout, Grace: checkGrace,
+			Env: append(a.environ(os.Environ(), t.Exec.Env), stagedFolderVariable+"="+folder)}
+		if !ofGroup(t) {
+			c.Env = append(c.Env, stagedVariable+"="+staged)
 		}
-		c := command.Command{Shell: t.Check.Shell, Timeout: t.CheckTimeout, Grace: checkGrace, Env: append(a.environ(os.Environ(), t.Exec.Env),
-			stagedVariable+"="+staged, stagedFolderVariable+"="+folder)}
+		if t.Check.Shell {
+			staged, folder = shellQuote(staged), shellQuote(folder)
+		}
 		for _, arg := range t.Check.Args {
-			c.Args = append(c.Args, strings.NewReplacer(marks...).Replace(arg))
+			c.Args = append(c.Args, command.FillIn(arg, staged, folder))
 		}
 		return c
 	}
+}
+
+// ofGroup tells whether a template's check is about its whole group: it names the folder, and not the template's own file.
+// Where several templates of the group have that check it is one command then, which need run only once.
+func ofGroup(t config.Template) bool {
+	const own, all = "\x00", "\x01"
+	text := command.FillIn(strings.Join(t.Check.Args, " "), own, all)
+	text = strings.NewReplacer(stagedFolderVariable, all, stagedVariable, own).Replace(text)
+	return t.CommitGroup != "" && strings.Contains(text, all) && !strings.Contains(text, own)
 }
 
 // shellQuote writes s as one word for a shell: as it is where that does, so that it may also stand within quotes.
@@ -102,13 +110,15 @@ func shellQuote(s string) string {
 // plain are the characters that mean nothing to a shell, within a path.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:,"
 
-// checkMarks finds {{...}} in a check that stands for nothing, which would be handed to the program as it is.
-func checkMarks(t config.Template) error {
-	for _, arg := range t.Check.Args {
-		rest := strings.NewReplacer(stagedMark, "", stagedFolderMark, "").Replace(arg)
-		if i := strings.Index(rest, "{{"); i >= 0 {
-			return fmt.Errorf("%s: check: unknown mark in %q: there are %s and %s", t.Pos, arg, stagedMark, stagedFolderMark)
+// checkMarks finds {{...}} in checks that stand for nothing, which would be handed to the program as they are.
+func checkMarks(templates []config.Template) error {
+	var errs []error
+	for _, t := range templates {
+		for _, arg := range t.Check.Args {
+			if strings.Contains(command.FillIn(arg, "", ""), "{{") {
+				errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: check: unknown mark in %q: there are {{.Staged}} and {{.StagedDir}}", arg)})
+			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"os/exec"
 	"testing"
+
+	"lictor/internal/config"
 )
 
 // The path in a check is one word for the shell, whatever it holds, and may stand within quotes where it is a usual one.
@@ -16,5 +18,25 @@ func TestShellQuote(t *testing.T) {
 	out, err := exec.Command("sh", "-c", `printf %s "`+shellQuote("/etc/x-1.cfg")+`"`).Output()
 	if err != nil || string(out) != "/etc/x-1.cfg" {
 		t.Errorf("within quotes it became %q, %v", out, err)
+	}
+}
+
+// A check that is about the group as a whole is one command, whichever of its templates has it; one that may look at the
+// template's own file is not.
+func TestCheckOfAGroup(t *testing.T) {
+	for text, same := range map[string]bool{
+		"check {{.StagedDir}}":                true,
+		"check $LICTOR_STAGED_DIR":            true,
+		"check":                               false, // it may look at LICTOR_STAGED
+		"check {{.Staged}}":                   false,
+		"check {{.StagedDir}} {{.Staged}}":    false,
+		"check {{.StagedDir}} $LICTOR_STAGED": false,
+	} {
+		for _, group := range []string{"g", ""} {
+			check := (&assembly{}).check(config.Template{CommitGroup: group, Check: config.Command{Shell: true, Args: []string{text}}})
+			if got := check("/a", "/dir").Key() == check("/b", "/dir").Key(); got != (same && group != "") {
+				t.Errorf("%s in the group %q: one command for all: %v", text, group, got)
+			}
+		}
 	}
 }

@@ -201,3 +201,56 @@ func TestReloadThatNginxRefusesIsRolledBack(t *testing.T) {
 	v.clients.goOn(20)
 	v.clients.allServed()
 }
+
+// The check sees the folder as it is going to be: what nginx.conf includes by a relative path or a pattern, whether lictor
+// renders it or not, and whether it renders nginx.conf or only one of the files that this includes.
+func TestNginxCheckSeesTheWholeFolder(t *testing.T) {
+	t.Parallel()
+	needs(t, "nginx")
+	const main = `pid DIR/nginx.pid;
+error_log stderr;
+events {}
+http {
+    include mime.types;
+    include conf.d/*.conf;
+}
+`
+	const web = `template {
+  contents     = "upstream {{key \"name\"}} { server 127.0.0.1:1; }"
+  destination  = "conf.d/web.conf"
+  commit_group = "nginx"
+  check        = "nginx -t -q -p {{.StagedDir}}DIR -e stderr -c {{.StagedDir}}DIR/nginx.conf"
+}
+`
+	for what, more := range map[string]string{
+		"nginx.conf is rendered":     "template {\n contents = file\n destination = \"nginx.conf\"\n commit_group = \"nginx\"\n}\n",
+		"nginx.conf is not rendered": "",
+	} {
+		dir := t.TempDir()
+		place := strings.NewReplacer("DIR", dir, "file", strconv.Quote(main))
+		write(t, dir, "nginx.conf", strings.ReplaceAll(main, "DIR", dir))
+		if more != "" {
+			write(t, dir, "nginx.conf", "not yet")
+		}
+		write(t, dir, "mime.types", "types { text/html html; }\n")
+		write(t, dir, "conf.d/static.conf", "upstream static { server 127.0.0.1:2; }\n")
+		write(t, dir, "lictor.hcl", strings.ReplaceAll(place.Replace(web+more), "DIR", dir))
+		once := func(name string, code int) string {
+			write(t, dir, "data.yaml", "kv: {name: "+name+"}")
+			d := start(t, dir, "lictor", "-once", "-config", "lictor.hcl", "-data", "data.yaml")
+			if got := d.exit(patience); got != code {
+				t.Fatalf("%s, %s: exit code %d, want %d\n%s", what, name, got, code, d.printed())
+			}
+			return d.printed()
+		}
+		once("web", 0)
+		good := read(t, dir, "conf.d/web.conf")
+		if log := once("static", 14); !strings.Contains(log, `duplicate upstream "<value>"`) {
+			t.Errorf("%s: refused for another reason: %s", what, log)
+		}
+		if got := read(t, dir, "conf.d/web.conf"); got != good {
+			t.Errorf("%s: a bad file is there: %s", what, got)
+		}
+		once("other", 0) // though web.conf.rejected and hidden files may be there
+	}
+}

@@ -58,17 +58,17 @@ func TestPeerDaemonEnds(t *testing.T) {
 	t.Parallel()
 	server := sharedConsul.Server(t)
 	server.Put(t, "ends/mode", "http")
-	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("ends")})
+	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("ends"), "slow.hcl": slowWatch})
 	for _, tc := range []struct {
 		flag string
 		sig  syscall.Signal
 	}{
 		{"-kill-signal=SIGINT", syscall.SIGINT}, {"-kill-signal=SIGUSR1", syscall.SIGUSR1}, {"-kill-signal=SIGINT", syscall.SIGTERM}, {"-kill-signal=SIGTERM", syscall.SIGINT},
 	} {
-		d := start(t, dir, "consul-template", "-consul-addr", server.Addr, "-template", "in.ctmpl:out", "-pid-file=pid", tc.flag)
+		d := start(t, dir, "consul-template", "-consul-addr", server.Addr, "-config", "slow.hcl", "-template", "in.ctmpl:out", "-pid-file=pid", tc.flag)
 		d.file("pid", strconv.Itoa(d.cmd.Process.Pid))
 		d.signal(tc.sig)
-		if code := d.exit(soon); code != 12 {
+		if code := d.exit(patience); code != 12 {
 			t.Errorf("%v with %s: exit code %d, want 12", tc.sig, tc.flag, code)
 		}
 	}

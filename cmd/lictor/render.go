@@ -39,7 +39,8 @@ one dash or two, and their value after "=" or a blank.`,
 }
 
 // supervise runs what load says until it is done or a signal ends it. On the reload signal it builds the next runner, and
-// only when that is sound ends the one that runs: a broken configuration is reported, and the old one goes on.
+// only when that is sound ends the one that runs: a broken configuration is reported, and the old one goes on. A command that
+// is running then may end first.
 func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) error {
 	signals, stop := catchSignals()
 	defer stop()
@@ -64,7 +65,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	}
 	for {
 		var next *assembly
-		interrupted := false
+		interrupted, waiting := false, false // waiting: for commands to end before a reload, unless it is asked for again
 		current.runner.Signals = signals
 		current.runner.OnSignal = func(sig os.Signal) (end bool) {
 			switch current.meaning(sig) {
@@ -74,10 +75,21 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 				current.log.Info("stopping", "signal", sig.String())
 				return true
 			case reloadConfig:
-				current.log.Info("reloading the configuration", "signal", sig.String())
-				next = current.reload(ctx, load, &pid)
-				return next != nil
+				reload := func() (end bool) {
+					current.log.Info("reloading the configuration", "signal", sig.String())
+					next = current.reload(ctx, load, &pid)
+					return next != nil
+				}
+				if waiting {
+					return reload()
+				}
+				waiting = true
+				defer func() { waiting = false }()
+				return current.runner.Calm(reload)
+			case tellState:
+				current.log.Info("state", "now", current.runner.State().String())
 			case releaseGuards:
+				current.log.Info("state", "now", current.runner.State().String())
 				current.log.Warn("guards released", "answers", current.runner.Watcher.Release())
 			case passOn:
 				current.child.Signal(sig.(syscall.Signal))
@@ -176,6 +188,7 @@ const (
 	reloadConfig
 	passOn
 	releaseGuards
+	tellState
 )
 
 // meaning says what sig is for. Those that end us: the kill signal, and, unless they are asked to be something else,
@@ -192,10 +205,13 @@ func (a *assembly) meaning(sig os.Signal) meaning {
 	if sig == syscall.SIGUSR1 && len(a.cfg.Guards) > 0 {
 		return releaseGuards
 	}
-	if a.child == nil {
-		return ignore
+	switch {
+	case a.child != nil:
+		return passOn
+	case sig == syscall.SIGUSR1:
+		return tellState
 	}
-	return passOn
+	return ignore
 }
 
 // warnAll logs the warnings of a configuration.

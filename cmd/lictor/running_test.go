@@ -133,9 +133,8 @@ func (d *running) file(name, content string) {
 // patience is how long a test waits for what should happen at once: long enough for the slowest machine.
 const patience = time.Minute
 
-// soon is how long a test waits for what takes less than a second on a machine that is not busy. It is less than the grace
-// periods, so that an end that waits for one of those is seen.
-const soon = 3 * time.Second
+// slowWatch is a configuration with which an end that waits for an answer of Consul takes longer than our patience.
+const slowWatch = `block_query_wait = "10m"`
 
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {

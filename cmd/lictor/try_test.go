@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/creack/pty"
 )
@@ -42,7 +41,7 @@ func TestTry(t *testing.T) {
 	d.waitPrinted("+mode http!\n", 1)
 
 	d.signal(syscall.SIGINT)
-	if code := d.exit(5 * time.Second); code != 0 {
+	if code := d.exit(patience); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
