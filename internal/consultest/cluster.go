@@ -13,7 +13,8 @@ import (
 )
 
 // A Cluster is three Consul servers that elect a leader, and a client agent in front of them. Each can be killed, frozen
-// (Signal with SIGSTOP) and started again by itself; the data of a server stays.
+// (Signal with SIGSTOP) and started again by itself; the data of a server stays. Its members take any number of
+// connections: a test may follow one of them in many ways at once.
 type Cluster struct {
 	Servers []*Server
 	Agent   *Server // a client: it holds no data, and asks the servers
@@ -64,7 +65,7 @@ func (c *Cluster) start(ctx context.Context, binary string) error {
 		if i == clusterSize {
 			name = "client"
 		}
-		s, err := newServer(binary, Options{Node: name, Persist: true})
+		s, err := newServer(binary, Options{Node: name, Persist: true, LiftLimits: true})
 		if err != nil {
 			return err
 		}
