@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
-	"time"
 
 	"lictor/watch"
 )
@@ -234,49 +232,6 @@ func (p *planner) newCrew(at place) crew {
 	return &single{p: p}
 }
 
-// startSurveys looks for prefixes for the queries that have no place yet.
-func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) {
-	todo := map[watch.Scope][]*watch.Seat{}
-	for q, at := range plan {
-		if at.kind == nowhere && !p.pending.Has(q) {
-			p.pending.Add(q)
-			todo[at.scope] = append(todo[at.scope], p.want[q])
-		}
-	}
-	heavy := maps.Clone(p.heavy)
-	for scope, seats := range todo {
-		p.wg.Go(func() {
-			queries, back := queriesOf(seats), p.client.lookout.next()
-			found, err := p.survey(ctx, scope, queries, heavy)
-			if err != nil { // it is tried again: the queries have no place still
-				pause := time.Duration(0)
-				for _, s := range seats {
-					pause = max(pause, s.Failed(err))
-				}
-				found = survey{}
-				rest(ctx, pause, back)
-			}
-			take := func() {
-				for _, q := range queries {
-					delete(p.pending, q)
-				}
-				for _, at := range found.rings {
-					p.rings[scope] = append(p.rings[scope], at.prefix)
-				}
-				for _, q := range found.alone {
-					if p.want[q] != nil {
-						p.alone.Add(q)
-					}
-				}
-			}
-			select {
-			case p.surveys <- take:
-			case <-ctx.Done():
-			}
-		})
-	}
-}
-
 // share gives fleets the slots that the others leave.
 func (p *planner) share(slots int) {
 	fleets := 0
@@ -318,78 +273,4 @@ func queriesOf(seats []*watch.Seat) []watch.Query {
 		queries[i] = s.Query
 	}
 	return queries
-}
-
-// attempt runs f until ctx ends, with a pause after each failure, which failing queries are told of. The pause is the
-// shorter one of what they are told and of what is due after so many failures here: some may have failed elsewhere too. It ends
-// when Consul is back.
-func (p *planner) attempt(ctx context.Context, f func(context.Context) error, seats func() []*watch.Seat) {
-	failures := 0
-	for ctx.Err() == nil {
-		begin, back := time.Now(), p.client.lookout.next()
-		err := f(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil || time.Since(begin) > 10*time.Second {
-			failures = 0
-		}
-		if err == nil {
-			continue
-		}
-		failures++
-		pause := time.Duration(0)
-		all := seats()
-		for _, s := range all {
-			pause = max(pause, s.Failed(err))
-		}
-		if own := backoff(failures); len(all) != 1 && (pause == 0 || pause > own) {
-			pause = own
-		}
-		if rest(ctx, pause, back) {
-			failures = 0
-		}
-	}
-}
-
-// backoff is how long to rest after so many failures in a row.
-func backoff(failures int) time.Duration {
-	pause := min(30*time.Second, 250*time.Millisecond<<min(failures-1, 10))
-	return pause - rand.N(pause/2)
-}
-
-// sleep waits, unless ctx ends first.
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
-
-// offer reports an answer, and reads again, consistently, when it is not believed. It returns the one that was believed, if
-// any was.
-func (p *planner) offer(ctx context.Context, s *watch.Seat, r result) (stands result, believed bool, err error) {
-	if s.Report(r.Answer) {
-		return r, true, nil
-	}
-	if r.Consistent {
-		return result{}, false, nil
-	}
-	return p.insist(ctx, s)
-}
-
-// insist reports what a consistent read gives.
-func (p *planner) insist(ctx context.Context, s *watch.Seat) (stands result, believed bool, err error) {
-	e, err := p.endpoint(ctx, s.Query)
-	if err != nil {
-		return result{}, false, err
-	}
-	sure, err := p.read(ctx, e, consistent, 0)
-	if err != nil {
-		return result{}, false, err
-	}
-	return sure, s.Report(sure.Answer), nil
 }

@@ -2,12 +2,10 @@ package consul
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,16 +25,6 @@ type ring struct {
 	more    chan struct{} // the same, for the goroutine that reads
 
 	seen map[digest]*watch.KeyPair // what the last answer held, so that only what is new is decoded
-}
-
-// A bunch is what a ring's prefix held at one moment.
-type bunch struct {
-	pairs  []*watch.KeyPair // by path
-	byPath map[string]*watch.KeyPair
-	size   int // of the paths and values together
-	watch.Evidence
-	index  uint64
-	afresh bool // the first after a failure
 }
 
 func newRing(p *planner, at place) *ring {
@@ -198,33 +186,6 @@ func (r *ring) endpoint() endpoint {
 	return e
 }
 
-// readBunch reads a list of keys. Those that were seen before are the same objects again; what is there now goes to next.
-func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.KeyPair) (*bunch, error) {
-	b := &bunch{byPath: make(map[string]*watch.KeyPair, len(seen))}
-	err := elements(body, func(element []byte) error {
-		d := digests.of(element)
-		p, ok := seen[d]
-		if !ok {
-			var raw rawPair
-			if err := json.Unmarshal(element, &raw); err != nil {
-				return err
-			}
-			var err error
-			if p, err = newPair(&raw); err != nil {
-				return err
-			}
-		}
-		if next != nil {
-			next[d] = p
-		}
-		b.pairs = append(b.pairs, p)
-		b.byPath[p.Path] = p
-		b.size += sizeOf(p)
-		return nil
-	})
-	return b, err
-}
-
 // complete tells whether every key that is a member exists, and every prefix holds something.
 func (r *ring) complete(b *bunch) bool {
 	for _, s := range r.seats() {
@@ -240,19 +201,6 @@ func (r *ring) complete(b *bunch) bool {
 		}
 	}
 	return true
-}
-
-func sizeOf(p *watch.KeyPair) int { return len(p.Path) + len(p.Value) }
-
-// below is the part of a bunch whose paths begin with prefix, and its size.
-func (b *bunch) below(prefix string) (part []*watch.KeyPair, size int) {
-	from, _ := slices.BinarySearchFunc(b.pairs, prefix, func(p *watch.KeyPair, s string) int { return strings.Compare(p.Path, s) })
-	to := from
-	for to < len(b.pairs) && strings.HasPrefix(b.pairs[to].Path, prefix) {
-		size += sizeOf(b.pairs[to])
-		to++
-	}
-	return b.pairs[from:to:to], size
 }
 
 // settle tells each member that has something else to hear than it was told. It is false as soon as one does not believe
@@ -327,15 +275,4 @@ func (r *ring) alone(ctx context.Context, s *watch.Seat, e endpoint, told ringBo
 		s.Report(res.Answer)
 	}
 	told.hidden[s] = time.Now().Add(pause)
-}
-
-// relative copies pairs, with their keys relative to a prefix.
-func relative(pairs []*watch.KeyPair, prefix string) []*watch.KeyPair {
-	out := make([]*watch.KeyPair, len(pairs))
-	for i, p := range pairs {
-		c := *p
-		c.Key = relativeKey(p.Path, prefix)
-		out[i] = &c
-	}
-	return out
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"strings"
+	"time"
 
 	"lictor/watch"
 )
@@ -154,5 +156,48 @@ func countNames(r io.Reader, most int) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// startSurveys looks for prefixes for the queries that have no place yet.
+func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) {
+	todo := map[watch.Scope][]*watch.Seat{}
+	for q, at := range plan {
+		if at.kind == nowhere && !p.pending.Has(q) {
+			p.pending.Add(q)
+			todo[at.scope] = append(todo[at.scope], p.want[q])
+		}
+	}
+	heavy := maps.Clone(p.heavy)
+	for scope, seats := range todo {
+		p.wg.Go(func() {
+			queries, back := queriesOf(seats), p.client.lookout.next()
+			found, err := p.survey(ctx, scope, queries, heavy)
+			if err != nil { // it is tried again: the queries have no place still
+				pause := time.Duration(0)
+				for _, s := range seats {
+					pause = max(pause, s.Failed(err))
+				}
+				found = survey{}
+				rest(ctx, pause, back)
+			}
+			take := func() {
+				for _, q := range queries {
+					delete(p.pending, q)
+				}
+				for _, at := range found.rings {
+					p.rings[scope] = append(p.rings[scope], at.prefix)
+				}
+				for _, q := range found.alone {
+					if p.want[q] != nil {
+						p.alone.Add(q)
+					}
+				}
+			}
+			select {
+			case p.surveys <- take:
+			case <-ctx.Done():
+			}
+		})
 	}
 }
