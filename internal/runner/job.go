@@ -86,7 +86,7 @@ type Group struct {
 	// Rollback brings the previous files back when a command fails, and runs the commands again.
 	Rollback bool
 
-	ailed     string // what was wrong when it was looked at last, until it is said that all is well again
+	wrong     string // what was wrong when it was looked at last, until it is said that all is well again
 	tidy      bool   // nothing that was refused is left beside its files
 	blind     bool   // it was said that its checks do not see all that is staged
 	partial   bool   // it was said that its checks do not see a whole folder

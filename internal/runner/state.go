@@ -160,16 +160,16 @@ func (r *Runner) settle() {
 	}
 	for _, g := range r.Groups {
 		if why := g.ailment(); why != "" {
-			g.ailed, g.tidy = why, false
+			g.wrong, g.tidy = why, false
 			continue
 		}
-		if g.tidy && g.ailed == "" || !g.well() {
+		if g.tidy && g.wrong == "" || !g.well() {
 			continue
 		}
-		if g.ailed != "" {
-			r.Log.Info("all is well again", "destination", some(g.names()), "was", g.ailed)
+		if g.wrong != "" {
+			r.Log.Info("all is well again", "destination", some(g.names()), "was", g.wrong)
 		}
-		g.ailed, g.tidy, g.failures = "", true, 0
+		g.wrong, g.tidy, g.failures = "", true, 0
 		if g.mayRefuse() {
 			r.dropRejected(g)
 		}
