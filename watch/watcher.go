@@ -49,6 +49,7 @@ type entry struct {
 	seat     *Seat              // whose reports count
 	answer   any
 	known    bool
+	seen     view      // at the last Take that told of a change
 	whole    bool      // access rules are known to have hidden nothing of answer, or of the last one that said so
 	err      error     // why the last attempt failed, or why the last answer was not believed; nil when all is well
 	failures int       // in a row
@@ -141,21 +142,42 @@ func (w *Watcher) Wait() {
 	}
 }
 
-// Get answers from what is known. It is a [Lookup].
-func (w *Watcher) Get(q Query) (answer any, ok bool) {
-	answer, ok, _ = w.Read(q)
-	return answer, ok
+// A view is what there is to read of a query.
+type view struct {
+	answer       any
+	known, stale bool
 }
 
-// Read is Get, and tells whether the answer is stale: not what the registry says now, but from the fallback, or what stands
-// while a guard holds something back.
-func (w *Watcher) Read(q Query) (answer any, ok, stale bool) {
+func (e *entry) view() view { return view{e.answer, e.known, e.stale || e.held != nil} }
+
+// Get answers from what is known now. It is a [Lookup].
+func (w *Watcher) Get(q Query) (answer any, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e, found := w.entries[q]; found && e.known {
-		return e.answer, true, e.stale || e.held != nil
+		return e.answer, true
 	}
-	return nil, false, false
+	return nil, false
+}
+
+// Read answers from what was known at the last Take, so that all that is read until the next one is of one moment, and a query that
+// Take returns has an answer then that nobody has read. It also tells whether the answer is stale: not what the registry says
+// now, but from the fallback, or what stands while a guard holds something back.
+func (w *Watcher) Read(q Query) (answer any, ok, stale bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e, found := w.entries[q]
+	if !found {
+		return nil, false, false
+	}
+	v := e.seen
+	if !w.dirty.Has(q) {
+		v = e.view()
+	}
+	if !v.known {
+		return nil, false, false
+	}
+	return v.answer, true, v.stale
 }
 
 // Err tells why q's answer is missing or not the newest: the last attempt's error, or that a newer answer was not
@@ -197,12 +219,16 @@ func (w *Watcher) Failing() bool {
 // is one wake-up.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
-// Take returns the queries whose answers changed since the last Take.
+// Take returns the queries whose answers changed since the last Take. From then on Read gives these.
 func (w *Watcher) Take() Set {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	taken := w.dirty
 	w.dirty = Set{}
+	for q := range taken {
+		e := w.entries[q]
+		e.seen = e.view()
+	}
 	return taken
 }
 

@@ -154,6 +154,42 @@ func TestBurstIsOneWakeUp(t *testing.T) {
 	})
 }
 
+// What Read gives is of one moment, that of the last Take, while Get is up to date.
+func TestReadIsOfTheLastTake(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, _ *bytes.Buffer) {
+		read := func(q watch.Query) string {
+			v, ok, _ := w.Read(q)
+			if !ok {
+				return "unknown"
+			}
+			return v.(*watch.KeyPair).Value
+		}
+		s.Set(a, pair("1"))
+		s.Set(b, pair("1"))
+		w.Sync(ctx, set(a, b))
+		synctest.Wait()
+		if value(w, a) != "1" || read(a) != "unknown" {
+			t.Errorf("before the first Take a is %s, and is read as %s", value(w, a), read(a))
+		}
+		for _, next := range []string{"2", "3"} {
+			w.Take()
+			was := read(a)
+			s.Set(a, pair(next))
+			synctest.Wait()
+			if value(w, a) != next || read(a) != was || read(b) != "1" {
+				t.Errorf("a is %s, and is read as %s, want %s until Take", value(w, a), read(a), was)
+			}
+		}
+		if w.Take(); read(a) != "3" {
+			t.Errorf("after Take a is read as %s", read(a))
+		}
+		w.Sync(ctx, set(b))
+		if read(a) != "unknown" {
+			t.Error("what is not watched is read")
+		}
+	})
+}
+
 func TestRetry(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
 		w.Retry = watch.Retry{Attempts: 3, Backoff: time.Second, MaxBackoff: 4 * time.Second}

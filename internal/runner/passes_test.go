@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lictor/internal/command"
+	"lictor/internal/engine"
 	"lictor/watch"
 )
 
@@ -58,6 +59,39 @@ func TestGaveUpSaysWhatElse(t *testing.T) {
 			t.Fatalf("got %v, want %q", err, missing)
 		}
 	}
+}
+
+// Templates that are executed in one round see the same data, also where that changes meanwhile, and none is executed twice for
+// one change.
+func TestARoundSeesOneMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		var read [2][]string
+		var jobs []*Job
+		for i := range read {
+			j := b.add(t, fmt.Sprint("out", i), `{{key "v"}}`)
+			pass := j.Execute
+			j.Execute = func(known watch.Lookup) (engine.Result, error) {
+				r, err := pass(known)
+				if read[i] = append(read[i], string(r.Output)); i == 0 && r.Complete() && len(read[i]) < 5 {
+					b.key("v", fmt.Sprint(len(read[i])))
+					time.Sleep(time.Millisecond) // until the watcher knows it
+				}
+				return r, err
+			}
+			jobs = append(jobs, j)
+		}
+		b.key("v", "first")
+		b.during(t, func() { time.Sleep(time.Minute) })
+		if want := []string{"", "first", "2", "3", "4"}; !slices.Equal(read[0], want) || !slices.Equal(read[1], want) {
+			t.Errorf("they have read %q and %q, want %q", read[0], read[1], want)
+		}
+		for _, j := range jobs {
+			if j.passes != 5 {
+				t.Errorf("%s was executed %d times", j.Name, j.passes)
+			}
+		}
+	})
 }
 
 // A query that is only asked because another answer is missing, and that nobody can answer, keeps nothing from being

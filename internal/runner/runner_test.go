@@ -327,17 +327,18 @@ func TestOnceTellsWhatItHasRendered(t *testing.T) {
 			b.Once, b.Watcher.Guards = true, []watch.Guard{{MaxShrink: 0.5}}
 			b.Watcher.Fallback = map[watch.Query]watch.Known{web: {Answer: []string{"x", "y", "z"}}}
 			b.store.set(web, []string{"x"})
-			job := b.add(t, "out", `{{range service "web"}}{{.}}{{end}}`)
-			execute, stage := job.Execute, job.Stage
-			job.Execute = func(known watch.Lookup) (engine.Result, error) {
+			job := b.add(t, "out", `{{range service "web"}}{{.}}{{end}}{{key "end"}}`)
+			stage := job.Stage
+			job.Stage = func(output []byte) (Staged, error) { b.Watcher.Release(); return stage(output) }
+			err := b.during(t, func() {
+				synctest.Wait() // the guard holds the answer back, and the template waits for the key
 				if !late {
 					b.Watcher.Release()
 				}
-				return execute(known)
-			}
-			job.Stage = func(output []byte) (Staged, error) { b.Watcher.Release(); return stage(output) }
-			err := b.during(t, synctest.Wait)
-			want := map[bool]string{true: "xyz", false: "x"}[late]
+				b.key("end", ".")
+				synctest.Wait()
+			})
+			want := map[bool]string{true: "xyz.", false: "x."}[late]
 			if got := b.disk.read("out"); got != want || errors.Is(err, ErrStale) != late {
 				t.Errorf("let go late: %v; %q was rendered, and the run ended with %v", late, got, err)
 			}
