@@ -51,8 +51,11 @@ func (w *Watcher) believe(q Query, e *entry, answer any, whole bool) {
 	e.whole = whole
 }
 
-// refuse notes why an answer is not believed although it was read consistently. It runs under the lock.
+// refuse notes why an answer is not believed although it was read consistently. The attempt has not failed by that. It runs under
+// the lock.
 func (w *Watcher) refuse(q Query, e *entry, why string) {
+	e.failures = 0
+	w.recovered(e)
 	if e.err != nil && e.err.Error() == why {
 		return
 	}

@@ -12,7 +12,8 @@ import (
 // registry's index went backwards, since it may come from a server that is behind, and when it has become smaller while
 // access rules hide part of it, or may do so unsaid. A consistent read settles the age and the index and says what is
 // hidden, but not the rest: what our token may not see looks just like what is gone.
-// The same goes for a first answer of which access rules hide everything: what the files on disk were made of is not known here.
+// The same goes for a first answer of which access rules hide everything, or may do so unsaid: what the files on disk were made of is
+// not known here.
 // But where the old answer was not whole either, since our token has never seen more than a part, a part that has become
 // smaller is nothing strange until nothing is left of it.
 func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
@@ -23,8 +24,12 @@ func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 		return fmt.Sprintf("the answer is %s old, over the bound of %s", a.Age.Round(time.Millisecond), maxAge)
 	}
 	if !known {
-		if a.Filtered && size(a.Value) == 0 {
+		switch node, ok := a.Value.(*CatalogNode); {
+		case size(a.Value) > 0 || ok && node != nil: // a token need not see what is on a node
+		case a.Filtered:
 			return "access rules hide all of the answer from our token"
+		case a.Unmarked && !a.Consistent:
+			return "the answer is empty, and would not say so if access rules had hidden all of it"
 		}
 		return ""
 	}
@@ -43,8 +48,12 @@ func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 	return ""
 }
 
-// size is the number of things in an answer: the length of a list, 1 for a single thing, 0 for none.
+// size is the number of things in an answer: the length of a list, the number of services of a node, 1 for any other single
+// thing, 0 for none.
 func size(answer any) int {
+	if node, ok := answer.(*CatalogNode); ok && node != nil {
+		return len(node.Services)
+	}
 	v := reflect.ValueOf(answer)
 	switch v.Kind() {
 	case reflect.Slice, reflect.Map:

@@ -37,6 +37,12 @@ func TestTrust(t *testing.T) {
 		{"filtered, first answer", nil, two, watch.Evidence{Filtered: true}, 0},
 		{"filtered, first answer, empty", nil, names(), watch.Evidence{Filtered: true}, 2},
 		{"empty, first answer", nil, names(), watch.Evidence{}, 0},
+		{"unmarked, first answer", nil, two, watch.Evidence{Unmarked: true}, 0},
+		{"unmarked, first answer, empty", nil, names(), watch.Evidence{Unmarked: true}, 1},
+		{"filtered, first answer, a node without services", nil, node(), watch.Evidence{Filtered: true}, 0},
+		{"filtered, first answer, no node", nil, (*watch.CatalogNode)(nil), watch.Evidence{Filtered: true}, 2},
+		{"filtered, the services of a node are gone", node("x"), node(), watch.Evidence{Filtered: true}, 2},
+		{"the services of a node are gone", node("x"), node(), watch.Evidence{}, 0},
 		{"filtered, same size", two, names("x", "z"), watch.Evidence{Filtered: true}, 0},
 		{"filtered, smaller", two, one, watch.Evidence{Filtered: true}, 2},
 		{"filtered, empty", two, names(), watch.Evidence{Filtered: true}, 2},
@@ -81,6 +87,15 @@ func TestTrust(t *testing.T) {
 			})
 		})
 	}
+}
+
+// node is a node with services.
+func node(services ...string) *watch.CatalogNode {
+	n := &watch.CatalogNode{Node: &watch.Node{Node: "n"}}
+	for _, s := range services {
+		n.Services = append(n.Services, &watch.NodeService{Service: s})
+	}
+	return n
 }
 
 // What an earlier run knew is what the first answer of this one is doubted by.
