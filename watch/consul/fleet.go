@@ -33,6 +33,7 @@ type fleet struct {
 	// still is held by each reader, and wholly by what reports many answers at once: nobody may report a newer answer of the
 	// same query meanwhile.
 	still *semaphore.Weighted
+	pace  *pace // of loads; for the goroutine of run
 
 	mu      sync.Mutex
 	members map[string]*wanted // by folded service name
@@ -42,7 +43,7 @@ type fleet struct {
 
 	loading bool
 	late    []string         // nodes that changed during a load
-	unload  time.Time        // until then nothing is loaded, since that failed
+	unload  time.Time        // until then nothing is loaded, since that failed or was for nothing
 	nodes   map[string]*host // by folded name; those that exist
 	partial bool             // access rules hide some nodes from our token
 	slots   int
@@ -77,6 +78,7 @@ type asked struct {
 	answer  any
 	known   bool      // answer is set
 	read    bool      // it was looked for, and maybe not believed
+	refused bool      // what was read since is not believed
 	gone    bool      // it is a member no more
 	content digest    // of the text that the answer was made of
 	text    bool      // content is set
@@ -93,7 +95,7 @@ const fleetReaders = 8
 
 func newFleet(p *planner, scope watch.Scope) *fleet {
 	return &fleet{
-		p: p, scope: scope, digests: newDigester(), still: semaphore.NewWeighted(fleetReaders),
+		p: p, scope: scope, digests: newDigester(), still: semaphore.NewWeighted(fleetReaders), pace: newPace(0.3, time.Second),
 		members: map[string]*wanted{}, checkNews: news{}, nodeNews: news{}, nodes: map[string]*host{}, blind: map[string]bool{},
 		woken: make(chan struct{}, fleetReaders), heated: make(chan string, 64),
 		joined: make(chan struct{}, 1), moved: make(chan struct{}, 1), grown: make(chan struct{}, 1), blinded: make(chan struct{}, 1),
@@ -173,27 +175,54 @@ func (f *fleet) run(ctx context.Context) {
 		f.lookAtLists(ctx, &wg)
 	}
 	looking := f.p.once
-	pace := newPace(0.3, time.Second)
 	f.p.attempt(ctx, func(ctx context.Context) error {
 		for {
-			begin := time.Now()
 			if err := f.admit(ctx); err != nil {
 				return err
 			}
-			rest := pace.spend(time.Since(begin))
 			if !looking {
 				looking = true
 				wg.Go(func() { f.lookAtAllChecks(ctx) })
 				wg.Go(func() { f.lookAtServices(ctx) })
 			}
-			sleep(ctx, rest) // what changes too much for loads is read one by one meanwhile
-			select {
-			case <-f.joined:
-			case <-ctx.Done():
-				return context.Cause(ctx)
+			if err := f.rest(ctx, f.pace.spend(0)); err != nil {
+				return err
 			}
 		}
 	}, f.unanswered)
+}
+
+// rest returns when there may be something to load again, but only after d: what joins or changes meanwhile is read one by one.
+func (f *fleet) rest(ctx context.Context, d time.Duration) error {
+	var resting <-chan time.Time
+	if d > 0 {
+		resting = time.After(d)
+	}
+	for joined := false; !joined || resting != nil; {
+		select {
+		case <-f.joined:
+			if joined = true; resting != nil {
+				f.markUnread()
+				sleep(ctx, 10*time.Millisecond)
+			}
+		case <-resting:
+			resting = nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// unread lists the queries that were never read.
+func (f *fleet) unread() []*watch.Seat {
+	return f.pick(func(a *asked) bool { return !a.read })
+}
+
+func (f *fleet) markUnread() {
+	for _, s := range f.unread() {
+		f.mark(nameOf(s.Query))
+	}
 }
 
 // unanswered lists the queries that have no answer.
@@ -226,8 +255,7 @@ const loadRequests = 20
 // admit gets answers for members that were never read, and for those that are to be read again where they are many: all in one
 // load, or one by one when that takes less.
 func (f *fleet) admit(ctx context.Context) error {
-	unread := func() []*watch.Seat { return f.pick(func(a *asked) bool { return !a.read }) }
-	fresh := len(unread())
+	fresh := len(f.unread())
 	if fresh > loadRequests && f.p.once {
 		if err := f.readNodes(ctx); err != nil && f.hopeless(ctx, err) {
 			return err
@@ -238,9 +266,7 @@ func (f *fleet) admit(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, s := range unread() {
-		f.mark(nameOf(s.Query))
-	}
+	f.markUnread()
 	return nil
 }
 
@@ -251,10 +277,15 @@ func (f *fleet) hopeless(ctx context.Context, err error) bool {
 		return true
 	}
 	f.p.log.Debug("consul services can not be loaded together, they are read one by one", "error", err)
+	f.restLoads()
+	return false
+}
+
+// restLoads has nothing loaded for a while: services are read one by one.
+func (f *fleet) restLoads() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.unload = time.Now().Add(time.Minute)
-	return false
 }
 
 // worthLoading tells whether a load is less work than reading one by one what was never read, so many queries, or is to be read again.

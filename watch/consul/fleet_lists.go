@@ -122,8 +122,8 @@ func (d digester) ownNode(element []byte) (owner, error) {
 	return d.checkOwner(n.Node, "", "")
 }
 
-// setNodes takes in which nodes there are.
-func (f *fleet) setNodes(r result) {
+// setNodes takes in which nodes there are, and returns those that have gone.
+func (f *fleet) setNodes(r result) (gone map[string]*host) {
 	l := r.Value.(ledger)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,8 +137,17 @@ func (f *fleet) setNodes(r result) {
 		}
 		next[o.node] = h
 	}
-	f.nodes = next
+	gone, f.nodes = f.nodes, next
+	maps.DeleteFunc(gone, func(name string, _ *host) bool { return next[name] != nil })
 	signal(f.moved)
+	return gone
+}
+
+// host is a node, or nil for one that is not there.
+func (f *fleet) host(name string) *host {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.nodes[name]
 }
 
 // partly tells whether access rules hide some nodes from our token.
@@ -274,9 +283,7 @@ func (f *fleet) readNode(ctx context.Context, name string, m mode, c *crowd) (ch
 // takeNode takes in the text of a node's services, and tells whether it has changed.
 func (f *fleet) takeNode(ctx context.Context, name string, r result, c *crowd) (changed bool, err error) {
 	text := r.Value.([]byte)
-	f.mu.Lock()
-	h := f.nodes[name]
-	f.mu.Unlock()
+	h := f.host(name)
 	if h == nil { // it has gone meanwhile: its services were marked then
 		return false, nil
 	}

@@ -69,6 +69,7 @@ func (f *fleet) load(ctx context.Context) (err error) {
 	c := newCrowd()
 	plain, again := f.enlist(c)
 	defer func() {
+		f.pace.spend(time.Since(begin))
 		f.loaded()
 		for _, name := range again {
 			if err != nil {
@@ -112,6 +113,7 @@ func (f *fleet) load(ctx context.Context) (err error) {
 	for _, name := range nodes {
 		looked[name] = true
 	}
+	doubted := 0
 	for _, a := range plain {
 		name := nameOf(a.Query)
 		// A read by itself may know an instance on a node that the list of nodes does not tell of yet.
@@ -126,10 +128,14 @@ func (f *fleet) load(ctx context.Context) (err error) {
 		worth := c.Evidence
 		worth.Filtered = worth.Filtered && (len(list) == 0 || f.partly()) // what else is hidden is of other services
 		if !a.Report(watch.Answer{Value: list, Evidence: worth}) {
+			doubted++
 			f.mark(name) // it is read again consistently, by itself
 			continue
 		}
 		f.note(a, list, 0, false)
+	}
+	if doubted > len(plain)/2 { // the next load would be for nothing, too
+		f.restLoads()
 	}
 	f.p.log.Debug("consul services loaded", "services", len(plain), "nodes", len(nodes), "took", time.Since(begin).Round(time.Millisecond))
 	return nil

@@ -119,6 +119,23 @@ func TestHiddenServices(t *testing.T) {
 	})
 }
 
+// TestMemberThatJoinsAfterASlowLoad asks for one more service while loads rest, since the first one took long: it is read by itself.
+func TestMemberThatJoinsAfterASlowLoad(t *testing.T) {
+	want := services(200)
+	slow := func(_ *fake, _ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v1/health/state/any" && !r.Form.Has("filter") {
+			time.Sleep(5 * time.Second)
+		}
+		return false
+	}
+	beside(t, 201, Config{}, want, slow, func(f *fake, w *watch.Watcher, sync func(watch.Set)) {
+		within(t, 6*time.Second, func() string { return values(w, want, 80) })
+		more := services(201)
+		sync(more)
+		within(t, time.Second, func() string { return values(w, more, 80) })
+	})
+}
+
 // TestMassOfChanges has a check of a node with two thousand services flip, and then many times: that they all have changed takes
 // no read for each of them, and what changes beside them is not late.
 func TestMassOfChanges(t *testing.T) {

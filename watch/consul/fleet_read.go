@@ -38,31 +38,33 @@ func (f *fleet) markLocked(name string) {
 	}
 }
 
-// markOwner marks the service that a changed element belongs to, or all services of its node: those with an answer that has an
-// instance there, and those of which a filter may have hidden one.
+// markOwner marks the service that a changed element belongs to, or all services of its node.
 func (f *fleet) markOwner(o owner) {
 	if o.service != "" {
 		f.mark(o.service)
 		return
 	}
-	there := f.servicesOn(o.node)
+	f.markNode(o.node, f.host(o.node))
+}
+
+// markNode marks all services of a node: those with an answer that has an instance there, and those of which a filter may have
+// hidden one that the host had when it was last looked at.
+func (f *fleet) markNode(node string, h *host) {
+	there := h.names()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.loading {
-		f.late = append(f.late, o.node)
+		f.late = append(f.late, node)
 	}
 	for name, w := range f.members {
-		if w.reading || there[name] || w.on(o.node) { // what is read now may turn out to be on the node
+		if w.reading || there[name] || w.on(node) { // what is read now may turn out to be on the node
 			f.markLocked(name)
 		}
 	}
 }
 
-// servicesOn are the services that a node had when it was last looked at.
-func (f *fleet) servicesOn(node string) map[string]bool {
-	f.mu.Lock()
-	h := f.nodes[node]
-	f.mu.Unlock()
+// names are the services that a node had when it was last looked at.
+func (h *host) names() map[string]bool {
 	names := map[string]bool{}
 	if h == nil {
 		return names
@@ -192,10 +194,11 @@ func (f *fleet) readQuery(ctx context.Context, a *asked) (changed, hot bool, err
 	if same {
 		return false, false, nil
 	}
-	if _, err = f.tell(ctx, a, answer, content, true); err == nil {
-		f.noteNew(a)
+	if believed, err := f.tell(ctx, a, answer, content, true); !believed { // what stands is what the lists were compared with before
+		return false, false, err
 	}
-	return true, known && !reflect.DeepEqual(before, answer.Value), err
+	f.noteNew(a)
+	return true, known && !reflect.DeepEqual(before, answer.Value), nil
 }
 
 // tell reports an answer, made of a text with the digest content where that is one text, and keeps what is believed.
@@ -209,18 +212,18 @@ func (f *fleet) tell(ctx context.Context, a *asked, r result, content digest, te
 	return true, nil
 }
 
-// forget has the next answer reported, even if it is the same as the last. An answer that was not believed was read all the same.
-func (f *fleet) forget(a *asked, read bool) {
+// forget has the next answer reported, even if it is the same as the last. An answer that was refused was read all the same.
+func (f *fleet) forget(a *asked, refused bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a.text, a.read = false, a.read || read
+	a.text, a.read, a.refused = false, a.read || refused, a.refused || refused
 }
 
 // note keeps what is believed about a query.
 func (f *fleet) note(a *asked, answer any, content digest, text bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a.answer, a.known, a.read, a.content, a.text = answer, true, true, content, text
+	a.answer, a.known, a.read, a.refused, a.content, a.text = answer, true, true, false, content, text
 	nodes := map[string]struct{}{}
 	switch list := answer.(type) {
 	case []*watch.ServiceInstance:
@@ -235,7 +238,7 @@ func (f *fleet) note(a *asked, answer any, content digest, text bool) {
 	a.nodes = slices.Collect(maps.Keys(nodes))
 }
 
-// retell reports all answers again, after failures that all members were told of.
+// retell reports all answers again, after failures that all members were told of, and reads again what was refused.
 func (f *fleet) retell(ctx context.Context) {
 	if f.still.Acquire(ctx, fleetReaders) != nil {
 		return
@@ -243,23 +246,27 @@ func (f *fleet) retell(ctx context.Context) {
 	defer f.still.Release(fleetReaders)
 	f.mu.Lock()
 	var all []asked
-	for _, w := range f.members {
-		w.due = time.Time{} // what failed may be tried again at once
-		for _, a := range w.queries {
-			if a.known {
-				all = append(all, *a)
-			}
-		}
-	}
 	for _, a := range f.later {
 		f.queue = append(f.queue, a.name)
 	}
 	f.later = nil
+	for name, w := range f.members {
+		w.due = time.Time{} // what failed may be tried again at once
+		for _, a := range w.queries {
+			switch {
+			case a.refused:
+				f.markLocked(name)
+			case a.known:
+				all = append(all, *a)
+			}
+		}
+	}
 	for range fleetReaders {
 		signal(f.woken)
 	}
 	f.mu.Unlock()
 	for _, a := range all {
-		a.Report(watch.Answer{Value: a.answer, Evidence: watch.Evidence{Unmarked: true}})
+		// It was believed, though a guard may hold it back.
+		a.Report(watch.Answer{Value: a.answer, Evidence: watch.Evidence{Unmarked: true, Consistent: true}})
 	}
 }

@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"maps"
@@ -114,12 +115,12 @@ func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
 		e.decode = func(r io.Reader) (any, error) { return f.nodesEndpoint(last).decode(r) }
 		err := f.p.follow(ctx, e, func(r result) error {
 			next := r.Value.(ledger)
+			gone := f.setNodes(r) // first, so that a load which begins now does not miss a new one
 			if last != nil {
-				last.changed(next, f.markOwner)
+				last.changed(next, func(o owner) { f.markNode(o.node, cmp.Or(gone[o.node], f.host(o.node))) })
 				f.compareAnswers(next, f.nodeNews, begun, f.nodesOf)
 			}
 			last, begun = next, r.begun
-			f.setNodes(r)
 			failures = 0
 			f.working(what)
 			retell()

@@ -314,3 +314,36 @@ func TestOneThingFails(t *testing.T) {
 		}
 	})
 }
+
+// TestHeldIsToldAgain has an outage while a guard holds an answer back: when it is over nothing is said to fail any more.
+func TestHeldIsToldAgain(t *testing.T) {
+	for _, plan := range []string{PlanSingle, PlanShared} {
+		t.Run(plan, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				line, s := newLine(t, Config{Plan: plan}, false)
+				for i := range 30 {
+					line.services[fmt.Sprintf("s%d", i)], line.passing[fmt.Sprintf("s%d", i)] = 80, true
+				}
+				want := services(30)
+				ctx, cancel := context.WithCancel(t.Context())
+				w := watch.New(s, slog.New(slog.DiscardHandler))
+				w.Guards = []watch.Guard{{MinInstances: 1}}
+				w.Sync(ctx, want)
+				within(t, 10*time.Second, func() string { return current(w, want, 80) })
+				line.set(func() { delete(line.services, "s1") })
+				within(t, 10*time.Second, func() string { return map[bool]string{false: "nothing is held"}[w.Held() == 1] })
+				line.away(true)
+				within(t, time.Minute, func() string { return map[bool]string{false: "nothing fails"}[w.Failing()] })
+				line.away(false)
+				within(t, time.Minute, func() string {
+					if w.Failing() || w.Held() != 1 || portOf(w, watch.Service{Name: "s1"}) != 80 {
+						return fmt.Sprintf("%v, %d held", w.Err(watch.Service{Name: "s1"}), w.Held())
+					}
+					return ""
+				})
+				cancel()
+				w.Wait()
+			})
+		})
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"lictor/internal/consultest"
 	"lictor/watch"
@@ -146,84 +145,6 @@ func TestPlanIsShown(t *testing.T) {
 			return ""
 		})
 	}
-}
-
-// TestRightsGrow gives a token more rights, which changes no index: what it may read then is seen when the wait is over.
-func TestRightsGrow(t *testing.T) {
-	t.Parallel()
-	server := consultest.Start(t, consultest.Options{ACL: true})
-	put(t, server, "acl/open/%02d", 3)
-	put(t, server, "acl/shut/%02d", 3)
-	shut := instanceOf("shut", 0)
-	registry{server}.Register(t, shut)
-	none := watch.Prefix{Path: "acl/none/"} // is nothing, though access rules hide what is beside it
-	want := watch.Set{watch.Prefix{Path: "acl/"}: {}, none: {}, watch.Service{Name: "shut"}: {}, watch.Services{}: {}}
-	watchers := map[string]*watch.Watcher{}
-	tokens := map[string]string{}
-	for _, plan := range Plans {
-		token := server.NewToken(t, `key_prefix "acl/open/" { policy = "read" } node_prefix "" { policy = "read" }`)
-		w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Wait: 2 * time.Second, Plan: plan}), want)
-		answered(t, w, watch.Set{watch.Prefix{Path: "acl/"}: {}, none: {}})
-		for _, hidden := range []watch.Query{watch.Service{Name: "shut"}, watch.Services{}} {
-			eventually(t, func() string {
-				if err := w.Err(hidden); err == nil || !strings.Contains(err.Error(), "access rules hide all") {
-					return fmt.Sprintf("plan %s: the error of %s is %v", plan, hidden, err)
-				}
-				return ""
-			})
-			if v, ok := w.Get(hidden); ok {
-				t.Errorf("plan %s: %s is %v, though all of it is hidden", plan, hidden, v)
-			}
-		}
-		watchers[plan], tokens[plan] = w, token
-	}
-	for plan, w := range watchers {
-		if v, _ := w.Get(watch.Prefix{Path: "acl/"}); len(v.([]*watch.KeyPair)) != 3 {
-			t.Errorf("plan %s: %d keys before", plan, len(v.([]*watch.KeyPair)))
-		}
-		server.SetRules(t, tokens[plan], `key_prefix "acl/" { policy = "read" } node_prefix "" { policy = "read" } service_prefix "" { policy = "read" }`)
-	}
-	for plan, w := range watchers {
-		eventually(t, func() string {
-			if v, _ := w.Get(watch.Prefix{Path: "acl/"}); len(v.([]*watch.KeyPair)) != 6 {
-				return fmt.Sprintf("plan %s: %d keys, want 6", plan, len(v.([]*watch.KeyPair)))
-			}
-			if v, _ := w.Get(watch.Services{}); len(v.([]*watch.ServiceName)) != 2 {
-				return fmt.Sprintf("plan %s: %d services, want 2", plan, len(v.([]*watch.ServiceName)))
-			}
-			if portOf(w, watch.Service{Name: "shut"}) != shut.Port {
-				return fmt.Sprintf("plan %s: the service is not seen", plan)
-			}
-			return ""
-		})
-	}
-}
-
-// TestDeniedKeys has keys below one prefix of which the token may read some: a denied one is an error, and not missing.
-func TestDeniedKeys(t *testing.T) {
-	server := consultest.Start(t, consultest.Options{ACL: true})
-	keys := put(t, server, "acl/open/%02d", 20)
-	server.Put(t, "acl/shut/k", "secret")
-	token := server.NewToken(t, `key_prefix "acl/open/" { policy = "read" }`)
-	want := keySet(append(keys, "acl/open/missing"))
-	w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Plan: PlanShared}), func() watch.Set {
-		all := watch.Set{}
-		all.AddAll(want)
-		all.Add(watch.Key{Path: "acl/shut/k"})
-		return all
-	}())
-	answered(t, w, want)
-	eventually(t, func() string {
-		if err := w.Err(watch.Key{Path: "acl/shut/k"}); err == nil || !strings.Contains(err.Error(), "permission denied") {
-			return fmt.Sprintf("the denied key's error is %v", err)
-		}
-		return ""
-	})
-	if v, ok := w.Get(watch.Key{Path: "acl/shut/k"}); ok {
-		t.Errorf("the denied key has the answer %v", v)
-	}
-	server.SetRules(t, token, `key_prefix "acl/" { policy = "read" }`)
-	valueIs(t, w, "acl/shut/k", "secret")
 }
 
 // TestBudget asks for far more than a small budget allows, of all kinds: all is answered and followed, and there are never

@@ -70,10 +70,14 @@ func (r *ring) run(ctx context.Context) {
 	defer wg.Wait()
 	wg.Go(func() { r.read(ctx, bunches) })
 	var now *bunch
-	told := ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]time.Time{}}
+	told := ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]asking{}}
 	var retry <-chan time.Time // after a consistent read that failed
 	var back <-chan struct{}   // the same, when Consul is back
 	for {
+		again := told.again()
+		if retry != nil { // nothing is to be had before
+			again = nil
+		}
 		select {
 		case <-retry:
 		case <-back:
@@ -86,7 +90,7 @@ func (r *ring) run(ctx context.Context) {
 				clear(told.values)
 			}
 		case <-r.joined:
-		case <-told.again():
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
@@ -121,15 +125,28 @@ func (r *ring) run(ctx context.Context) {
 // A ringBook is what a ring told its members.
 type ringBook struct {
 	values map[*watch.Seat]any
-	hidden map[*watch.Seat]time.Time // those that were asked for alone, and when to ask again
+	hidden map[*watch.Seat]asking // those that were asked for alone
 }
 
-// again delivers a value when a key is to be asked for again.
+// An asking is one for a member alone, since access rules may hide what a bunch lacks.
+type asking struct {
+	part  []*watch.KeyPair // what the bunch had of it
+	again time.Time        // when to ask again, though it has the same
+}
+
+// again delivers a value when a member is to be asked for again.
 func (b ringBook) again() <-chan time.Time {
 	if len(b.hidden) == 0 {
 		return nil
 	}
-	return time.After(max(10*time.Millisecond, time.Until(slices.MinFunc(slices.Collect(maps.Values(b.hidden)), time.Time.Compare))))
+	next := slices.MinFunc(slices.Collect(maps.Values(b.hidden)), func(x, y asking) int { return x.again.Compare(y.again) })
+	return time.After(max(10*time.Millisecond, time.Until(next.again)))
+}
+
+// lately tells whether a member was asked for alone a short time ago, while a bunch had the same part of it.
+func (b ringBook) lately(s *watch.Seat, part []*watch.KeyPair) bool {
+	a, ok := b.hidden[s]
+	return ok && time.Now().Before(a.again) && slices.EqualFunc(a.part, part, func(x, y *watch.KeyPair) bool { return *x == *y })
 }
 
 // read holds the query on the prefix open, until ctx ends.
@@ -211,12 +228,14 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 	for _, s := range seats {
 		room += roomOf(s.Query)
 		var value any
+		var unsure func()
+		evidence := b.Evidence
 		before, known := told.values[s]
 		switch q := s.Query.(type) {
 		case watch.Key:
 			p := b.byPath[q.Path]
 			if p == nil && b.Filtered { // it may be hidden from us, which is an error, and not missing
-				hidden = append(hidden, func() { r.alone(ctx, s, keyEndpoint(q), told) })
+				hidden = append(hidden, func() { r.alone(ctx, s, keyEndpoint(q), nil, told) })
 				continue
 			}
 			delete(told.hidden, s)
@@ -230,23 +249,33 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 			told.values[s] = p
 		case watch.Prefix:
 			part, size := b.below(q.Path)
-			if len(part) == 0 && b.Filtered { // what is hidden from us may be elsewhere
-				hidden = append(hidden, func() { r.alone(ctx, s, prefixEndpoint(q), told) })
+			used += size
+			ask := func() { r.alone(ctx, s, prefixEndpoint(q), part, told) }
+			old, _ := before.([]*watch.KeyPair)
+			if b.Filtered && (len(part) == 0 || len(part) < len(old) || told.lately(s, part)) {
+				hidden = append(hidden, ask)
 				continue
 			}
-			delete(told.hidden, s)
-			used += size
-			if old, _ := before.([]*watch.KeyPair); known && slices.Equal(old, part) {
+			if known && slices.Equal(old, part) {
 				continue
 			}
 			value = relative(part, q.Path)
 			told.values[s] = part
-		}
-		if !s.Report(watch.Answer{Value: value, Evidence: b.Evidence}) {
-			delete(told.values, s)
-			if !b.Consistent {
-				return false
+			if b.Filtered { // what is hidden from us may be elsewhere: only where this part has shrunk that matters
+				evidence.Filtered, evidence.Unmarked, evidence.Consistent = false, true, false
+				unsure = ask
 			}
+		}
+		switch {
+		case s.Report(watch.Answer{Value: value, Evidence: evidence}):
+			delete(told.hidden, s)
+		case !b.Consistent:
+			delete(told.values, s)
+			return false
+		case unsure != nil:
+			hidden = append(hidden, unsure)
+		default:
+			delete(told.values, s)
 		}
 	}
 	for _, ask := range hidden {
@@ -258,10 +287,10 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 	return true
 }
 
-// alone asks for a key or prefix by itself, unless that was done lately.
-func (r *ring) alone(ctx context.Context, s *watch.Seat, e endpoint, told ringBook) {
+// alone asks for a key or prefix by itself, of which a bunch has a part, unless that was done lately.
+func (r *ring) alone(ctx context.Context, s *watch.Seat, e endpoint, part []*watch.KeyPair, told ringBook) {
 	delete(told.values, s)
-	if time.Now().Before(told.hidden[s]) {
+	if told.lately(s, part) {
 		return
 	}
 	pause := r.p.client.wait
@@ -274,5 +303,5 @@ func (r *ring) alone(ctx context.Context, s *watch.Seat, e endpoint, told ringBo
 	} else {
 		s.Report(res.Answer)
 	}
-	told.hidden[s] = time.Now().Add(pause)
+	told.hidden[s] = asking{part, time.Now().Add(pause)}
 }

@@ -98,3 +98,41 @@ func TestHiddenKeysComeLast(t *testing.T) {
 		within(t, 100*each, func() string { return values(w, want, 80) })
 	})
 }
+
+// TestRingThatCanNotBeSure has a shared prefix whose answers are too old, a leader that can't be asked, and a key that access rules
+// hide: it is tried again with pauses.
+func TestRingThatCanNotBeSure(t *testing.T) {
+	var away atomic.Bool
+	want := ways()["ring"].want
+	all := watch.Set{watch.Key{Path: "app/shut"}: {}}
+	all.AddAll(want)
+	answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case !strings.HasPrefix(r.URL.Path, "/v1/kv/"):
+			return false
+		case r.URL.Path == "/v1/kv/app/shut":
+			http.Error(w, "Permission denied", http.StatusForbidden)
+			return true
+		case away.Load() && r.Form.Has("consistent"):
+			http.Error(w, "rpc error: i/o deadline reached", http.StatusInternalServerError)
+			return true
+		}
+		f.wait(r)
+		w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+		if away.Load() {
+			w.Header().Set("X-Consul-LastContact", "10000") // more than may be
+		}
+		return false
+	}
+	beside(t, 60, Config{Stale: true}, all, answer, func(f *fake, w *watch.Watcher, _ func(watch.Set)) {
+		within(t, 10*time.Second, func() string { return values(w, want, 80) })
+		away.Store(true)
+		f.set(func() { f.keys["app/7"] = "bmV3" })
+		time.Sleep(2 * time.Minute) // until the key is to be asked for again
+		before := f.count("/v1/kv/")
+		time.Sleep(time.Minute)
+		if n := f.count("/v1/kv/") - before; n > 60 {
+			t.Errorf("%d requests in a minute", n)
+		}
+	})
+}

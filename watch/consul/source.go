@@ -178,7 +178,7 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 	early := 0      // answers in a row that came before the wait was over although nothing was new
 	doubt := true   // the next answer may be new whatever its index is
 	cut := false    // the connection was lost since the last answer
-	hidden := false // access rules hid a part of the last answer
+	hidden := false // access rules hid a part of the last answer that said so
 	pace := newPace(0.2, time.Second)
 	for {
 		begin, m := time.Now(), s.readMode()
@@ -210,7 +210,10 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 				return err
 			}
 		}
-		hidden, doubt, cut = r.Filtered, false, false
+		doubt, cut = false, false
+		if !r.Unmarked {
+			hidden = r.Filtered
+		}
 		if !fresh && last == 0 { // it asked only because it had rested, or had to
 			last = r.index
 			continue
