@@ -84,12 +84,14 @@ func (d *decoder) block(path string, n node, v reflect.Value) {
 	for i, f := range n.fields {
 		o, ok := d.schema.find(v.Type(), f.name)
 		switch {
-		case f.value.kind == null:
-		case ok && !o.isRepeated() && last[strings.ToLower(f.name)] != i:
-		case ok:
-			d.value(join(path, o.name, "."), f.value, v.Field(o.index))
-		case path != "" || !d.oldPlace(f, v):
+		case !ok && (path != "" || !d.oldPlace(f, v)):
 			d.unknown(path, f, v.Type())
+		case !ok, !o.isRepeated() && last[strings.ToLower(f.name)] != i:
+		case f.value.kind == null && o.own: // as if left out it would take a protection away, such as a check
+			d.failAt(join(path, o.name, "."), f.value, errors.New("has no value: write one, or leave the option out"))
+		case f.value.kind == null:
+		default:
+			d.value(join(path, o.name, "."), f.value, v.Field(o.index))
 		}
 	}
 }
@@ -250,7 +252,7 @@ func (d *decoder) oldPlace(f field, v reflect.Value) bool {
 		d.warn(f.pos, "%s has no effect", f.name)
 		return true
 	case "once", "parseonly":
-		if f.value.kind != boolean {
+		if f.value.kind != boolean && f.value.kind != null {
 			d.failAt(f.name, f.value, f.value.want("true or false"))
 		}
 		d.warn(f.pos, "%s has no effect in a file: use the flag", f.name)
@@ -260,7 +262,9 @@ func (d *decoder) oldPlace(f field, v reflect.Value) bool {
 	}
 	d.warn(f.pos, "%s is old: write %s", f.name, strings.Join(to, " and "))
 	for _, path := range to {
-		d.value(path, f.value, d.at(path, v))
+		if f.value.kind != null {
+			d.value(path, f.value, d.at(path, v))
+		}
 	}
 	return true
 }

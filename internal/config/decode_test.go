@@ -36,6 +36,12 @@ func TestMistakes(t *testing.T) {
 		{"empty check", "a.hcl", "template {\n check = \"\"\n}", `a.hcl:2: template.check: is empty: want a command, or leave the option out`},
 		{"guard in a template", "a.yaml", "template:\n  - contents: x\n    guard:\n      max_shrink: 50%\n", `a.yaml:3: unknown option "guard" in template: it belongs to the top level, since templates share what they read`},
 		{"empty check list", "a.yaml", "template:\n  - source: x\n    check: []\n", `a.yaml:3: template.check: is empty`},
+		{"check without a value", "a.yaml", "template:\n  - source: x\n    check:\n", `a.yaml:3: template.check: has no value: write one, or leave the option out`},
+		{"check that is null", "a.json", "{\"template\": [{\"source\": \"x\",\n \"check\": null}]}", `a.json:2: template.check: has no value`},
+		{"max_shrink without a value", "a.yaml", "guard:\n- min_instances: 1\n  max_shrink:\n", `a.yaml:3: guard.max_shrink: has no value`},
+		{"guard without a value", "a.yaml", "guard:\n", `a.yaml:1: guard: has no value`},
+		{"interval without a value", "a.yaml", "reload:\n  min_interval: ~\n", `a.yaml:2: reload.min_interval: has no value`},
+		{"misspelt without a value", "a.yaml", "template:\n  - source: x\n    chekc:\n", `a.yaml:3: unknown option "chekc" in template: did you mean "check"?`},
 		{"blank command", "a.hcl", "exec {\n command = \"  \"\n}", `a.hcl:2: exec.command: the command is blank`},
 		{"duration without a unit", "a.hcl", `max_stale = "5"`, `a.hcl:1: max_stale: invalid duration "5" has no unit: write for example "5s"`},
 		{"bad duration", "a.hcl", `max_stale = "soon"`, `a.hcl:1: max_stale: invalid duration "soon"`},
@@ -218,6 +224,20 @@ guard:
 `,
 	} {
 		got := mustLoad(t, Lictor, map[string]string{name: src}, nil, "-config", "DIR/"+name)
+		if a, b := bare(got), bare(want); !reflect.DeepEqual(a, b) {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, a, b)
+		}
+	}
+}
+
+// What the peers have may be null, as they allow it in JSON: it is as if left out. So may options of old places.
+func TestNull(t *testing.T) {
+	for name, src := range map[string]string{
+		"a.json": `{"consul": null, "token": null, "retry": null, "once": null, "max_stale": null, "template": [{"source": "s", "command": null, "user": null, "exec": null}]}`,
+		"a.yaml": "consul:\nonce:\ntemplate:\n- source: s\n  command:\n  wait: ~\n",
+	} {
+		got := mustLoad(t, Lictor, map[string]string{name: src}, nil, "-config", "DIR/"+name)
+		want := mustLoad(t, Lictor, map[string]string{"a.hcl": "template {\n source = \"s\"\n}"}, nil, "-config", "DIR/a.hcl")
 		if a, b := bare(got), bare(want); !reflect.DeepEqual(a, b) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, a, b)
 		}

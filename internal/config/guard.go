@@ -11,11 +11,11 @@ import (
 
 // A Guard holds back answers that have shrunk too much; see docs/failure-modes.md for what that costs.
 type Guard struct {
-	Services     []string `opt:"services" doc:"Names of the services whose instances are guarded; * and ? patterns. Neither services nor queries: every list is guarded, also of names, nodes and keys."`
-	Queries      []string `opt:"queries" doc:"Lists that are guarded, as the log shows them, such as service(web), nodes() or prefix(app/); * stands for any text."`
-	MaxShrink    Percent  `opt:"max_shrink" doc:"Largest part, such as \"50%\", that may go of the most that there was within the last hold, or the last minute where that is longer."`
-	MinInstances int      `opt:"min_instances" doc:"Least number of passing instances that a service may fall to."`
-	Hold         Duration `opt:"hold" doc:"How long an answer is held back, by the clock. 0 or unset: until the registry recovers or SIGUSR1 comes."`
+	Services     []string `opt:"services" own:"yes" doc:"Names of the services whose instances are guarded; * and ? patterns. Neither services nor queries: every list is guarded, also of names, nodes and keys."`
+	Queries      []string `opt:"queries" own:"yes" doc:"Lists that are guarded, as the log shows them, such as service(web), nodes() or prefix(app/); * stands for any text."`
+	MaxShrink    Percent  `opt:"max_shrink" own:"yes" doc:"Largest part, such as \"50%\", that may go of the most that there was within the last hold, or the last minute where that is longer."`
+	MinInstances int      `opt:"min_instances" own:"yes" doc:"Least number of passing instances that a service may fall to."`
+	Hold         Duration `opt:"hold" own:"yes" doc:"How long an answer is held back, by the clock. 0 or unset: until the registry recovers or SIGUSR1 comes."`
 	// Pos is where the guard was configured.
 	Pos Pos `opt:"-"`
 }

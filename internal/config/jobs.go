@@ -26,13 +26,13 @@ type Template struct {
 	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
 	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
 
-	Check        Command  `opt:"check" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
-	CheckTimeout Duration `opt:"check_timeout" doc:"Limit for the check; 0 is not allowed."`
-	CommitGroup  string   `opt:"commit_group" doc:"Templates that name the same group are replaced together or not at all."`
-	LogDiff      string   `opt:"log_diff" value:"WHEN" doc:"Whether the log shows the lines by which content that was refused or rolled back differs: always, never, or auto, which is where none of them can hold a value of a key, a file or the environment."`
-	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails, and try the new one again later; the template, or one of its commit group, needs a command."`
-	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, also across restarts, and between the starts of two runs of the command, whichever templates share it; what changes meanwhile is written when it is over. Does not hold up -once, nor the reload of a rollback. Unset: that of the reload block."`
-	InPlace      bool     `opt:"in_place" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
+	Check        Command  `opt:"check" own:"yes" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
+	CheckTimeout Duration `opt:"check_timeout" own:"yes" doc:"Limit for the check; 0 is not allowed."`
+	CommitGroup  string   `opt:"commit_group" own:"yes" doc:"Templates that name the same group are replaced together or not at all."`
+	LogDiff      string   `opt:"log_diff" own:"yes" value:"WHEN" doc:"Whether the log shows the lines by which content that was refused or rolled back differs: always, never, or auto, which is where none of them can hold a value of a key, a file or the environment."`
+	Rollback     bool     `opt:"rollback" own:"yes" doc:"Bring the previous file back when the command fails, and try the new one again later; the template, or one of its commit group, needs a command."`
+	MinInterval  Duration `opt:"min_interval" own:"yes" doc:"Least time between two commits, also across restarts, and between the starts of two runs of the command, whichever templates share it; what changes meanwhile is written when it is over. Does not hold up -once, nor the reload of a rollback. Unset: that of the reload block."`
+	InPlace      bool     `opt:"in_place" own:"yes" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
 
 	// Pos is where the template was configured.
 	Pos Pos `opt:"-"`
@@ -50,7 +50,7 @@ const unset = Duration(-1)
 
 // Reload is what templates inherit for their reloads.
 type Reload struct {
-	MinInterval Duration `opt:"min_interval" flag:"min-interval" doc:"Least time between two commits of a template, for those that have no min_interval of their own."`
+	MinInterval Duration `opt:"min_interval" own:"yes" flag:"min-interval" doc:"Least time between two commits of a template, for those that have no min_interval of their own."`
 }
 
 // Exec is a program to run: the supervised one at top level, the reload command in a template.
@@ -63,7 +63,7 @@ type Exec struct {
 	ReloadSignal Signal   `opt:"reload_signal" flag:"reload-signal" in:"lxc" doc:"Signal sent on a change. Unset: stop and start again."`
 	Splay        Duration `opt:"splay" flag:"splay" doc:"Random pause, at most this long, before a signal."`
 	Timeout      Duration `opt:"timeout" doc:"Limit for the program's run. 0 is none; 30s in a template."`
-	Restart      string   `opt:"restart" flag:"restart" value:"POLICY" in:"lx" doc:"never, on-failure or always: whether a program that ended by itself is started again."`
+	Restart      string   `opt:"restart" own:"yes" flag:"restart" value:"POLICY" in:"lx" doc:"never, on-failure or always: whether a program that ended by itself is started again."`
 }
 
 func defaultExec() Exec {

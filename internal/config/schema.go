@@ -17,7 +17,8 @@ type option struct {
 	doc    string
 	group  string
 	redact string
-	index  int // of the field
+	own    bool // the peers don't have it
+	index  int  // of the field
 	typ    reflect.Type
 }
 
@@ -46,7 +47,7 @@ func (s schema) of(t reflect.Type) []option {
 		}
 		opts = append(opts, option{
 			name: name, old: splitTag(f.Tag.Get("old")), flag: f.Tag.Get("flag"), takes: f.Tag.Get("value"), in: f.Tag.Get("in"),
-			env: splitTag(f.Tag.Get("env")), doc: f.Tag.Get("doc"), group: f.Tag.Get("group"), redact: f.Tag.Get("redact"),
+			env: splitTag(f.Tag.Get("env")), doc: f.Tag.Get("doc"), group: f.Tag.Get("group"), redact: f.Tag.Get("redact"), own: f.Tag.Get("own") != "",
 			index: i, typ: f.Type,
 		})
 	}
