@@ -2,8 +2,9 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
+
+	"lictor/internal/realpath"
 )
 
 // overwritten finds destinations that are another file of ours: what a template writes there would be lost, or that file would.
@@ -15,17 +16,17 @@ func (c Config) overwritten() []error {
 			continue
 		}
 		if t.Backup {
-			taken[realPath(t.Destination)+".bak"] = fmt.Sprintf("is where backup keeps the previous file of %s (%v): name another one", t.Destination, t.Pos)
+			taken[realpath.Of(t.Destination)+".bak"] = fmt.Sprintf("is where backup keeps the previous file of %s (%v): name another one", t.Destination, t.Pos)
 		}
 		if c.mayRefuse(t) {
-			taken[realPath(t.Destination)+".rejected"] = fmt.Sprintf("is where content for %s is kept that is refused (%v): name another one", t.Destination, t.Pos)
+			taken[realpath.Of(t.Destination)+".rejected"] = fmt.Sprintf("is where content for %s is kept that is refused (%v): name another one", t.Destination, t.Pos)
 		}
 	}
 	for _, t := range c.Templates {
 		if t.Destination == "" {
 			continue
 		}
-		path := realPath(t.Destination)
+		path := realpath.Of(t.Destination)
 		if what, ok := taken[path]; ok {
 			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: destination %s %s", t.Destination, what)})
 			continue
@@ -57,18 +58,4 @@ func (c Config) idleRollbacks() []error {
 		}
 	}
 	return errs
-}
-
-// realPath is one name for a file, however it is written and whatever links lead to it.
-func realPath(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		return filepath.Join(dir, filepath.Base(path))
-	}
-	return filepath.Clean(path)
 }

@@ -15,6 +15,12 @@ func TestValidate(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "real"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("not-there", filepath.Join(dir, "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(".", filepath.Join(dir, "here")); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, src, want string }{
 		{"good", "template {\n source = \"a\"\n destination = \"b\"\n}", ""},
 		{"both", "\ntemplate {\n source = \"a\"\n contents = \"x\"\n destination = \"b\"\n}", `a.hcl:2: template: cannot specify both 'source' and 'contents'`},
@@ -27,6 +33,10 @@ func TestValidate(t *testing.T) {
 		{"same file by a link", "template {\n source = \"a\"\n destination = \"DIR/link\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/real\"\n}",
 			`is already written by a (DIR/a.hcl:1)`},
 		{"same file in a new folder", "template {\n source = \"a\"\n destination = \"DIR/new/x\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/new/../new/x\"\n}",
+			`is already written by a (DIR/a.hcl:1)`},
+		{"same file by a link to nothing", "template {\n source = \"a\"\n destination = \"DIR/dangling\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/not-there\"\n}",
+			`is already written by a (DIR/a.hcl:1)`},
+		{"same file in new folders below a link", "template {\n source = \"a\"\n destination = \"DIR/here/new/x\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/new/x\"\n}",
 			`is already written by a (DIR/a.hcl:1)`},
 		{"what another one refuses", "template {\n source = \"a\"\n destination = \"DIR/b.rejected\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/b\"\n check = \"true\"\n}",
 			`a.hcl:1: template: destination DIR/b.rejected is where content for DIR/b is kept that is refused (DIR/a.hcl:5): name another one`},
