@@ -55,6 +55,8 @@ type Config struct {
 
 	// origin says where each option was set, by its path ("consul.retry.attempts"). Options of repeated blocks are not in it.
 	origin map[string]Pos
+	// files are the configuration files that were read.
+	files []string
 }
 
 // Duration is an alias that keeps the fields above readable.

@@ -24,7 +24,8 @@ type textDecoder interface {
 type decoder struct {
 	schema   schema
 	origin   map[string]Pos
-	repeated int // how many repeated blocks we are inside of
+	files    []string // that were read
+	repeated int      // how many repeated blocks we are inside of
 	errs     []error
 	warnings []string
 }

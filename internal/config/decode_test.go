@@ -246,7 +246,7 @@ func TestNull(t *testing.T) {
 
 // bare is a configuration without the places where things were set.
 func bare(c Config) Config {
-	c.origin = nil
+	c.origin, c.files = nil, nil
 	for i := range c.Templates {
 		c.Templates[i].Pos = Pos{}
 	}

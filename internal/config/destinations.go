@@ -10,18 +10,7 @@ import (
 // overwritten finds destinations that are another file of ours: what a template writes there would be lost, or that file would.
 func (c Config) overwritten() []error {
 	var errs []error
-	taken := map[string]string{} // what a file is, by its real path
-	for _, t := range c.Templates {
-		if t.Destination == "" {
-			continue
-		}
-		if t.Backup {
-			taken[realpath.Of(t.Destination)+".bak"] = fmt.Sprintf("is where backup keeps the previous file of %s (%v): name another one", t.Destination, t.Pos)
-		}
-		if c.mayRefuse(t) {
-			taken[realpath.Of(t.Destination)+".rejected"] = fmt.Sprintf("is where content for %s is kept that is refused (%v): name another one", t.Destination, t.Pos)
-		}
-	}
+	taken := c.inUse()
 	for _, t := range c.Templates {
 		if t.Destination == "" {
 			continue
@@ -34,6 +23,36 @@ func (c Config) overwritten() []error {
 		taken[path] = fmt.Sprintf("is already written by %s (%v)", t.name(), t.Pos)
 	}
 	return errs
+}
+
+// inUse says of files, by their real paths, what they are: those that we read, and those that are kept beside destinations.
+func (c Config) inUse() map[string]string {
+	files := map[string]string{}
+	use := func(path, format string, args ...any) {
+		files[realpath.Of(path)] = fmt.Sprintf(format, args...) + ": name another one"
+	}
+	for _, path := range c.files {
+		use(path, "is a configuration file")
+	}
+	for _, path := range c.Data {
+		use(path, "is a data file")
+	}
+	for _, t := range c.Templates {
+		if t.Source != "" && t.Source != "-" {
+			use(t.Source, "is the source of a template (%v)", t.Pos)
+		}
+		if t.Destination == "" {
+			continue
+		}
+		real := realpath.Of(t.Destination)
+		if t.Backup {
+			use(real+".bak", "is where backup keeps the previous file of %s (%v)", t.Destination, t.Pos)
+		}
+		if c.mayRefuse(t) {
+			use(real+".rejected", "is where content for %s is kept that is refused (%v)", t.Destination, t.Pos)
+		}
+	}
+	return files
 }
 
 // together tells whether two templates are committed together.
