@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,9 +88,9 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 				defer func() { waiting = false }()
 				return current.runner.Calm(reload)
 			case tellState:
-				current.log.Info("state", "now", current.runner.State().String())
+				current.tell()
 			case releaseGuards:
-				current.log.Info("state", "now", current.runner.State().String())
+				current.tell()
 				current.log.Warn("guards released", "answers", current.runner.Watcher.Release())
 			case passOn:
 				current.child.Signal(sig.(syscall.Signal))
@@ -124,6 +125,13 @@ func (a *assembly) reload(ctx context.Context, load func() (config.Config, []str
 		a.log.Error("the new configuration is refused, the old one goes on", "error", e)
 	}
 	return nil
+}
+
+// tell logs how things stand, whatever the level of the log, since somebody has asked for it.
+func (a *assembly) tell() {
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, "state", 0)
+	record.AddAttrs(slog.String("now", a.runner.State().String()))
+	_ = a.log.Handler().Handle(context.Background(), record) // as with all of the log, there is nobody to tell
 }
 
 // run runs the runner, and cleans up.
