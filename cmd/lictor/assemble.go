@@ -154,17 +154,6 @@ func (a *assembly) retry() watch.Retry {
 	return r
 }
 
-// checkDestinations finds what would keep the templates from being written, without writing.
-func (a *assembly) checkDestinations() error {
-	errs := a.lacks()
-	for _, t := range a.cfg.Templates {
-		if t.Destination != "" {
-			errs = append(errs, fileOf(t).Check())
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // addTemplates parses every template, and groups those that are committed together.
 func (a *assembly) addTemplates(ctx context.Context) error {
 	var errs []error

@@ -116,7 +116,7 @@ func (t Template) check(noDestination bool) []error {
 	if t.Destination == "" && !noDestination {
 		bad("%s: missing destination", t.name())
 	}
-	if t.Destination != "" && (strings.HasSuffix(t.Destination, "/") || isDir(t.Destination)) {
+	if t.NamesFolder() {
 		bad("%s: destination %s is a directory: name the file in it", t.name(), t.Destination)
 	}
 	if err := t.Wait.check(); err != nil {
@@ -149,7 +149,8 @@ func (t Template) name() string {
 	return "contents"
 }
 
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
+// NamesFolder tells whether the destination is a folder, or can only be one.
+func (t Template) NamesFolder() bool {
+	info, err := os.Stat(t.Destination)
+	return strings.HasSuffix(t.Destination, "/") || err == nil && info.IsDir()
 }
