@@ -283,6 +283,8 @@ func TestWarnings(t *testing.T) {
 		"prefix {\n format = \"x\"\n}":      `a.hcl:1: a prefix block without a path is ignored`,
 		"max_stale = 5":                     `a.hcl:1: max_stale: a number is taken as nanoseconds: for seconds write "5s"`,
 		"deduplicate {\n enabled = true\n}": `a.hcl:2: deduplicate has no effect`,
+		"exec {\n timeout = \"5s\"\n}":      `a.hcl:2: exec.timeout has no effect: a program that is supervised runs as long`,
+		"template {\n exec {\n timeout = \"5s\"\n restart = \"never\"\n splay = \"0s\"\n kill_signal = \"SIGUSR1\"\n }\n}": `a.hcl:6: template.exec.kill_signal has no effect: a command that is stopped gets SIGTERM`,
 	} {
 		_, warnings, err := hcl(t, src)
 		if err != nil {

@@ -44,7 +44,7 @@ func TestDocsExample(t *testing.T) {
 		for _, o := range s.of(typ) {
 			at := join(path, o.name, ".")
 			switch {
-			case o.name == "-" || slices.Contains([]string{"vault", "nomad", "deduplicate", "secret"}, at):
+			case o.name == "-" || idle[at] != "" || slices.Contains([]string{"vault", "nomad", "deduplicate", "secret"}, at):
 			case !set[at]:
 				t.Errorf("%s does not set %s", path, at)
 			case o.isBlock():

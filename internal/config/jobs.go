@@ -10,7 +10,7 @@ type Template struct {
 	Destination       string   `opt:"destination" doc:"File to write. Needed except with -dry."`
 	CreateDestDirs    bool     `opt:"create_dest_dirs" doc:"Make the folders of the destination."`
 	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text goes to sh -c, a list is run as it stands. Same as exec.command, which wins."`
-	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command. Same as exec.timeout."`
+	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command, 0 is none. Same as exec.timeout, which wins."`
 	Exec              Exec     `opt:"exec" doc:"Command to run after the file changed, with its environment and limits."`
 	Perms             Perms    `opt:"perms" doc:"Octal mode of the file. Unset: keep that of an existing file, else 0644."`
 	User              Owner    `opt:"user" doc:"Owner of the file, name or number. Unset: keep."`
@@ -53,16 +53,17 @@ type Reload struct {
 	MinInterval Duration `opt:"min_interval" own:"yes" flag:"min-interval" doc:"Least time between two commits of a template, for those that have no min_interval of their own."`
 }
 
-// Exec is a program to run: the supervised one at top level, the reload command in a template.
+// Exec is a program to run: the supervised one at top level, the reload command in a template. Some options have an effect
+// in one of these places only: see idle.
 type Exec struct {
-	Command      Command  `opt:"command" flag:"." doc:"The program: a text with blanks goes to sh -c, a list is run as it stands."`
+	Command      Command  `opt:"command" flag:"." doc:"The program or command: a text with blanks goes to sh -c, a list is run as it stands."`
 	Enabled      Switch   `opt:"enabled" doc:"Unset: on if there is a command."`
 	Env          Env      `opt:"env" flag:"env" in:"lxc" doc:"The program's environment."`
 	KillSignal   Signal   `opt:"kill_signal" flag:"kill-signal" doc:"Signal that asks the program to end."`
-	KillTimeout  Duration `opt:"kill_timeout" flag:"kill-timeout" doc:"How long it may take, then it is killed."`
+	KillTimeout  Duration `opt:"kill_timeout" flag:"kill-timeout" doc:"How long it may take, then it is killed. A template's command has five seconds at most."`
 	ReloadSignal Signal   `opt:"reload_signal" flag:"reload-signal" in:"lxc" doc:"Signal sent on a change. Unset: stop and start again."`
 	Splay        Duration `opt:"splay" flag:"splay" doc:"Random pause, at most this long, before a signal."`
-	Timeout      Duration `opt:"timeout" doc:"Limit for the program's run. 0 is none; 30s in a template."`
+	Timeout      Duration `opt:"timeout" doc:"Limit for a run of the command. Unset or 0: command_timeout."`
 	Restart      string   `opt:"restart" own:"yes" flag:"restart" value:"POLICY" in:"lx" doc:"never, on-failure or always: whether a program that ended by itself is started again."`
 }
 
