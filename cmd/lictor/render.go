@@ -137,13 +137,16 @@ func (a *assembly) tell() {
 // run runs the runner, and cleans up.
 func (a *assembly) run(ctx context.Context) error {
 	defer a.close()
+	if len(a.runner.Groups) == 0 && a.child == nil && !(a.cfg.Once && isPeer(a.persona)) {
+		a.log.Warn("there is no template and no program, so there is nothing to do")
+	}
 	return a.runner.Run(ctx)
 }
 
 // outcome is what the program ends with, from how its last run ended.
 func outcome(once bool, p config.Persona, err error, interrupted bool) error {
 	child, hadChild := errors.AsType[runner.ChildExit](err)
-	peer := p == config.ConsulTemplate || p == config.Envconsul
+	peer := isPeer(p)
 	switch {
 	case interrupted && peer:
 		return &exitError{code: exitInterrupted}

@@ -86,8 +86,8 @@ func (d *decoder) block(path string, n node, v reflect.Value) {
 		case !ok && (path != "" || !d.oldPlace(f, v)):
 			d.unknown(path, f, v.Type())
 		case !ok, !o.isRepeated() && last[strings.ToLower(f.name)] != i:
-		case f.value.kind == null && o.own: // as if left out it would take a protection away, such as a check
-			d.failAt(join(path, o.name, "."), f.value, errors.New("has no value: write one, or leave the option out"))
+		case o.refuse(f.value) != nil:
+			d.failAt(join(path, o.name, "."), f.value, o.refuse(f.value))
 		case f.value.kind == null:
 		default:
 			d.value(join(path, o.name, "."), f.value, v.Field(o.index))

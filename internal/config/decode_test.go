@@ -44,6 +44,9 @@ func TestMistakes(t *testing.T) {
 		{"misspelt without a value", "a.yaml", "template:\n  - source: x\n    chekc:\n", `a.yaml:3: unknown option "chekc" in template: did you mean "check"?`},
 		{"blank command", "a.hcl", "exec {\n command = \"  \"\n}", `a.hcl:2: exec.command: the command is blank`},
 		{"duration without a unit", "a.hcl", `max_stale = "5"`, `a.hcl:1: max_stale: invalid duration "5" has no unit: write for example "5s"`},
+		{"check_timeout without a unit", "a.hcl", "template {\n check_timeout = 5\n}", `a.hcl:2: template.check_timeout: 5 has no unit, and would be nanoseconds: for seconds write "5s"`},
+		{"hold without a unit", "a.hcl", "guard {\n max_shrink = \"50%\"\n hold = 300\n}", `a.hcl:3: guard.hold: 300 has no unit`},
+		{"min_interval without a unit", "a.yaml", "reload:\n  min_interval: 10\n", `a.yaml:2: reload.min_interval: 10 has no unit`},
 		{"bad duration", "a.hcl", `max_stale = "soon"`, `a.hcl:1: max_stale: invalid duration "soon"`},
 		{"negative duration", "a.hcl", `max_stale = "-2s"`, `a.hcl:1: max_stale: duration "-2s" is negative`},
 		{"negative number of nanoseconds", "a.json", `{"max_stale": -2}`, `a.json:1: max_stale: invalid duration -2`},
@@ -277,13 +280,14 @@ template:
 // Old spellings and traps work, but are pointed out.
 func TestWarnings(t *testing.T) {
 	for src, want := range map[string]string{
-		`consul = "c:9"`:                    `a.hcl:1: the text form of consul is old`,
-		"\ntoken = \"sesame\"":              `a.hcl:2: token is old: write consul.token`,
-		`once = true`:                       `a.hcl:1: once has no effect in a file: use the flag`,
-		"prefix {\n format = \"x\"\n}":      `a.hcl:1: a prefix block without a path is ignored`,
-		"max_stale = 5":                     `a.hcl:1: max_stale: a number is taken as nanoseconds: for seconds write "5s"`,
-		"deduplicate {\n enabled = true\n}": `a.hcl:2: deduplicate has no effect`,
-		"exec {\n timeout = \"5s\"\n}":      `a.hcl:2: exec.timeout has no effect: a program that is supervised runs as long`,
+		`consul = "c:9"`:                         `a.hcl:1: the text form of consul is old`,
+		"\ntoken = \"sesame\"":                   `a.hcl:2: token is old: write consul.token`,
+		"template {\n check_timeout = \"5s\"\n}": `a.hcl:1: template: check_timeout has no effect without check`,
+		`once = true`:                            `a.hcl:1: once has no effect in a file: use the flag`,
+		"prefix {\n format = \"x\"\n}":           `a.hcl:1: a prefix block without a path is ignored`,
+		"max_stale = 5":                          `a.hcl:1: max_stale: a number is taken as nanoseconds: for seconds write "5s"`,
+		"deduplicate {\n enabled = true\n}":      `a.hcl:2: deduplicate has no effect`,
+		"exec {\n timeout = \"5s\"\n}":           `a.hcl:2: exec.timeout has no effect: a program that is supervised runs as long`,
 		"template {\n exec {\n timeout = \"5s\"\n restart = \"never\"\n splay = \"0s\"\n kill_signal = \"SIGUSR1\"\n }\n}": `a.hcl:6: template.exec.kill_signal has no effect: a command that is stopped gets SIGTERM`,
 	} {
 		_, warnings, err := hcl(t, src)

@@ -20,11 +20,12 @@ type Guard struct {
 	Pos Pos `opt:"-"`
 }
 
-// guardable are the kinds of lists, as the log shows their queries.
-var guardable = []string{
-	"service", "connect", "catalog-service", "services", "nodes", "prefix", "datacenters", "partitions", "peerings",
-	"exportedServices", "importedServices",
-}
+// counted are the kinds of lists that are of instances, and guardable all, as the log shows their queries.
+var (
+	counted   = []string{"service", "connect", "catalog-service"}
+	guardable = append(counted[:len(counted):len(counted)],
+		"services", "nodes", "prefix", "datacenters", "partitions", "peerings", "exportedServices", "importedServices")
+)
 
 func (g Guard) check() error {
 	var errs []error
@@ -46,6 +47,8 @@ func (g Guard) check() error {
 		kind, rest, _ := strings.Cut(pattern, "(")
 		if !slices.Contains(guardable, kind) || !strings.HasSuffix(rest, ")") && !strings.HasSuffix(rest, "*") {
 			errs = append(errs, fmt.Errorf("guard: queries: bad pattern %q: want a list as the log shows it, KIND(...), such as prefix(app/*) or nodes(*); the kinds are %s", pattern, strings.Join(guardable, ", ")))
+		} else if g.MinInstances > 0 && (g.MaxShrink == 0 || g.MaxShrink == 1) && !slices.Contains(counted, kind) {
+			errs = append(errs, fmt.Errorf("guard: queries: %s is no list of instances, of which min_instances is the least number: want max_shrink, less than 100%%", pattern))
 		}
 	}
 	for i, err := range errs {

@@ -30,6 +30,7 @@ func Load(p Persona, flags *Flags, getenv func(string) string) (c Config, warnin
 	if p == Lictor || p == LictorExec {
 		d.doubtGroups(c)
 	}
+	d.doubtChecks(c)
 	c.complete(p)
 	if c.Deduplicate.Enabled == On {
 		d.warn(c.At("deduplicate.enabled"), "deduplicate has no effect: each host renders for itself")

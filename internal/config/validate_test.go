@@ -75,6 +75,9 @@ func TestValidate(t *testing.T) {
 		{"guard of a kind", "guard {\n queries = [\"nodes\"]\n max_shrink = \"1%\"\n}", `bad pattern "nodes"`},
 		{"guard of half a query", "guard {\n queries = [\"service(web\"]\n max_shrink = \"1%\"\n}", `bad pattern "service(web"`},
 		{"guard of a key", "guard {\n queries = [\"key(app/x)\"]\n max_shrink = \"1%\"\n}", `bad pattern "key(app/x)"`},
+		{"guard of keys by instances", "guard {\n queries = [\"prefix(app/)\", \"connect(w)\"]\n min_instances = 2\n}", `a.hcl:1: guard: queries: prefix(app/) is no list of instances, of which min_instances is the least number: want max_shrink, less than 100%`},
+		{"guard of keys by both", "guard {\n queries = [\"prefix(app/)\"]\n min_instances = 2\n max_shrink = \"50%\"\n}", ""},
+		{"guard of instances", "guard {\n queries = [\"service(w)\", \"catalog-service(w)\"]\n min_instances = 2\n}", ""},
 		{"service", "service {\n}", `a.hcl:1: service: no query`},
 		{"vault", "secret {\n path = \"secret/x\"\n}", `a.hcl:1: secret "secret/x": Vault is not supported`},
 	} {
