@@ -178,9 +178,12 @@ func (d *decoder) leaf(path string, n node, v reflect.Value) error {
 		}
 		v.SetBool(n.text == "true")
 	case reflect.Int, reflect.Int64:
-		i, err := strconv.ParseInt(n.text, 0, 64)
-		if n.kind != number || err != nil {
+		if n.kind != number {
 			return n.want("a whole number without quotes")
+		}
+		i, err := strconv.ParseInt(n.text, 0, 64)
+		if err != nil {
+			return n.errorf("want a whole number, found %s", n.text)
 		}
 		v.SetInt(i)
 	case reflect.Float64:

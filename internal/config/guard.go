@@ -71,8 +71,12 @@ func (p Percent) String() string {
 func (p *Percent) decodeNode(n node) error {
 	digits, ok := strings.CutSuffix(strings.TrimSpace(n.text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-	if n.kind != text || !ok || err != nil || !(v > 0 && v <= 100) {
-		return n.want(`a part such as "50%", more than 0% and at most 100%`)
+	const wanted = `a part such as "50%", more than 0% and at most 100%`
+	if n.kind != text {
+		return n.want(wanted)
+	}
+	if !ok || err != nil || !(v > 0 && v <= 100) {
+		return n.errorf("want %s, found %q", wanted, n.text)
 	}
 	*p = Percent(v / 100)
 	return nil
