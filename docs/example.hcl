@@ -76,14 +76,10 @@ template {
   in_place             = false
 
   exec {
-    command       = ["systemctl", "reload", "haproxy"]
-    enabled       = true
-    timeout       = "30s"
-    kill_signal   = "SIGTERM"
-    kill_timeout  = "5s"
-    reload_signal = ""
-    splay         = "0s"
-    restart       = "never"
+    command      = ["systemctl", "reload", "haproxy"]
+    enabled      = true
+    timeout      = "30s"
+    kill_timeout = "5s"
 
     env {
       pristine  = false
@@ -133,7 +129,6 @@ exec {
   kill_timeout  = "30s"
   reload_signal = "SIGHUP"
   splay         = "2s"
-  timeout       = "0s"
   restart       = "on-failure"
 
   env {

@@ -78,7 +78,7 @@ func TestConfigurationOfHAProxy(t *testing.T) {
 		t.Errorf("a bad file is there, or it was refused for another reason: %s", said)
 	}
 	replace["systemctl reload haproxy"] = "false"
-	if said := r.once(14, r.place(replace), "kv/service/haproxy/maxconn=17"); !strings.Contains(said, "the previous files are back") || r.read("haproxy.cfg") != good {
+	if said := r.once(14, r.place(replace), "kv/service/haproxy/maxconn=17"); !strings.Contains(said, "rolled back, since a command failed") || r.read("haproxy.cfg") != good {
 		t.Errorf("the file was not taken back: %s", said)
 	}
 }

@@ -134,7 +134,7 @@ func (s *Staged) setOwner(uid, gid int, mode uint32) (kept bool, err error) {
 		return err == nil, err
 	}
 	if s.file.User != "" || s.file.Group != "" {
-		return false, fmt.Errorf("user %d may not give the file to %d:%d (%w); run as root, or leave user and group out", os.Geteuid(), uid, gid, err)
+		return false, mayNotGive(uid, gid, err)
 	}
 	if s.file.InPlace && s.old != nil {
 		return false, nil
@@ -145,6 +145,10 @@ func (s *Staged) setOwner(uid, gid int, mode uint32) (kept bool, err error) {
 	}
 	s.warn("%s belonged to %d:%d, which user %d may not give the new file", s.file.Path, uid, gid, os.Geteuid())
 	return false, nil
+}
+
+func mayNotGive(uid, gid int, err error) error {
+	return fmt.Errorf("user %d may not give the file to %d:%d (%w); run as root, or leave user and group out", os.Geteuid(), uid, gid, err)
 }
 
 // copyAttributes copies the access list, the SELinux label and the user's own attributes from one open file to another,

@@ -1,6 +1,7 @@
 package renderer
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -95,7 +96,7 @@ func TestKeepingAnOwnerThatWeMayNotSet(t *testing.T) {
 		t.Error(out)
 	}
 	see(t, dir+"/open", "new", 0o755) // without the set-id bit, which would now be ours
-	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/shut"}, Content: "new"}); !strings.Contains(out, "belongs to 0:65534, user 65534 may not give it a new file") {
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/shut"}, Content: "new"}); !strings.Contains(out, "belongs to 0:65534, user 65534 may not give it a new file") || !strings.HasSuffix(out, "in_place") {
 		t.Error(out)
 	}
 	see(t, dir+"/shut", "old", 0o640)
@@ -104,6 +105,39 @@ func TestKeepingAnOwnerThatWeMayNotSet(t *testing.T) {
 	}
 	see(t, dir+"/own", "new", fs.ModeSetuid|0o755)
 	onlyThese(t, dir, "open", "own", "shut")
+}
+
+// That we may not give a file away is told beforehand, and nothing that we may.
+func TestCheckOfAnOwner(t *testing.T) {
+	needRoot(t)
+	dir, shared := openDir(t, 0o755), openDir(t, 0o755)
+	put(t, dir+"/old", "old", 0o644)
+	if err := errors.Join(os.Chown(dir, 65534, 65534), os.Chown(shared, 65534, 12), os.Chmod(shared, fs.ModeSetgid|0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		f  File
+		to string // whom we may not give it to, "" where we may
+	}{
+		{File{Path: dir + "/f", User: "root"}, "0:-1"},
+		{File{Path: dir + "/new/f", Group: "12"}, "-1:12"},
+		{File{Path: dir + "/old", Group: "65534"}, "0:65534"},
+		{File{Path: dir + "/f", User: "65534", Group: "65534"}, ""},
+		{File{Path: shared + "/f", Group: "12"}, ""},
+		{File{Path: shared + "/new/f", Group: "12"}, ""},
+		{File{Path: dir + "/f"}, ""},
+	} {
+		for _, task := range []struct {
+			name string
+			in   any
+		}{{"check", c.f}, {"render", renderTask{File: c.f, Content: "new"}}} {
+			out := asNobody(t, task.name, task.in)
+			want := "user 65534 may not give the file to " + c.to + " ("
+			if (out != "") != (c.to != "") || out != "" && !strings.Contains(out, want) {
+				t.Errorf("%s of %+v: %s", task.name, c.f, out)
+			}
+		}
+	}
 }
 
 func TestAttributesAreKept(t *testing.T) {

@@ -21,6 +21,7 @@ func (f File) explain(err error) error {
 	if errors.Is(err, unix.EBUSY) { // the rename met what systems before Linux 5.8 don't tell beforehand
 		err = errMountPoint
 	}
+	at, isPath := errors.AsType[*fs.PathError](err)
 	hint := ""
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
@@ -30,12 +31,14 @@ func (f File) explain(err error) error {
 		if f.InPlace && f.Backup {
 			hint = "; mount it writable, or leave backup out"
 		}
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM) && errors.As(err, new(*fs.PathError)) && f.User == "" && f.Group == "":
-		hint = fmt.Sprintf("; user %d needs to enter and write to the folder (look at its mode, sticky bit, access list, lsattr and SELinux label)", os.Geteuid())
+	case errors.Is(err, unix.EACCES):
+		hint = fmt.Sprintf("; user %d needs to enter and write to the folder (look at its mode, access list and SELinux label)", os.Geteuid())
+	case errors.Is(err, unix.EPERM) && isPath && at.Op != "chown": // which says itself what to do
+		hint = "; the folder has the sticky bit and the file is somebody else's, or one of them is protected (look at lsattr)"
 	case errors.Is(err, unix.EXDEV):
 		hint = "; the folder and the file are on different file systems, set in_place = true"
 	case errors.Is(err, unix.EISDIR):
-		hint = "; the destination must name a file"
+		hint = "; remove that folder, or name another destination"
 	}
 	return fmt.Errorf("%s %q: %w%s", cmp.Or(f.called, "destination"), f.Path, err, hint)
 }

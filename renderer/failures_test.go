@@ -54,11 +54,35 @@ func TestStickyFolder(t *testing.T) {
 	}
 	see(t, dir+"/f", "two", 0o644)
 	put(t, dir+"/roots", "old", 0o644)
-	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/roots"}, Content: "new"}); out == "" {
-		t.Error("somebody else's file in a sticky folder was replaced")
+	if out := asNobody(t, "render", renderTask{File: File{Path: dir + "/roots"}, Content: "new"}); !strings.Contains(out, "operation not permitted; the folder has the sticky bit and the file is somebody else's, or ") {
+		t.Errorf("somebody else's file in a sticky folder: %q", out)
 	}
 	see(t, dir+"/roots", "old", 0o644)
 	onlyThese(t, dir, "f", "roots")
+}
+
+// A folder in the way of what is kept beside the destination is named, and the destination is not blamed for it.
+func TestFolderInTheWayOfWhatIsKept(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"/f.rejected", "/f.bak"} {
+		if err := os.Mkdir(dir+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, dir+"/f", "old", 0o644)
+	stage := func() *Staged {
+		s, err := File{Path: dir + "/f", Backup: true}.Stage([]byte("new"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	_, rejecting := stage().Reject()
+	for name, err := range map[string]error{"rejected": rejecting, "bak": stage().Commit()} {
+		if err == nil || !strings.Contains(err.Error(), "/f."+name) || strings.Contains(err.Error(), "must name a file") || !strings.Contains(err.Error(), "remove that folder") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestFolderThatMayOnlyBeEntered(t *testing.T) {

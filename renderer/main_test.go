@@ -56,6 +56,12 @@ func runTask(task, input string) error {
 	switch task {
 	case "crash":
 		return runCrash(input)
+	case "check":
+		var f File
+		if err := json.Unmarshal([]byte(input), &f); err != nil {
+			return err
+		}
+		return f.Check()
 	case "render":
 		var r renderTask
 		if err := json.Unmarshal([]byte(input), &r); err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -57,19 +59,52 @@ func (f File) CheckOwner() error {
 
 // checkEntry looks at what is at the destination, and whether the folder may be written to.
 func (f File) checkEntry(dir *folder, name string) error {
-	exists := false
+	var old *unix.Stat_t
 	if name != "" {
-		old, _, err := f.existing(dir, name)
+		open, info, err := f.existing(dir, name)
 		if err != nil {
 			return err
 		}
-		if exists = old != nil; exists {
-			old.Close()
+		if open != nil {
+			open.Close()
 		}
+		old = info
+	}
+	if err := f.checkGiving(dir, old); err != nil {
+		return err
 	}
 	target, need := ".", uint32(unix.W_OK|unix.X_OK)
-	if f.InPlace && exists {
+	if f.InPlace && old != nil {
 		target, need = name, unix.W_OK
 	}
 	return dir.do("access", target, func() error { return unix.Faccessat(dir.fd, target, need, unix.AT_EACCESS) })
+}
+
+// checkGiving tells whether we may give a new file in the folder to the user and group that are asked for. That they are
+// known is for [File.CheckOwner] to tell.
+func (f File) checkGiving(dir *folder, old *unix.Stat_t) error {
+	uid, gid, err := f.owner(old)
+	if err != nil || f.User == "" && f.Group == "" || mayGiveAway() {
+		return nil
+	}
+	in, err := dir.stat("")
+	if err != nil {
+		return err
+	}
+	groups, err := os.Getgroups()
+	if err != nil {
+		return err
+	}
+	ours := gid == -1 || gid == os.Getegid() || slices.Contains(groups, gid) || in.Mode&unix.S_ISGID != 0 && gid == int(in.Gid)
+	if (uid == -1 || uid == os.Geteuid()) && ours {
+		return nil
+	}
+	return mayNotGive(uid, gid, unix.EPERM)
+}
+
+// mayGiveAway tells whether we may give files to anybody, as root mostly may.
+func mayGiveAway() bool {
+	var rights [2]unix.CapUserData
+	err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &rights[0])
+	return err != nil || rights[0].Effective&(1<<unix.CAP_CHOWN) != 0
 }

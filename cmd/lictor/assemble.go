@@ -108,21 +108,17 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if err := errors.Join(invalid, a.addTemplates(ctx), a.addChild()); err != nil {
 		return nil, err
 	}
-	if len(a.runner.Groups) == 0 && a.child == nil && !cfg.Once {
-		a.log.Warn("there is no template and no program: nothing to do until the configuration is read again")
-	}
 	return a, nil
 }
 
 // mistakes gives mistakes in the templates and other blocks of a file the exit code of a wrong configuration. The peers,
 // which find these later, end with that of a failure.
 func (a *assembly) mistakes(err error) error {
-	isPeer := a.persona == config.ConsulTemplate || a.persona == config.Envconsul
 	inFile := func(err error) bool {
 		at, ok := errors.AsType[*config.Error](err)
 		return ok && at.Pos.Line > 0
 	}
-	if isPeer || !slices.ContainsFunc(joined(err), inFile) {
+	if isPeer(a.persona) || !slices.ContainsFunc(joined(err), inFile) {
 		return err
 	}
 	return &exitError{exitConfig, err}
@@ -152,17 +148,6 @@ func (a *assembly) retry() watch.Retry {
 		r.Attempts = -1
 	}
 	return r
-}
-
-// checkDestinations finds what would keep the templates from being written, without writing.
-func (a *assembly) checkDestinations() error {
-	errs := a.lacks()
-	for _, t := range a.cfg.Templates {
-		if t.Destination != "" {
-			errs = append(errs, fileOf(t).Check())
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // addTemplates parses every template, and groups those that are committed together.

@@ -210,6 +210,9 @@ func joined(err error) []error {
 	return []error{err}
 }
 
+// isPeer tells whether we take another tool's place.
+func isPeer(p config.Persona) bool { return p == config.ConsulTemplate || p == config.Envconsul }
+
 // personaOf is the tool as which we were called.
 func personaOf(name string) config.Persona {
 	switch name {

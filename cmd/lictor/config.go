@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -39,16 +40,20 @@ configuration, the templates and the destinations.`,
 	return cmd
 }
 
-// checkConfig puts everything together as a run would, and stops there.
+// checkConfig puts everything together as a run would, and stops there. What keeps the destinations from being written is
+// told beside all other mistakes.
 func checkConfig(s streams, load func() (config.Config, []string, error)) error {
+	var templates []config.Template
 	a, err := assemble(context.Background(), config.Lictor, s, func() (config.Config, []string, error) {
 		cfg, warnings, err := load()
+		if err == nil {
+			templates = cfg.Templates
+		}
 		cfg.LogFile.Path, cfg.Syslog.Enabled = "", config.Off // checking leaves nothing behind
 		return cfg, warnings, err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		defer a.close()
 	}
-	defer a.close()
-	return a.checkDestinations()
+	return errors.Join(err, checkDestinations(templates))
 }

@@ -54,6 +54,17 @@ func TestExecFollowsChanges(t *testing.T) {
 	d.file("log", "start 1 one\nHUP\nUSR1\nTERM\nstart 2 two\nTERM\n")
 }
 
+// Whoever asks how things stand is told, though the log of lictor exec shows warnings only; an environment is no file.
+func TestExecTellsHowThingsStand(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"in.ctmpl": `{{ key "a" }}`, "guard.hcl": "guard {\n max_shrink = \"50%\"\n}"})
+	d := start(t, dir, "lictor", "exec", "-consul=127.0.0.1:1", "-config=guard.hcl", "-prefix=app/", "-template=in.ctmpl:out", "-template=guard.hcl:ready", "--", "true")
+	eventually(t, "the other file is there", func() bool { return read(t, dir, "ready") != "" })
+	d.waitPrinted("query failed, will retry", 1)
+	d.signal(syscall.SIGUSR1)
+	d.waitPrinted(`level=INFO msg=state now="1 of 2 files waiting for data: out; environment waiting for data; queries fail"`, 1)
+}
+
 // A program that ignores the kill signal dies with us all the same, when we are killed.
 func TestExecLeavesNoOrphan(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 // since the user may come with a package, or the directory service be up later; so does a peer's stand-in, whose peer
 // would not mind as long as the file stays as it is.
 func (a *assembly) foresee() error {
-	lacks := a.lacks()
+	lacks := lacks(a.cfg.Templates)
 	switch {
 	case a.cfg.Dry:
 		return nil
@@ -28,18 +28,32 @@ func (a *assembly) foresee() error {
 }
 
 // lacks finds users, groups and programs of checks that are not there.
-func (a *assembly) lacks() []error {
+func lacks(templates []config.Template) []error {
 	var errs []error
-	for _, t := range a.cfg.Templates {
+	for _, t := range templates {
 		if err := fileOf(t).CheckOwner(); err != nil {
-			errs = append(errs, fmt.Errorf("%s: template: %s", t.Pos, strings.ReplaceAll(err.Error(), "\n", "; ")))
+			errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: %s", strings.ReplaceAll(err.Error(), "\n", "; "))})
 		}
 		if t.Check.IsZero() || t.Check.Shell || strings.Contains(t.Check.Args[0], "{{") {
 			continue
 		}
 		if _, err := exec.LookPath(t.Check.Args[0]); err != nil {
-			errs = append(errs, fmt.Errorf("%s: template: check: %w", t.Pos, &command.StartError{Command: t.Check.Args[0], Err: err}))
+			errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: check: %w", &command.StartError{Command: t.Check.Args[0], Err: err})})
 		}
 	}
 	return errs
+}
+
+// checkDestinations finds what would keep the templates from being written, without writing.
+func checkDestinations(templates []config.Template) error {
+	errs := lacks(templates)
+	for _, t := range templates {
+		if t.Destination == "" || t.NamesFolder() {
+			continue // which Validate reports
+		}
+		if err := fileOf(t).Check(); err != nil {
+			errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: %w", err)})
+		}
+	}
+	return errors.Join(errs...)
 }

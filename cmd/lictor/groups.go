@@ -110,13 +110,19 @@ func shellQuote(s string) string {
 // plain are the characters that mean nothing to a shell, within a path.
 const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:,"
 
-// checkMarks finds {{...}} in checks that stand for nothing, which would be handed to the program as they are.
+// checkMarks finds {{...}} in checks that stand for nothing, and in commands those that stand for something in checks, which
+// would be handed to the program as they are.
 func checkMarks(templates []config.Template) error {
 	var errs []error
 	for _, t := range templates {
 		for _, arg := range t.Check.Args {
 			if strings.Contains(command.FillIn(arg, "", ""), "{{") {
 				errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: check: unknown mark in %q: there are {{.Staged}} and {{.StagedDir}}", arg)})
+			}
+		}
+		for _, arg := range t.Exec.Command.Args {
+			if command.FillIn(arg, "", "") != arg {
+				errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: command: %q has a mark that only checks have: when the command runs, the file is at its destination", arg)})
 			}
 		}
 	}

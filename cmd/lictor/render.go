@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,9 +88,9 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 				defer func() { waiting = false }()
 				return current.runner.Calm(reload)
 			case tellState:
-				current.log.Info("state", "now", current.runner.State().String())
+				current.tell()
 			case releaseGuards:
-				current.log.Info("state", "now", current.runner.State().String())
+				current.tell()
 				current.log.Warn("guards released", "answers", current.runner.Watcher.Release())
 			case passOn:
 				current.child.Signal(sig.(syscall.Signal))
@@ -126,16 +127,26 @@ func (a *assembly) reload(ctx context.Context, load func() (config.Config, []str
 	return nil
 }
 
+// tell logs how things stand, whatever the level of the log, since somebody has asked for it.
+func (a *assembly) tell() {
+	record := slog.NewRecord(time.Now(), slog.LevelInfo, "state", 0)
+	record.AddAttrs(slog.String("now", a.runner.State().String()))
+	_ = a.log.Handler().Handle(context.Background(), record) // as with all of the log, there is nobody to tell
+}
+
 // run runs the runner, and cleans up.
 func (a *assembly) run(ctx context.Context) error {
 	defer a.close()
+	if len(a.runner.Groups) == 0 && a.child == nil && !(a.cfg.Once && isPeer(a.persona)) {
+		a.log.Warn("there is no template and no program, so there is nothing to do")
+	}
 	return a.runner.Run(ctx)
 }
 
 // outcome is what the program ends with, from how its last run ended.
 func outcome(once bool, p config.Persona, err error, interrupted bool) error {
 	child, hadChild := errors.AsType[runner.ChildExit](err)
-	peer := p == config.ConsulTemplate || p == config.Envconsul
+	peer := isPeer(p)
 	switch {
 	case interrupted && peer:
 		return &exitError{code: exitInterrupted}

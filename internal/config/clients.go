@@ -12,7 +12,7 @@ type Consul struct {
 	Retry          Retry     `opt:"retry" flag:"retry" doc:"What to do when a request fails."`
 	SSL            SSL       `opt:"ssl" flag:"ssl" doc:"TLS to the agent. Any option of the block switches it on."`
 	Transport      Transport `opt:"transport" flag:"transport" doc:"Tuning of HTTP connections."`
-	MaxConnections int       `opt:"max_connections" flag:"max-connections" in:"lx" doc:"Most connections held to the agent at any time. At least 2; an agent accepts 200 from one address, all programs of the host together, and answers 429 beyond."`
+	MaxConnections int       `opt:"max_connections" own:"yes" flag:"max-connections" in:"lx" doc:"Most connections held to the agent at any time. At least 2; an agent accepts 200 from one address, all programs of the host together, and answers 429 beyond."`
 }
 
 // Auth is HTTP basic authentication.

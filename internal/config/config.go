@@ -4,8 +4,8 @@
 //
 // An option is one struct field. Its tags say all there is to know about it: its name in a file (opt), older names that
 // still work (old), its flag (flag; a block's flag is put in front, "." is the block's own name), the programs that have
-// the flag (in), its environment variables (env) and its documentation (doc). Decoding, flags, -h, the reference in
-// docs/configuration.md and the manual page are all made from these tags.
+// the flag (in), its environment variables (env), whether the peers lack it (own) and its documentation (doc). Decoding,
+// flags, -h, the reference in docs/configuration.md and the manual page are all made from these tags.
 package config
 
 import "time"
@@ -14,19 +14,19 @@ import "time"
 // present place, and templates carrying what they inherit.
 type Config struct {
 	Consul             Consul      `opt:"consul" flag:"consul" group:"Consul" doc:"How to reach Consul. The text form consul = \"ADDRESS\" still works."`
-	Data               []string    `opt:"data" flag:"data" value:"FILE" in:"lx" group:"Sources" doc:"Data file (YAML or JSON) that answers queries instead of Consul; several are layered, later over earlier."`
-	Set                []string    `opt:"set" flag:"set" value:"PATH=VALUE" in:"lx" group:"Sources" doc:"Key and value, PATH=VALUE, laid over the data files."`
-	Cache              string      `opt:"cache" flag:"cache" value:"DIR" in:"lx" group:"Sources" doc:"Folder that keeps the last complete answers, for a start while the registry is away."`
-	Guards             []Guard     `opt:"guard" group:"Sources" doc:"Holds back answers that have shrunk too much, so that a mass deregistration does not empty a load balancer. Repeatable; none by default."`
+	Data               []string    `opt:"data" own:"yes" flag:"data" value:"FILE" in:"lx" group:"Sources" doc:"Data file (YAML or JSON) that answers queries instead of Consul; several are layered, later over earlier."`
+	Set                []string    `opt:"set" own:"yes" flag:"set" value:"PATH=VALUE" in:"lx" group:"Sources" doc:"Key and value, PATH=VALUE, laid over the data files."`
+	Cache              string      `opt:"cache" own:"yes" flag:"cache" value:"DIR" in:"lx" group:"Sources" doc:"Folder that keeps the last complete answers, for a start while the registry is away."`
+	Guards             []Guard     `opt:"guard" own:"yes" group:"Sources" doc:"Holds back answers that have shrunk too much, so that a mass deregistration does not empty a load balancer. Repeatable; none by default."`
 	Templates          []Template  `opt:"template" group:"Templates" doc:"A template and the file it makes. Repeatable; files add up, flags come last."`
 	DefaultDelimiters  Delimiters  `opt:"default_delimiters" flag:"default" in:"lxc" group:"Templates" doc:"Delimiters of templates that set none of their own."`
 	TemplateErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset: true with -once and when called as a peer, false for lictor as a daemon."`
 	Wait               Wait        `opt:"wait" flag:"wait" group:"Templates" doc:"Quiet time before rendering: MIN[:MAX]. A change waits until nothing changed for MIN, at most MAX (4 times MIN if not given)."`
-	Reload             Reload      `opt:"reload" flag:"reload" in:"lx" group:"Templates" doc:"How often programs may be reloaded: the default of all templates."`
+	Reload             Reload      `opt:"reload" own:"yes" flag:"reload" in:"lx" group:"Templates" doc:"How often programs may be reloaded: the default of all templates."`
 	MaxStale           Duration    `opt:"max_stale" flag:"max-stale" group:"Sources" doc:"How old an answer of a Consul server that is not the leader may be. 0 asks the leader only."`
 	BlockQueryWait     Duration    `opt:"block_query_wait" group:"Sources" doc:"How long one blocking query is held open."`
 	ErrOnFailedLookup  bool        `opt:"err_on_failed_lookup" group:"Sources" doc:"End with an error when something that a template needs does not exist."`
-	StartTimeout       Duration    `opt:"start_timeout" flag:"start-timeout" in:"lx" group:"Sources" doc:"End with an error when the first render is not complete after this time. 0 waits for ever."`
+	StartTimeout       Duration    `opt:"start_timeout" own:"yes" flag:"start-timeout" in:"lx" group:"Sources" doc:"End with an error when the first render is not complete after this time. 0 waits for ever."`
 	Exec               Exec        `opt:"exec" flag:"exec" group:"Process" doc:"The program to run and supervise once all data is there."`
 	Prefixes           []Prefix    `opt:"prefix" group:"Environment" doc:"Keys that become environment variables of the program. Repeatable; the last one wins."`
 	Services           []Service   `opt:"service" group:"Environment" doc:"Services whose instances become environment variables. Repeatable."`
@@ -38,7 +38,7 @@ type Config struct {
 	ReloadSignal       Signal      `opt:"reload_signal" flag:"reload-signal" group:"General" doc:"Signal on which the configuration is read again. \"\" is none."`
 	PidFile            string      `opt:"pid_file" flag:"pid-file" value:"FILE" group:"General" doc:"File that holds our process number while we run."`
 	LogLevel           string      `opt:"log_level" flag:"log-level" value:"LEVEL" env:"LICTOR_LOG,CT_LOG,CONSUL_TEMPLATE_LOG,CONSUL_TEMPLATE_LOG_LEVEL,ENVCONSUL" group:"Logging" doc:"trace, debug, info, warn or error (err), in any case. Unset: info for lictor as a daemon, else warn."`
-	LogFormat          string      `opt:"log_format" flag:"log-format" value:"FORMAT" in:"lx" group:"Logging" doc:"text or json."`
+	LogFormat          string      `opt:"log_format" own:"yes" flag:"log-format" value:"FORMAT" in:"lx" group:"Logging" doc:"text or json."`
 	LogFile            LogFile     `opt:"log_file" flag:"log" in:"lxc" group:"Logging" doc:"A log file besides standard error."`
 	Syslog             Syslog      `opt:"syslog" flag:"syslog" group:"Logging" doc:"The system log besides standard error. Any of its options switches it on."`
 	Vault              Vault       `opt:"vault" flag:"vault" group:"Vault" doc:"Accepted so that existing files and units work; a template that needs Vault says that it is not supported."`
@@ -55,6 +55,8 @@ type Config struct {
 
 	// origin says where each option was set, by its path ("consul.retry.attempts"). Options of repeated blocks are not in it.
 	origin map[string]Pos
+	// files are the configuration files that were read.
+	files []string
 }
 
 // Duration is an alias that keeps the fields above readable.

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"lictor/internal/spell"
 )
 
 // A nodeDecoder is a type that reads itself from a value in a file.
@@ -24,7 +22,8 @@ type textDecoder interface {
 type decoder struct {
 	schema   schema
 	origin   map[string]Pos
-	repeated int // how many repeated blocks we are inside of
+	files    []string // that were read
+	repeated int      // how many repeated blocks we are inside of
 	errs     []error
 	warnings []string
 }
@@ -84,12 +83,14 @@ func (d *decoder) block(path string, n node, v reflect.Value) {
 	for i, f := range n.fields {
 		o, ok := d.schema.find(v.Type(), f.name)
 		switch {
-		case f.value.kind == null:
-		case ok && !o.isRepeated() && last[strings.ToLower(f.name)] != i:
-		case ok:
-			d.value(join(path, o.name, "."), f.value, v.Field(o.index))
-		case path != "" || !d.oldPlace(f, v):
+		case !ok && (path != "" || !d.oldPlace(f, v)):
 			d.unknown(path, f, v.Type())
+		case !ok, !o.isRepeated() && last[strings.ToLower(f.name)] != i:
+		case o.refuse(f.value) != nil:
+			d.failAt(join(path, o.name, "."), f.value, o.refuse(f.value))
+		case f.value.kind == null:
+		default:
+			d.value(join(path, o.name, "."), f.value, v.Field(o.index))
 		}
 	}
 }
@@ -122,9 +123,13 @@ func (d *decoder) value(path string, n node, v reflect.Value) {
 		d.blocks(path, n, v)
 		return
 	}
+	before := v.Interface()
 	if err := d.leaf(path, n, v); err != nil {
 		d.failAt(path, n, err)
 		return
+	}
+	if why, ok := idle[path]; ok && v.Interface() != before {
+		d.warn(n.pos, "%s has no effect: %s", path, why)
 	}
 	if path == "template.check" && v.IsZero() { // none at all would go unnoticed until a bad file is committed
 		d.failAt(path, n, errors.New("is empty: want a command, or leave the option out"))
@@ -173,9 +178,12 @@ func (d *decoder) leaf(path string, n node, v reflect.Value) error {
 		}
 		v.SetBool(n.text == "true")
 	case reflect.Int, reflect.Int64:
-		i, err := strconv.ParseInt(n.text, 0, 64)
-		if n.kind != number || err != nil {
+		if n.kind != number {
 			return n.want("a whole number without quotes")
+		}
+		i, err := strconv.ParseInt(n.text, 0, 64)
+		if err != nil {
+			return n.errorf("want a whole number, found %s", n.text)
 		}
 		v.SetInt(i)
 	case reflect.Float64:
@@ -232,85 +240,6 @@ func (d *decoder) texts(n node, v reflect.Value) error {
 		return nil
 	}
 	return n.want("a list of texts")
-}
-
-// oldPlace reads a top-level option that has moved into a block, or has no effect any more.
-func (d *decoder) oldPlace(f field, v reflect.Value) bool {
-	var to []string
-	switch strings.ToLower(f.name) {
-	case "auth", "ssl", "token":
-		to = []string{"consul." + strings.ToLower(f.name)}
-	case "retry":
-		to = []string{"consul.retry.backoff", "consul.retry.max_backoff"}
-	case "splay":
-		to = []string{"exec.splay"}
-	case "timeout":
-		to = []string{"exec.kill_timeout"}
-	case "path":
-		d.warn(f.pos, "%s has no effect", f.name)
-		return true
-	case "once", "parseonly":
-		if f.value.kind != boolean {
-			d.failAt(f.name, f.value, f.value.want("true or false"))
-		}
-		d.warn(f.pos, "%s has no effect in a file: use the flag", f.name)
-		return true
-	default:
-		return false
-	}
-	d.warn(f.pos, "%s is old: write %s", f.name, strings.Join(to, " and "))
-	for _, path := range to {
-		d.value(path, f.value, d.at(path, v))
-	}
-	return true
-}
-
-// at is the field of the option at path, below the struct v.
-func (d *decoder) at(path string, v reflect.Value) reflect.Value {
-	for name := range strings.SplitSeq(path, ".") {
-		o, _ := d.schema.find(v.Type(), name)
-		v = v.Field(o.index)
-	}
-	return v
-}
-
-func (d *decoder) unknown(path string, f field, t reflect.Type) {
-	var names []string
-	for _, o := range d.schema.of(t) {
-		if o.name != "-" {
-			names = append(names, o.name)
-		}
-	}
-	where := ""
-	if path != "" {
-		where = " in " + path
-	}
-	msg := fmt.Sprintf("unknown option %q%s", f.name, where)
-	if other := d.otherPlace(path, f.name); other != "" {
-		msg += other
-	} else if near := spell.Closest(f.name, names); near != "" {
-		msg += fmt.Sprintf(": did you mean %q?", near)
-	}
-	d.fail(&Error{f.pos, errors.New(msg)})
-}
-
-// otherPlace says where an option belongs that is not known at path, because it is one of templates or of the top level.
-func (d *decoder) otherPlace(path, name string) string {
-	_, ofTemplates := d.schema.find(reflect.TypeFor[Template](), name)
-	_, ofAll := d.schema.find(reflect.TypeFor[Config](), name)
-	switch {
-	case path == "template" && strings.EqualFold(name, "reload"):
-		return `: write min_interval = "10s" without a block around it`
-	case path == "" && strings.EqualFold(name, "min_interval"):
-		return `: it belongs into a template block, or into the block "reload" as the default of all`
-	case path == "" && ofTemplates:
-		return ": it belongs into a template block"
-	case path == "template" && strings.EqualFold(name, "guard"):
-		return ": it belongs to the top level, since templates share what they read: services or queries in it say what it is for"
-	case path == "template" && ofAll:
-		return ": it belongs to the top level, beside the template blocks"
-	}
-	return ""
 }
 
 func (s *Secret) decodeNode(n node) error {

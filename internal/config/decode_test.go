@@ -28,7 +28,7 @@ func TestMistakes(t *testing.T) {
 		{"text for a switch", "a.yml", "template:\n  error_fatal: \"false\"\n", `a.yml:2: template.error_fatal: want true or false, found a text`},
 		{"number for a text", "a.hcl", `pid_file = 7`, `a.hcl:1: pid_file: want a text in quotes, found a number`},
 		{"text for a number", "a.hcl", "consul {\n retry {\n attempts = \"3\"\n }\n}", `a.hcl:3: consul.retry.attempts: want a whole number without quotes, found a text`},
-		{"fraction", "a.json", `{"consul": {"retry": {"attempts": 1.5}}}`, `a.json:1: consul.retry.attempts: want a whole number`},
+		{"fraction", "a.json", `{"consul": {"retry": {"attempts": 1.5}}}`, `a.json:1: consul.retry.attempts: want a whole number, found 1.5`},
 		{"list for a text", "a.hcl", "pid_file = [\"a\"]", `a.hcl:1: pid_file: want a text in quotes, found a list`},
 		{"text for a block", "a.hcl", `exec = "run"`, `a.hcl:1: exec: want a block, found a text`},
 		{"number in a list", "a.hcl", "exec {\n env {\n  custom = [\"A=1\",\n 2]\n }\n}", `a.hcl:4: exec.env.custom: want a text in quotes, found a number`},
@@ -36,8 +36,17 @@ func TestMistakes(t *testing.T) {
 		{"empty check", "a.hcl", "template {\n check = \"\"\n}", `a.hcl:2: template.check: is empty: want a command, or leave the option out`},
 		{"guard in a template", "a.yaml", "template:\n  - contents: x\n    guard:\n      max_shrink: 50%\n", `a.yaml:3: unknown option "guard" in template: it belongs to the top level, since templates share what they read`},
 		{"empty check list", "a.yaml", "template:\n  - source: x\n    check: []\n", `a.yaml:3: template.check: is empty`},
+		{"check without a value", "a.yaml", "template:\n  - source: x\n    check:\n", `a.yaml:3: template.check: has no value: write one, or leave the option out`},
+		{"check that is null", "a.json", "{\"template\": [{\"source\": \"x\",\n \"check\": null}]}", `a.json:2: template.check: has no value`},
+		{"max_shrink without a value", "a.yaml", "guard:\n- min_instances: 1\n  max_shrink:\n", `a.yaml:3: guard.max_shrink: has no value`},
+		{"guard without a value", "a.yaml", "guard:\n", `a.yaml:1: guard: has no value`},
+		{"interval without a value", "a.yaml", "reload:\n  min_interval: ~\n", `a.yaml:2: reload.min_interval: has no value`},
+		{"misspelt without a value", "a.yaml", "template:\n  - source: x\n    chekc:\n", `a.yaml:3: unknown option "chekc" in template: did you mean "check"?`},
 		{"blank command", "a.hcl", "exec {\n command = \"  \"\n}", `a.hcl:2: exec.command: the command is blank`},
 		{"duration without a unit", "a.hcl", `max_stale = "5"`, `a.hcl:1: max_stale: invalid duration "5" has no unit: write for example "5s"`},
+		{"check_timeout without a unit", "a.hcl", "template {\n check_timeout = 5\n}", `a.hcl:2: template.check_timeout: 5 has no unit, and would be nanoseconds: for seconds write "5s"`},
+		{"hold without a unit", "a.hcl", "guard {\n max_shrink = \"50%\"\n hold = 300\n}", `a.hcl:3: guard.hold: 300 has no unit`},
+		{"min_interval without a unit", "a.yaml", "reload:\n  min_interval: 10\n", `a.yaml:2: reload.min_interval: 10 has no unit`},
 		{"bad duration", "a.hcl", `max_stale = "soon"`, `a.hcl:1: max_stale: invalid duration "soon"`},
 		{"negative duration", "a.hcl", `max_stale = "-2s"`, `a.hcl:1: max_stale: duration "-2s" is negative`},
 		{"negative number of nanoseconds", "a.json", `{"max_stale": -2}`, `a.json:1: max_stale: invalid duration -2`},
@@ -49,7 +58,9 @@ func TestMistakes(t *testing.T) {
 		{"decimal mode", "a.json", `{"template": {"perms": 640}}`, `a.json:1: template.perms: mode 640 is a decimal number here (octal 01200): write "0640"`},
 		{"mode out of range", "a.hcl", "template {\n perms = \"4755\"\n}", `a.hcl:2: template.perms: mode 4755 is out of range`},
 		{"no mode", "a.hcl", "template {\n perms = \"rw-r--r--\"\n}", `a.hcl:2: template.perms: bad mode "rw-r--r--"`},
-		{"negative owner", "a.hcl", "template {\n user = -1\n}", `a.hcl:2: template.user: want a name or number`},
+		{"negative owner", "a.hcl", "template {\n user = -1\n}", `a.hcl:2: template.user: want a name or a whole number that is not negative, found -1`},
+		{"more than all", "a.hcl", "guard {\n max_shrink = \"150%\"\n}", `a.hcl:2: guard.max_shrink: want a part such as "50%", more than 0% and at most 100%, found "150%"`},
+		{"part without a sign", "a.hcl", "guard {\n max_shrink = \"50\"\n}", `at most 100%, found "50"`},
 		{"log level", "a.hcl", `log_level = "loud"`, `a.hcl:1: log_level: invalid log level "loud"`},
 		{"log format", "a.hcl", `log_format = "xml"`, `a.hcl:1: log_format: unknown format "xml": want text or json`},
 		{"signal that can't be caught", "a.hcl", "\nreload_signal = \"SIGKILL\"", `a.hcl:2: reload_signal: SIGKILL can not be caught`},
@@ -224,9 +235,23 @@ guard:
 	}
 }
 
+// What the peers have may be null, as they allow it in JSON: it is as if left out. So may options of old places.
+func TestNull(t *testing.T) {
+	for name, src := range map[string]string{
+		"a.json": `{"consul": null, "token": null, "retry": null, "once": null, "max_stale": null, "template": [{"source": "s", "command": null, "user": null, "exec": null}]}`,
+		"a.yaml": "consul:\nonce:\ntemplate:\n- source: s\n  command:\n  wait: ~\n",
+	} {
+		got := mustLoad(t, Lictor, map[string]string{name: src}, nil, "-config", "DIR/"+name)
+		want := mustLoad(t, Lictor, map[string]string{"a.hcl": "template {\n source = \"s\"\n}"}, nil, "-config", "DIR/a.hcl")
+		if a, b := bare(got), bare(want); !reflect.DeepEqual(a, b) {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, a, b)
+		}
+	}
+}
+
 // bare is a configuration without the places where things were set.
 func bare(c Config) Config {
-	c.origin = nil
+	c.origin, c.files = nil, nil
 	for i := range c.Templates {
 		c.Templates[i].Pos = Pos{}
 	}
@@ -257,12 +282,15 @@ template:
 // Old spellings and traps work, but are pointed out.
 func TestWarnings(t *testing.T) {
 	for src, want := range map[string]string{
-		`consul = "c:9"`:                    `a.hcl:1: the text form of consul is old`,
-		"\ntoken = \"sesame\"":              `a.hcl:2: token is old: write consul.token`,
-		`once = true`:                       `a.hcl:1: once has no effect in a file: use the flag`,
-		"prefix {\n format = \"x\"\n}":      `a.hcl:1: a prefix block without a path is ignored`,
-		"max_stale = 5":                     `a.hcl:1: max_stale: a number is taken as nanoseconds: for seconds write "5s"`,
-		"deduplicate {\n enabled = true\n}": `a.hcl:2: deduplicate has no effect`,
+		`consul = "c:9"`:                         `a.hcl:1: the text form of consul is old`,
+		"\ntoken = \"sesame\"":                   `a.hcl:2: token is old: write consul.token`,
+		"template {\n check_timeout = \"5s\"\n}": `a.hcl:1: template: check_timeout has no effect without check`,
+		`once = true`:                            `a.hcl:1: once has no effect in a file: use the flag`,
+		"prefix {\n format = \"x\"\n}":           `a.hcl:1: a prefix block without a path is ignored`,
+		"max_stale = 5":                          `a.hcl:1: max_stale: a number is taken as nanoseconds: for seconds write "5s"`,
+		"deduplicate {\n enabled = true\n}":      `a.hcl:2: deduplicate has no effect`,
+		"exec {\n timeout = \"5s\"\n}":           `a.hcl:2: exec.timeout has no effect: a program that is supervised runs as long`,
+		"template {\n exec {\n timeout = \"5s\"\n restart = \"never\"\n splay = \"0s\"\n kill_signal = \"SIGUSR1\"\n }\n}": `a.hcl:6: template.exec.kill_signal has no effect: a command that is stopped gets SIGTERM`,
 	} {
 		_, warnings, err := hcl(t, src)
 		if err != nil {

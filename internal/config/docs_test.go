@@ -3,6 +3,7 @@ package config
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -106,6 +107,7 @@ func reference() string {
 	}
 	fmt.Fprintf(&out, "\n### Accepted without effect\n\nSo that existing files work, every option of these blocks is read and checked: %s\n\n",
 		strings.Join(unsupported(s), "; ")+".")
+	fmt.Fprintf(&out, "So are, with a warning, `%s`.\n\n", strings.Join(slices.Sorted(maps.Keys(idle)), "`, `"))
 	return out.String()
 }
 
@@ -113,8 +115,8 @@ func reference() string {
 func writeBlock(s schema, v reflect.Value, block setting, row func(setting)) {
 	s.walkBlock(v, setting{path: block.path}, func(st setting) {
 		st.name = strings.TrimPrefix(st.path, block.path+".")
-		if block.path == "template" && strings.HasPrefix(st.name, "exec.") && st.name != "exec.command" && st.name != "exec.timeout" {
-			return // as in the exec block
+		if idle[st.path] != "" {
+			return
 		}
 		row(st)
 	})

@@ -24,3 +24,12 @@ func (d *decoder) doubtGroups(c Config) {
 		}
 	}
 }
+
+// doubtChecks warns where a template limits a check that it does not have.
+func (d *decoder) doubtChecks(c Config) {
+	for _, t := range c.Templates {
+		if t.Check.IsZero() && t.CheckTimeout != defaultTemplate().CheckTimeout {
+			d.warn(t.Pos, "template: check_timeout has no effect without check")
+		}
+	}
+}

@@ -10,7 +10,7 @@ type Template struct {
 	Destination       string   `opt:"destination" doc:"File to write. Needed except with -dry."`
 	CreateDestDirs    bool     `opt:"create_dest_dirs" doc:"Make the folders of the destination."`
 	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text goes to sh -c, a list is run as it stands. Same as exec.command, which wins."`
-	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command. Same as exec.timeout."`
+	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command, 0 is none. Same as exec.timeout, which wins."`
 	Exec              Exec     `opt:"exec" doc:"Command to run after the file changed, with its environment and limits."`
 	Perms             Perms    `opt:"perms" doc:"Octal mode of the file. Unset: keep that of an existing file, else 0644."`
 	User              Owner    `opt:"user" doc:"Owner of the file, name or number. Unset: keep."`
@@ -26,13 +26,13 @@ type Template struct {
 	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
 	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
 
-	Check        Command  `opt:"check" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
-	CheckTimeout Duration `opt:"check_timeout" doc:"Limit for the check; 0 is not allowed."`
-	CommitGroup  string   `opt:"commit_group" doc:"Templates that name the same group are replaced together or not at all."`
-	LogDiff      string   `opt:"log_diff" value:"WHEN" doc:"Whether the log shows the lines by which content that was refused or rolled back differs: always, never, or auto, which is where none of them can hold a value of a key, a file or the environment."`
-	Rollback     bool     `opt:"rollback" doc:"Bring the previous file back when the command fails, and try the new one again later; the template, or one of its commit group, needs a command."`
-	MinInterval  Duration `opt:"min_interval" doc:"Least time between two commits, also across restarts, and between the starts of two runs of the command, whichever templates share it; what changes meanwhile is written when it is over. Does not hold up -once, nor the reload of a rollback. Unset: that of the reload block."`
-	InPlace      bool     `opt:"in_place" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
+	Check        Command  `opt:"check" own:"yes" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
+	CheckTimeout Duration `opt:"check_timeout" own:"yes" doc:"Limit for the check; 0 is not allowed."`
+	CommitGroup  string   `opt:"commit_group" own:"yes" doc:"Templates that name the same group are replaced together or not at all."`
+	LogDiff      string   `opt:"log_diff" own:"yes" value:"WHEN" doc:"Whether the log shows the lines by which content that was refused or rolled back differs: always, never, or auto, which is where none of them can hold a value of a key, a file or the environment."`
+	Rollback     bool     `opt:"rollback" own:"yes" doc:"Bring the previous file back when the command fails, and try the new one again later; the template, or one of its commit group, needs a command."`
+	MinInterval  Duration `opt:"min_interval" own:"yes" doc:"Least time between two commits, also across restarts, and between the starts of two runs of the command, whichever templates share it; what changes meanwhile is written when it is over. Does not hold up -once, nor the reload of a rollback. Unset: that of the reload block."`
+	InPlace      bool     `opt:"in_place" own:"yes" doc:"Write into the existing file instead of replacing it, as a bind-mounted file needs. Not atomic."`
 
 	// Pos is where the template was configured.
 	Pos Pos `opt:"-"`
@@ -50,20 +50,21 @@ const unset = Duration(-1)
 
 // Reload is what templates inherit for their reloads.
 type Reload struct {
-	MinInterval Duration `opt:"min_interval" flag:"min-interval" doc:"Least time between two commits of a template, for those that have no min_interval of their own."`
+	MinInterval Duration `opt:"min_interval" own:"yes" flag:"min-interval" doc:"Least time between two commits of a template, for those that have no min_interval of their own."`
 }
 
-// Exec is a program to run: the supervised one at top level, the reload command in a template.
+// Exec is a program to run: the supervised one at top level, the reload command in a template. Some options have an effect
+// in one of these places only: see idle.
 type Exec struct {
-	Command      Command  `opt:"command" flag:"." doc:"The program: a text with blanks goes to sh -c, a list is run as it stands."`
+	Command      Command  `opt:"command" flag:"." doc:"The program or command: a text with blanks goes to sh -c, a list is run as it stands."`
 	Enabled      Switch   `opt:"enabled" doc:"Unset: on if there is a command."`
 	Env          Env      `opt:"env" flag:"env" in:"lxc" doc:"The program's environment."`
 	KillSignal   Signal   `opt:"kill_signal" flag:"kill-signal" doc:"Signal that asks the program to end."`
-	KillTimeout  Duration `opt:"kill_timeout" flag:"kill-timeout" doc:"How long it may take, then it is killed."`
+	KillTimeout  Duration `opt:"kill_timeout" flag:"kill-timeout" doc:"How long it may take, then it is killed. A template's command has five seconds at most."`
 	ReloadSignal Signal   `opt:"reload_signal" flag:"reload-signal" in:"lxc" doc:"Signal sent on a change. Unset: stop and start again."`
 	Splay        Duration `opt:"splay" flag:"splay" doc:"Random pause, at most this long, before a signal."`
-	Timeout      Duration `opt:"timeout" doc:"Limit for the program's run. 0 is none; 30s in a template."`
-	Restart      string   `opt:"restart" flag:"restart" value:"POLICY" in:"lx" doc:"never, on-failure or always: whether a program that ended by itself is started again."`
+	Timeout      Duration `opt:"timeout" doc:"Limit for a run of the command. Unset or 0: command_timeout."`
+	Restart      string   `opt:"restart" own:"yes" flag:"restart" value:"POLICY" in:"lx" doc:"never, on-failure or always: whether a program that ended by itself is started again."`
 }
 
 func defaultExec() Exec {

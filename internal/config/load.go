@@ -22,7 +22,7 @@ func Load(p Persona, flags *Flags, getenv func(string) string) (c Config, warnin
 	if local := getenv("CT_LOCAL_CONFIG"); local != "" && p != Envconsul {
 		d.source("CT_LOCAL_CONFIG", []byte(local), &c)
 	}
-	c.origin = d.origin
+	c.origin, c.files = d.origin, d.files
 	if err := flags.apply(d, &c); err != nil {
 		d.fail(err)
 	}
@@ -30,6 +30,7 @@ func Load(p Persona, flags *Flags, getenv func(string) string) (c Config, warnin
 	if p == Lictor || p == LictorExec {
 		d.doubtGroups(c)
 	}
+	d.doubtChecks(c)
 	c.complete(p)
 	if c.Deduplicate.Enabled == On {
 		d.warn(c.At("deduplicate.enabled"), "deduplicate has no effect: each host renders for itself")
@@ -92,6 +93,7 @@ func (d *decoder) readFile(path string, c *Config) {
 		d.fail(fmt.Errorf("configuration %s: %w", path, cause(err)))
 		return
 	}
+	d.files = append(d.files, path)
 	d.source(path, src, c)
 }
 

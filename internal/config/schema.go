@@ -1,9 +1,13 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // An option is what the tags of one struct field say.
@@ -17,7 +21,8 @@ type option struct {
 	doc    string
 	group  string
 	redact string
-	index  int // of the field
+	own    bool // the peers don't have it
+	index  int  // of the field
 	typ    reflect.Type
 }
 
@@ -25,6 +30,21 @@ type option struct {
 func (o option) isBlock() bool { return isBlock(o.typ) }
 
 func (o option) isRepeated() bool { return o.typ.Kind() == reflect.Slice && isBlock(o.typ.Elem()) }
+
+// refuse says what is wrong with a value which the peers would take, but need not, since they lack the option.
+func (o option) refuse(n node) error {
+	if !o.own {
+		return nil
+	}
+	if n.kind == null { // as if left out it would take a protection away, such as a check
+		return errors.New("has no value: write one, or leave the option out")
+	}
+	i, err := strconv.ParseInt(n.text, 0, 64)
+	if o.typ == reflect.TypeFor[time.Duration]() && n.kind == number && err == nil && i > 0 && i < int64(time.Millisecond) {
+		return fmt.Errorf("%s has no unit, and would be nanoseconds: for seconds write %q", n.text, n.text+"s")
+	}
+	return nil
+}
 
 func isBlock(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[nodeDecoder]())
@@ -46,7 +66,7 @@ func (s schema) of(t reflect.Type) []option {
 		}
 		opts = append(opts, option{
 			name: name, old: splitTag(f.Tag.Get("old")), flag: f.Tag.Get("flag"), takes: f.Tag.Get("value"), in: f.Tag.Get("in"),
-			env: splitTag(f.Tag.Get("env")), doc: f.Tag.Get("doc"), group: f.Tag.Get("group"), redact: f.Tag.Get("redact"),
+			env: splitTag(f.Tag.Get("env")), doc: f.Tag.Get("doc"), group: f.Tag.Get("group"), redact: f.Tag.Get("redact"), own: f.Tag.Get("own") != "",
 			index: i, typ: f.Type,
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -89,7 +88,7 @@ func (c Config) Validate() error {
 		}
 		errs = append(errs, checkCustom("template.exec", t.Pos, t.Exec.Env)...)
 	}
-	errs = append(errs, c.sharedDestinations()...)
+	errs = append(errs, c.overwritten()...)
 	errs = append(errs, c.idleRollbacks()...)
 	for _, g := range c.Guards {
 		errs = append(errs, g.check())
@@ -117,7 +116,7 @@ func (t Template) check(noDestination bool) []error {
 	if t.Destination == "" && !noDestination {
 		bad("%s: missing destination", t.name())
 	}
-	if t.Destination != "" && (strings.HasSuffix(t.Destination, "/") || isDir(t.Destination)) {
+	if t.NamesFolder() {
 		bad("%s: destination %s is a directory: name the file in it", t.name(), t.Destination)
 	}
 	if err := t.Wait.check(); err != nil {
@@ -150,54 +149,8 @@ func (t Template) name() string {
 	return "contents"
 }
 
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-// sharedDestinations finds templates that would overwrite each other's file.
-func (c Config) sharedDestinations() []error {
-	var errs []error
-	first := map[string]Template{}
-	for _, t := range c.Templates {
-		if t.Destination == "" {
-			continue
-		}
-		path := realPath(t.Destination)
-		if before, taken := first[path]; taken {
-			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: destination %s is already written by %s (%v)", t.Destination, before.name(), before.Pos)})
-			continue
-		}
-		first[path] = t
-	}
-	return errs
-}
-
-// idleRollbacks finds templates that ask for a rollback where no command can fail.
-func (c Config) idleRollbacks() []error {
-	var errs []error
-	for _, t := range c.Templates {
-		runs := func(o Template) bool {
-			together := o.Destination == t.Destination || t.CommitGroup != "" && o.CommitGroup == t.CommitGroup
-			return together && !o.Exec.Command.IsZero() && o.Exec.Enabled != Off
-		}
-		if t.Rollback && !slices.ContainsFunc(c.Templates, runs) {
-			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: %s: rollback: there is no command whose failure would bring the previous file back", t.name())})
-		}
-	}
-	return errs
-}
-
-// realPath is one name for a file, however it is written and whatever links lead to it.
-func realPath(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		return filepath.Join(dir, filepath.Base(path))
-	}
-	return filepath.Clean(path)
+// NamesFolder tells whether the destination is a folder, or can only be one.
+func (t Template) NamesFolder() bool {
+	info, err := os.Stat(t.Destination)
+	return strings.HasSuffix(t.Destination, "/") || err == nil && info.IsDir()
 }

@@ -15,6 +15,12 @@ func TestValidate(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "real"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("not-there", filepath.Join(dir, "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(".", filepath.Join(dir, "here")); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, src, want string }{
 		{"good", "template {\n source = \"a\"\n destination = \"b\"\n}", ""},
 		{"both", "\ntemplate {\n source = \"a\"\n contents = \"x\"\n destination = \"b\"\n}", `a.hcl:2: template: cannot specify both 'source' and 'contents'`},
@@ -28,6 +34,22 @@ func TestValidate(t *testing.T) {
 			`is already written by a (DIR/a.hcl:1)`},
 		{"same file in a new folder", "template {\n source = \"a\"\n destination = \"DIR/new/x\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/new/../new/x\"\n}",
 			`is already written by a (DIR/a.hcl:1)`},
+		{"same file by a link to nothing", "template {\n source = \"a\"\n destination = \"DIR/dangling\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/not-there\"\n}",
+			`is already written by a (DIR/a.hcl:1)`},
+		{"same file in new folders below a link", "template {\n source = \"a\"\n destination = \"DIR/here/new/x\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/new/x\"\n}",
+			`is already written by a (DIR/a.hcl:1)`},
+		{"what another one refuses", "template {\n source = \"a\"\n destination = \"DIR/b.rejected\"\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/b\"\n check = \"true\"\n}",
+			`a.hcl:1: template: destination DIR/b.rejected is where content for DIR/b is kept that is refused (DIR/a.hcl:5): name another one`},
+		{"what another one of a group refuses", "template {\n source = \"a\"\n destination = \"b\"\n commit_group = \"g\"\n}\ntemplate {\n source = \"a2\"\n destination = \"c\"\n commit_group = \"g\"\n check = \"true\"\n}\ntemplate {\n source = \"a3\"\n destination = \"b.rejected\"\n}",
+			`a.hcl:12: template: destination b.rejected is where content for b is kept that is refused (DIR/a.hcl:1)`},
+		{"what another one backs up", "template {\n source = \"a\"\n destination = \"DIR/link\"\n backup = true\n}\ntemplate {\n source = \"a2\"\n destination = \"DIR/real.bak\"\n}",
+			`a.hcl:6: template: destination DIR/real.bak is where backup keeps the previous file of DIR/link (DIR/a.hcl:1): name another one`},
+		{"names beside one that is not backed up", "template {\n source = \"a\"\n destination = \"b\"\n}\ntemplate {\n source = \"a2\"\n destination = \"b.bak\"\n}\ntemplate {\n source = \"a3\"\n destination = \"b.rejected\"\n}", ""},
+		{"own source", "template {\n source = \"DIR/link\"\n destination = \"DIR/real\"\n}", `a.hcl:1: template: destination DIR/real is the source of a template (DIR/a.hcl:1): name another one`},
+		{"another one's source", "template {\n source = \"a\"\n destination = \"b\"\n}\ntemplate {\n contents = \"x\"\n destination = \"./a\"\n}", `a.hcl:5: template: destination ./a is the source of a template (DIR/a.hcl:1): name another one`},
+		{"configuration file", "template {\n source = \"a\"\n destination = \"DIR/a.hcl\"\n}", `a.hcl:1: template: destination DIR/a.hcl is a configuration file: name another one`},
+		{"data file", "data = [\"DIR/d.yaml\"]\ntemplate {\n source = \"a\"\n destination = \"DIR/d.yaml\"\n}", `a.hcl:2: template: destination DIR/d.yaml is a data file: name another one`},
+		{"standard input and a file of its name", "template {\n source = \"-\"\n destination = \"-\"\n}", ""},
 		{"template wait", "template {\n source = \"a\"\n destination = \"b\"\n wait {\n min = \"3s\"\n max = \"1s\"\n }\n}", `a.hcl:1: template: a: wait: min 3s is more than max 1s`},
 		{"delimiters", "template {\n source = \"a\"\n destination = \"b\"\n left_delimiter = \"%\"\n right_delimiter = \"%\"\n}", `left and right delimiter are both "%"`},
 		{"log_diff", "template {\n source = \"a\"\n destination = \"b\"\n log_diff = \"yes\"\n}", `a.hcl:1: template: a: log_diff: unknown value "yes": want auto, always or never`},
@@ -53,6 +75,9 @@ func TestValidate(t *testing.T) {
 		{"guard of a kind", "guard {\n queries = [\"nodes\"]\n max_shrink = \"1%\"\n}", `bad pattern "nodes"`},
 		{"guard of half a query", "guard {\n queries = [\"service(web\"]\n max_shrink = \"1%\"\n}", `bad pattern "service(web"`},
 		{"guard of a key", "guard {\n queries = [\"key(app/x)\"]\n max_shrink = \"1%\"\n}", `bad pattern "key(app/x)"`},
+		{"guard of keys by instances", "guard {\n queries = [\"prefix(app/)\", \"connect(w)\"]\n min_instances = 2\n}", `a.hcl:1: guard: queries: prefix(app/) is no list of instances, of which min_instances is the least number: want max_shrink, less than 100%`},
+		{"guard of keys by both", "guard {\n queries = [\"prefix(app/)\"]\n min_instances = 2\n max_shrink = \"50%\"\n}", ""},
+		{"guard of instances", "guard {\n queries = [\"service(w)\", \"catalog-service(w)\"]\n min_instances = 2\n}", ""},
 		{"service", "service {\n}", `a.hcl:1: service: no query`},
 		{"vault", "secret {\n path = \"secret/x\"\n}", `a.hcl:1: secret "secret/x": Vault is not supported`},
 	} {

@@ -154,7 +154,7 @@ func (o *Owner) decodeNode(n node) error {
 	}
 	if n.kind == number {
 		if _, err := strconv.ParseUint(n.text, 10, 32); err != nil {
-			return n.want("a name or number")
+			return n.errorf("want a name or a whole number that is not negative, found %s", n.text)
 		}
 	}
 	*o = Owner(n.text)

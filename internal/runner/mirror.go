@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"lictor/internal/realpath"
 )
 
 // A mirror is the folder that the checks of a group look at. Below it lies what lies below the root, as it is going to be
@@ -50,7 +52,7 @@ func (r *Runner) layOut(g *Group) (err error) {
 			if _, known := holds[folder]; !known {
 				holds[folder] = false
 			}
-			m.instead[realPath(folder)] = filepath.Join(m.root, folder)
+			m.instead[realpath.Of(folder)] = filepath.Join(m.root, folder)
 		}
 	}
 	delete(holds, "/")
@@ -79,7 +81,7 @@ func (m *mirror) place(j *Job) (string, error) {
 			return "", err
 		}
 	}
-	real := realPath(path)
+	real := realpath.Of(path)
 	m.instead[real] = content
 	m.without[real+".bak"], m.without[real+".rejected"] = true, true
 	link := filepath.Join(m.root, path)
@@ -104,14 +106,14 @@ func (m *mirror) fill(folder string) (whole, err error) {
 	case len(entries) > maxMirrored:
 		return fmt.Errorf("it has more than %d entries", maxMirrored), nil
 	}
-	real := realPath(folder)
+	real := realpath.Of(folder)
 	for _, e := range entries {
 		path, is := filepath.Join(folder, e.Name()), filepath.Join(real, e.Name())
 		if isOurs(e.Name()) || m.without[is] {
 			continue
 		}
 		if e.Type() == fs.ModeSymlink {
-			is = realPath(path)
+			is = realpath.Of(path)
 		}
 		if instead, ok := m.instead[is]; ok {
 			path = instead
@@ -126,15 +128,4 @@ func (m *mirror) fill(folder string) (whole, err error) {
 // isOurs tells whether a file is one of those that we keep beside destinations, or a mirror.
 func isOurs(name string) bool {
 	return strings.HasPrefix(name, ".") && strings.Contains(name, ".lictor-") || strings.HasPrefix(name, stagedFolder)
-}
-
-// realPath is where a path leads to, also where there is no file yet.
-func realPath(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		return filepath.Join(dir, filepath.Base(path))
-	}
-	return path
 }

@@ -46,11 +46,12 @@ func TestCheckSeesAllThatWillBeThere(t *testing.T) {
 	w := newWorkshop(t)
 	w.tree(t, "etc/main", "etc/mime.types", "etc/ssl/key", "etc/conf.d/a.conf", "etc/conf.d/b.conf", "etc/conf.d/deep/x",
 		"etc/main.bak", "etc/main.rejected", "etc/other.rejected", "etc/conf.d/.c.lictor-0",
-		"beside", "enabled/real", "etc/enabled -> ../enabled", "etc/a -> conf.d/a.conf", "etc/gone -> nowhere", "etc/l -> link.real", "etc/link.real")
+		"beside", "enabled/real", "etc/enabled -> ../enabled", "etc/a -> conf.d/a.conf", "etc/gone -> nowhere", "etc/l -> link.real", "etc/link.real",
+		"etc/fresh -> made", "etc/again -> made")
 	w.file(t, "etc/main", `{{key "v"}}`, `cd "$FOLDER`+w.dir+`/etc"
-		{ for f in main mime.types ssl/key conf.d/*.conf conf.d/deep/* ../beside enabled/* a l link.real; do echo "$f: $(cat "$f")"; done; ls -A . conf.d; } > `+w.path("seen")+`
+		{ for f in main mime.types ssl/key conf.d/*.conf conf.d/deep/* ../beside enabled/* a l link.real fresh again; do echo "$f: $(cat "$f")"; done; ls -A . conf.d; } > `+w.path("seen")+`
 		find . -type f | grep . && exit 1; test "$(stat -c %a "$FOLDER")" = 700`, "")
-	for _, member := range []string{"etc/conf.d/a.conf", "etc/conf.d/deep/er/y", "enabled/new", "etc/l"} {
+	for _, member := range []string{"etc/conf.d/a.conf", "etc/conf.d/deep/er/y", "enabled/new", "etc/l", "etc/fresh"} {
 		w.file(t, member, `{{key "v"}}`, "", "")
 	}
 	w.all(t)
@@ -72,10 +73,14 @@ enabled/real: old enabled/real
 a: new
 l: new
 link.real: new
+fresh: new
+again: new
 .:
 a
+again
 conf.d
 enabled
+fresh
 gone
 l
 link.real

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,6 +31,8 @@ func (r *Runner) commandsEnded() {
 			delete(r.before, done.ID)
 		}
 		retried := true
+		var rolled []error  // what is told of the groups that go back
+		var failed []string // the others
 		for _, g := range r.Groups {
 			ticket, waits := g.reloads[done.ID]
 			if done.Ticket >= g.running[done.ID] {
@@ -44,14 +47,27 @@ func (r *Runner) commandsEnded() {
 				}
 			case g.Rollback && g.Files.CanRollback():
 				retried = r.rollBack(g, done.Err) && retried
+				rolled = append(rolled, g.err)
+			default:
+				failed = append(failed, g.Name)
+				if g.rolledBack {
+					failed[len(failed)-1] += ", with the previous files again"
+				}
 			}
+		}
+		why := done.Err
+		if len(failed) > 0 {
+			why = fmt.Errorf("%s: %w", some(failed), why)
 		}
 		switch {
 		case done.Err == nil:
 		case r.Once:
-			r.failures = append(r.failures, done.Err)
+			r.failures = append(r.failures, rolled...)
+			if len(failed) > 0 || len(rolled) == 0 {
+				r.failures = append(r.failures, why)
+			}
 		case retried:
-			r.Log.Error("command failed, it is owed", "error", done.Err, "attempt", done.Attempt, "again in", done.Pause)
+			r.Log.Error("command failed, it is owed", "error", why, "attempt", done.Attempt, "again in", done.Pause)
 		}
 	}
 }

@@ -53,7 +53,9 @@ func (r *Runner) wentBack(g *Group) {
 	g.back = nil
 	g.failures++
 	pause := r.again.Pause(g.failures)
-	r.Log.Error("command failed, the previous files are back", "group", g.Name, "error", why, "tried again in", pause.Round(time.Second))
+	if !r.Once { // which ends with it
+		r.Log.Error("command failed, the previous files are back", "group", g.Name, "error", why, "tried again in", pause.Round(time.Second))
+	}
 	r.explainRollback(g, before)
 	for _, j := range g.Jobs {
 		j.stands[0] = j.stands[1]

@@ -247,7 +247,9 @@ func (r *Runner) done() bool {
 func (r *Runner) result() error {
 	errs := r.failures
 	for _, g := range r.Groups {
-		errs = append(errs, g.err)
+		if said := func(err error) bool { return err.Error() == g.err.Error() }; g.err != nil && !slices.ContainsFunc(r.failures, said) {
+			errs = append(errs, g.err)
+		}
 		for _, j := range g.Jobs {
 			errs = append(errs, j.err)
 		}

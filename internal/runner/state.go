@@ -11,11 +11,12 @@ import (
 
 // A State sums up how things stand, for people. It is derived from what the groups and the watcher are, whenever somebody asks.
 type State struct {
-	Files   int                  // how many there are
-	Behind  map[trouble][]string // those that do not have what their templates say, by the reason
-	Owed    int                  // commands that have failed and are to be run again
-	Held    int                  // answers that a guard holds back
-	Failing bool                 // queries go without an answer
+	Files       int                  // how many there are
+	Behind      map[trouble][]string // those that do not have what their templates say, by the reason
+	Environment trouble              // why the program's environment is behind
+	Owed        int                  // commands that have failed and are to be run again
+	Held        int                  // answers that a guard holds back
+	Failing     bool                 // queries go without an answer
 }
 
 // A trouble is why a destination does not have what its template says.
@@ -77,10 +78,13 @@ func (r *Runner) State() State {
 	owed := map[string]bool{}
 	for _, g := range r.Groups {
 		for _, j := range g.Jobs {
-			if !j.Environ {
-				s.Files++
+			why := g.trouble(j)
+			if j.Environ {
+				s.Environment = why
+				continue
 			}
-			if why := g.trouble(j); why != "" {
+			s.Files++
+			if why != "" {
 				s.Behind[why] = append(s.Behind[why], cmp.Or(j.Path, j.Name))
 			}
 		}
@@ -97,20 +101,19 @@ func (r *Runner) State() State {
 func (s State) String() string {
 	var parts []string
 	for _, why := range troubles {
-		switch names := s.Behind[why]; {
-		case len(names) == 0:
-		case s.Files == 0:
-			parts = append(parts, fmt.Sprintf("%s: %s", why, some(names)))
-		default:
+		if names := s.Behind[why]; len(names) > 0 {
 			parts = append(parts, fmt.Sprintf("%d of %s %s: %s", len(names), count(s.Files, "file"), why, some(names)))
 		}
 	}
 	switch {
 	case len(parts) > 0:
-	case s.Files == 0:
-		parts = append(parts, "current")
-	default:
+	case s.Files > 0:
 		parts = append(parts, count(s.Files, "file")+" current")
+	case s.Environment == "":
+		parts = append(parts, "current")
+	}
+	if s.Environment != "" {
+		parts = append(parts, "environment "+string(s.Environment))
 	}
 	if s.Owed > 0 {
 		parts = append(parts, count(s.Owed, "reload")+" owed")

@@ -169,7 +169,8 @@ func TestStateInWords(t *testing.T) {
 		"current":          {},
 		"1 file current; 2 reloads owed; 3 answers held back by a guard; queries fail": {Files: 1, Owed: 2, Held: 3, Failing: true},
 		"5 of 6 files not committed: a, b, c, 2 more":                                  {Files: 6, Behind: map[trouble][]string{uncommitted: {"a", "b", "c", "d", "e"}}},
-		"failed to render: environment":                                                {Behind: map[trouble][]string{failed: {"environment"}}},
+		"environment failed to render":                                                 {Environment: failed},
+		"1 file current; environment waiting for data":                                 {Files: 1, Environment: waiting},
 	} {
 		if got := s.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -120,6 +120,9 @@ func (c *Config) base() (base, error) {
 	if !found {
 		scheme, rest = "http", address
 	}
+	if scheme != "unix" && strings.Contains(address, "@") { // wherever it is: no error may show what is before it
+		return base{}, errors.New("consul address must not hold a user name or password: use the auth options")
+	}
 	switch scheme {
 	case "unix":
 		return base{url: url.URL{Scheme: "http", Host: "localhost"}, socket: rest}, nil
@@ -130,9 +133,6 @@ func (c *Config) base() (base, error) {
 		host, path, _ := strings.Cut(rest, "/")
 		if host == "" {
 			return base{}, fmt.Errorf("consul address %q has no host", c.Address)
-		}
-		if strings.Contains(host, "@") {
-			return base{}, errors.New("consul address must not hold a user name or password: use the auth options")
 		}
 		b := base{url: url.URL{Scheme: scheme, Host: host}}
 		if path = strings.Trim(path, "/"); path != "" {
