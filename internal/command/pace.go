@@ -38,13 +38,25 @@ func (q *Queue) due(id string, j *job) time.Time {
 	return p.began.Add(p.interval)
 }
 
-// rest waits until the next run of id is due: until the pause after a failure is over or something was submitted, and the last
-// run is long enough ago.
-func (q *Queue) rest(ctx context.Context, id string, j *job, pause time.Duration) {
-	select {
-	case <-j.news:
-	case <-time.After(pause):
-	case <-ctx.Done():
+// rest waits until the next run of id is due: until the failure of the last one was taken note of and its pause is over, or
+// something was submitted, and the last run is long enough ago.
+func (q *Queue) rest(ctx context.Context, id string, j *job, last Result) {
+	taken := last.taken
+	var over <-chan time.Time
+	if taken == nil {
+		over = time.After(last.Pause)
+	}
+	for resting := true; resting; {
+		select {
+		case <-taken:
+			taken, over = nil, time.After(last.Pause)
+		case <-over:
+			resting = false
+		case <-j.news:
+			resting = false
+		case <-ctx.Done():
+			resting = false
+		}
 	}
 	for ctx.Err() == nil {
 		q.mu.Lock()

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -37,6 +38,15 @@ func TestQueuePaces(t *testing.T) {
 			return command
 		}
 		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			for ctx.Err() == nil {
+				select {
+				case <-q.Done():
+					q.Take()
+				case <-ctx.Done():
+				}
+			}
+		}()
 		q.Submit(ctx, "paced", run("true", paced))
 		if until, waiting := q.Rests("paced"); !waiting || time.Until(until) != 10*time.Second {
 			t.Errorf("it rests until %s, waiting %v", until, waiting)
@@ -61,6 +71,31 @@ func TestQueuePaces(t *testing.T) {
 		q.Wait()
 		if want := []int{10, 70, 130, 140, 200}; !slices.Equal(paced.times, want) || !slices.Equal(other.times, []int{0}) {
 			t.Errorf("it ran at %d s, want %d, and the other at %d s, want 0", paced.times, want, other.times)
+		}
+	})
+}
+
+// What failed is not run again before somebody has taken note of it, and its pause begins then.
+func TestRetryWaitsUntilItIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(slog.New(slog.DiscardHandler))
+		q.Retry = Retry{Backoff: time.Second, MaxBackoff: time.Second}
+		ran := &clock{begun: time.Now()}
+		c := shell("echo; false")
+		c.Stdout = ran
+		ctx, cancel := context.WithCancel(t.Context())
+		q.Submit(ctx, "id", c)
+		time.Sleep(time.Minute)
+		if got := q.Take(); len(got) != 1 || got[0].Final {
+			t.Errorf("the results are %+v, want that of one run, which is to be repeated", got)
+		}
+		time.Sleep(time.Minute)
+		q.Submit(ctx, "id", c) // does not wait for that
+		time.Sleep(time.Second)
+		cancel()
+		q.Wait()
+		if len(ran.times) != 3 || ran.times[1] != 60 || ran.times[2] != 120 {
+			t.Errorf("it ran at %d s, want 0, soon after 60 and 120", ran.times)
 		}
 	})
 }

@@ -49,7 +49,9 @@ type Result struct {
 	Attempt int   // 1 for the first run since it was submitted
 	// Final says that nothing more is going to be run for the id, unless it was submitted again since.
 	Final bool
-	Pause time.Duration // when the run failed and is to be repeated: after how long
+	Pause time.Duration // when the run failed and is to be repeated: how long after the result was taken
+
+	taken chan struct{} // closed by Take, where the run is to be repeated
 }
 
 // A job is what is to be done for one id. One goroutine works on it.
@@ -113,12 +115,18 @@ func (q *Queue) Drop(id string) {
 // Done delivers a wake-up when there are results to take, or nothing is left to do. Several results may be one wake-up.
 func (q *Queue) Done() <-chan struct{} { return q.done }
 
-// Take returns the results since the last Take, in the order in which the runs ended.
+// Take returns the results since the last Take, in the order in which the runs ended. What failed is not run again before its result
+// was taken: who takes it may want something else.
 func (q *Queue) Take() []Result {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	taken := q.results
 	q.results = nil
+	for _, r := range taken {
+		if r.taken != nil {
+			close(r.taken)
+		}
+	}
 	return taken
 }
 
@@ -174,10 +182,10 @@ func (q *Queue) turn() (turn chan struct{}, before <-chan struct{}) {
 // work runs what is submitted under id until nothing is left to do. Without a turn it has to wait before it gets one.
 func (q *Queue) work(ctx context.Context, id string, j *job, turn chan struct{}, before <-chan struct{}) {
 	var c Command
-	more, pause := true, time.Duration(0)
+	more, failed := true, Result{}
 	for attempt := 1; more; attempt++ {
 		if turn == nil {
-			q.rest(ctx, id, j, pause)
+			q.rest(ctx, id, j, failed)
 			q.mu.Lock()
 			turn, before = q.turn()
 			q.mu.Unlock()
@@ -198,7 +206,7 @@ func (q *Queue) work(ctx context.Context, id string, j *job, turn chan struct{},
 		err := c.Run(ctx, q.log)
 		close(turn)
 		turn = nil
-		more, pause = q.end(ctx, id, ticket, j, attempt, err)
+		more, failed = q.end(ctx, id, ticket, j, attempt, err)
 	}
 }
 
@@ -234,25 +242,26 @@ func (q *Queue) begin(ctx context.Context, id string, j *job) (newer *Command, t
 	return c, j.ticket, false
 }
 
-// end notes how a run ended, and says whether to run again and after which pause.
-func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt int, err error) (more bool, pause time.Duration) {
+// end notes how a run ended, and says whether to run again.
+func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt int, err error) (more bool, r Result) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.running--
 	j.running = false
+	r = Result{ID: id, Ticket: ticket, Err: err, Attempt: attempt}
 	switch {
 	case ctx.Err() != nil || j.dropped:
 	case j.next != nil:
 		more = true
 	case err != nil && q.Retry.Backoff > 0:
-		more, pause = true, max(q.Retry.Pause(attempt), time.Until(q.due(id, j)))
+		more, r.Pause, r.taken = true, max(q.Retry.Pause(attempt), time.Until(q.due(id, j))), make(chan struct{})
 	}
-	if !more {
+	if r.Final = !more; r.Final {
 		delete(q.jobs, id)
 	}
-	q.results = append(q.results, Result{ID: id, Ticket: ticket, Err: err, Attempt: attempt, Final: !more, Pause: pause})
+	q.results = append(q.results, r)
 	wake(q.done)
-	return more, pause
+	return more, r
 }
 
 // Pause is how long to wait after the given number of failures in a row (1 or more).

@@ -107,6 +107,7 @@ func (r *Runner) commit(g *Group) {
 			j.nowHolds(j.output)
 		}
 	}
+	g.publish()
 	r.finish(g)
 	g.committed, g.rolledBack, g.again = true, false, time.Time{}
 	r.owe(g, changed, inTime)
@@ -169,7 +170,7 @@ func (r *Runner) owe(g *Group, changed []*Job, when urgency) {
 		return
 	}
 	if g.Files != nil {
-		g.rendered = g.Files.Rendered()
+		g.rendered, g.unconfirmed = g.Files.Rendered(), time.Time{}
 	}
 	for _, j := range changed {
 		if j.id != "" {
@@ -178,7 +179,7 @@ func (r *Runner) owe(g *Group, changed []*Job, when urgency) {
 		}
 	}
 	if g.Files != nil && len(g.reloads) == 0 {
-		r.confirm(g) // nothing has to take the files over
+		_ = r.confirm(g) // nothing has to take the files over; an error was logged
 	}
 }
 
@@ -239,11 +240,20 @@ func (r *Runner) submit(ctx context.Context) {
 	r.owed = nil
 }
 
-// confirm notes that whoever reads the group's files has taken them over.
-func (r *Runner) confirm(g *Group) {
-	if err := g.Files.Confirm(g.rendered); err != nil {
-		r.Log.Warn("after a restart the reload will be taken to be owed", "group", g.Name, "error", err)
+// confirm notes that whoever reads the group's files has taken them over. Where that fails it is tried again: before something else
+// is committed, since a rollback of that would go back too far otherwise, and after a while.
+func (r *Runner) confirm(g *Group) error {
+	err := g.Files.Confirm(g.rendered)
+	switch {
+	case err == nil:
+		g.unconfirmed = time.Time{}
+	case g.unconfirmed.IsZero():
+		r.Log.Warn("it can't be noted that the reload has succeeded, which is tried again; after a restart it would be taken to be owed", "group", g.Name, "error", err)
+		fallthrough
+	default:
+		g.unconfirmed = time.Now().Add(retryCommit)
 	}
+	return err
 }
 
 // finish does what functions of the templates want done, now that their outputs stand, and forgets the outputs. What

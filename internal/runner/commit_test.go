@@ -155,7 +155,7 @@ func TestGroupIsCheckedAndCommittedAsOne(t *testing.T) {
 
 func TestRollback(t *testing.T) {
 	w := newWorkshop(t)
-	w.Queue.Retry = command.Retry{Backoff: time.Minute} // a rollback is faster than that
+	w.again, w.Queue.Retry = never, slowly
 	g := w.file(t, "out", `{{key "v"}}`, "", `cat out >> log; grep -q good out`)
 	g.Rollback = true
 	w.key("v", "good 1\n")

@@ -54,6 +54,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 		r.standBy(g)
 	default:
 		j.err, j.ready, j.good, j.read = nil, true, used, j.asked
+		g.publish()
 		j.output, j.effects = notNil(result.Output), result.Effects
 		g.fresh = true
 		r.Log.Debug("template executed", "template", j.Name, "bytes", len(j.output), "queries", len(used), "passes", j.passes)

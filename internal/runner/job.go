@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"sync/atomic"
 	"time"
 
 	"lictor/internal/command"
@@ -86,14 +87,15 @@ type Group struct {
 	// Rollback brings the previous files back when a command fails, and runs the commands again.
 	Rollback bool
 
-	wrong     string // what was wrong when it was looked at last, until it is said that all is well again
-	tidy      bool   // nothing that was refused is left beside its files
-	blind     bool   // it was said that its checks do not see all that is staged
-	partial   bool   // it was said that its checks do not see a whole folder
-	takenUp   bool   // what an earlier run has left is known and mended
-	committed bool   // all its jobs are at their destinations, for the first time
-	stands    bool   // it can't be committed yet, and its files are those of an earlier run
-	fresh     bool   // a job has a new output since the last attempt to commit
+	holds     atomic.Pointer[[][]any] // see publish
+	wrong     string                  // what was wrong when it was looked at last, until it is said that all is well again
+	tidy      bool                    // nothing that was refused is left beside its files
+	blind     bool                    // it was said that its checks do not see all that is staged
+	partial   bool                    // it was said that its checks do not see a whole folder
+	takenUp   bool                    // what an earlier run has left is known and mended
+	committed bool                    // all its jobs are at their destinations, for the first time
+	stands    bool                    // it can't be committed yet, and its files are those of an earlier run
+	fresh     bool                    // a job has a new output since the last attempt to commit
 	// rolledBack says that the destinations are behind the data, until the next commit: when one job is executed all are, or
 	// files of different data would come together.
 	rolledBack bool
@@ -113,6 +115,8 @@ type Group struct {
 	reloads    map[string]int // commands that are owed, by id, with the ticket of their submission or notSubmitted
 	running    map[string]int // of these, those that have not been run once
 	rendered   string         // what Files.Confirm is told when they have all succeeded
+	// unconfirmed is when that is to be tried again, zero when it has not failed.
+	unconfirmed time.Time
 }
 
 // Wait is a quiescence time: a change is rendered once Min has passed without another one, but at the latest Max after

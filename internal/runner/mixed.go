@@ -17,7 +17,11 @@ func (g *Group) mixed() bool { return g.Files != nil && g.Files.Interrupted() }
 // and not yet when its files have become others, with which all its outputs have to be compared.
 func (r *Runner) whole(g *Group) bool {
 	rendered, first := g.rendered, !g.takenUp
-	if err := r.takeUp(g); err != nil {
+	err := r.takeUp(g)
+	if err == nil && !g.unconfirmed.IsZero() {
+		err = r.confirm(g)
+	}
+	if err != nil {
 		g.fresh = false
 		r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		return false

@@ -44,7 +44,7 @@ const stuck = `! grep -q bad one/out || { rm two/out; mkdir -p two/out/x; false;
 // taken over, and confirmed for good.
 func TestRollbackThatFailsMidwayIsFinished(t *testing.T) {
 	w := newWorkshop(t)
-	w.again = never
+	w.again, w.Queue.Retry = never, slowly
 	w.two(t, "", stuck).Rollback = true
 	w.file(t, "other", `{{key "o"}}`, "", "")
 	w.Groups[1].Jobs[0].Command = w.Groups[0].Jobs[0].Command // which is for all, and would read them, too
@@ -351,5 +351,37 @@ func TestRollbackDuringACheck(t *testing.T) {
 	})
 	if log := w.read("log"); strings.Contains(log, "bad3 good") || strings.Contains(log, "good3 bad") {
 		t.Errorf("files of different data came together:\n%s", log)
+	}
+}
+
+// That another lictor has written the files is no failure of a command, and is not said to be one.
+func TestFilesOfOthersAreNoRollback(t *testing.T) {
+	w := newWorkshop(t)
+	w.file(t, "out", `{{key "v"}}{{if key "w"}}{{end}}`, "", `echo >> log`)
+	w.key("v", "1")
+	w.key("w", "1")
+	said := w.states()
+	w.during(t, func() {
+		w.is(t, "log", "\n")
+		w.idle(t)
+		other := &renderer.Group{Remember: true, Destinations: []string{w.path("out")}}
+		if err := other.Open(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := renderer.File{Path: w.path("out")}.Stage([]byte("theirs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Commit([]*renderer.Staged{s}); err != nil {
+			t.Fatal(err)
+		}
+		w.key("w", "2")
+		w.is(t, "out", "1")
+		w.idle(t)
+	})
+	w.logs(t, 1, "have been replaced or restored")
+	w.logs(t, 0, "since a command failed")
+	if all := strings.Join(said(), "; "); strings.Contains(all, "failed") {
+		t.Errorf("it said: %s", all)
 	}
 }

@@ -3,11 +3,14 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lictor/internal/command"
 	"lictor/internal/engine"
@@ -18,7 +21,7 @@ import (
 // come of different data.
 func TestRolledBackFilesComeAgain(t *testing.T) {
 	w := newWorkshop(t)
-	w.Queue.Retry = command.Retry{Backoff: time.Minute}
+	w.again, w.Queue.Retry = never, slowly
 	w.file(t, "one", `{{key "a"}}`, "", `echo $(cat one) $(cat two) >> log; ! grep -q bad one`)
 	w.file(t, "two", `{{key "a"}}-{{key "b"}}`, "", `echo $(cat one) $(cat two) >> log; ! grep -q bad one`)
 	w.pair(t).Rollback = true
@@ -140,4 +143,38 @@ func TestFirstFileIsNotRolledBack(t *testing.T) {
 	if got := w.read("out"); got != "1" || exists(w.path("out.rejected")) {
 		t.Errorf("the file has %q", got)
 	}
+}
+
+// Where it can't be noted that a reload has succeeded, since another lictor is busy with the files, that is made up for before
+// something else is committed: a rollback goes to what was good last.
+func TestConfirmationIsTriedAgain(t *testing.T) {
+	w := newWorkshop(t)
+	w.again, w.Queue.Retry = never, slowly
+	w.file(t, "out", `{{key "v"}}`, "", `cat out >> log; while grep -q B out && ! test -e go; do sleep 0.01; done; ! grep -q bad out`).Rollback = true
+	w.key("v", "A")
+	w.during(t, func() {
+		w.is(t, "log", "A")
+		w.idle(t)
+		w.key("v", "B")
+		w.is(t, "log", "AB")
+		lock, err := os.OpenFile(w.path(".out.lictor-lock"), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lock.Close()
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+		w.write(t, "go")
+		const warning = "it can't be noted that the reload has succeeded"
+		eventually(t, func() string { return map[bool]string{true: "warned"}[strings.Contains(w.log.String(), warning)] }, "warned")
+		if err := errors.Join(os.Remove(lock.Name()), unix.Flock(int(lock.Fd()), unix.LOCK_UN)); err != nil {
+			t.Fatal(err)
+		}
+		w.idle(t)
+		w.key("v", "bad")
+		w.is(t, "out.rejected", "bad")
+		w.is(t, "out", "B")
+	})
+	w.logs(t, 1, "it can't be noted")
 }

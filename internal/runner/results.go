@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ func (r *Runner) checksEnded(ctx context.Context) {
 	for _, done := range r.Checks.Take() {
 		for _, g := range r.Groups {
 			switch {
-			case g.Name != done.ID || g.checked == "" || done.Ticket < g.check: // or what was checked is staged no more
+			case g.Name != done.ID || g.checked == "" || done.Ticket < g.check || stopped(done): // or what was checked is staged no more
 			case done.Err != nil:
 				r.refuse(g, done.Err)
 			default:
@@ -24,9 +25,15 @@ func (r *Runner) checksEnded(ctx context.Context) {
 	}
 }
 
+// stopped tells whether a run was cut off by our own end, which is no reason for anything.
+func stopped(r command.Result) bool { return errors.Is(r.Err, context.Canceled) }
+
 // commandsEnded takes in how commands ended. The queue runs those that failed again, except with Once.
 func (r *Runner) commandsEnded() {
 	for _, done := range r.Queue.Take() {
+		if stopped(done) {
+			continue
+		}
 		if ticket, ok := r.before[done.ID]; ok && done.Ticket >= ticket {
 			delete(r.before, done.ID)
 		}

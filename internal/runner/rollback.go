@@ -60,6 +60,7 @@ func (r *Runner) wentBack(g *Group) {
 	for _, j := range g.Jobs {
 		j.stands[0] = j.stands[1]
 	}
+	g.publish()
 	g.err = fmt.Errorf("%s: rolled back, since a command failed: %w", g.Name, why)
 	g.rolledBack, g.again, g.retry = true, time.Now().Add(pause), time.Time{}
 	if g.fresh { // and the other files, which have just been rolled back, belong to what is
@@ -91,12 +92,20 @@ func (g *Group) resting() bool {
 }
 
 // takenOver notes that the commands have succeeded with the files that the group has now. Where those are new ones, after a
-// rollback, the others that were rolled back may have been so on its account, and need not rest any longer.
+// rollback, the group is mended.
 func (r *Runner) takenOver(g *Group) {
 	if g.Files != nil {
-		r.confirm(g)
+		_ = r.confirm(g) // an error was logged
 	}
-	if g.failures == 0 || g.rolledBack {
+	if !g.rolledBack {
+		r.mended(g)
+	}
+}
+
+// mended notes that nothing of the group is to be tried again. What else was rolled back need not rest any longer, if it was so on
+// the group's account.
+func (r *Runner) mended(g *Group) {
+	if g.failures == 0 {
 		return
 	}
 	g.failures = 0

@@ -116,7 +116,7 @@ func TestRolledBackContentKeepsTheInterval(t *testing.T) {
 // content nonetheless: each is tried again without the other.
 func TestInnocentTemplateIsTriedAlone(t *testing.T) {
 	w := newWorkshop(t)
-	w.again = quickly
+	w.again, w.Queue.Retry = quickly, slowly
 	const reload = `echo $(cat one) $(cat two) >> log; sleep 0.1; ! grep -q bad one`
 	w.file(t, "one", `{{key "v"}}`, "", reload).Rollback = true
 	w.file(t, "two", `{{key "v"}}2`, "", reload).Rollback = true
@@ -177,6 +177,40 @@ func TestMendedTemplateEndsTheRestOfOthers(t *testing.T) {
 		w.is(t, "log", "good 1\nbad 2\ngood 1\n")
 		w.key("v", "fine")
 		w.is(t, "log", "good 1\nbad 2\ngood 1\nfine 1\nfine 2\n")
+	})
+}
+
+// The same goes where it is mended by its old value, which commits nothing.
+func TestOldValueEndsTheRestOfOthers(t *testing.T) {
+	w := newWorkshop(t)
+	w.again, w.Queue.Retry = never, slowly
+	const reload = `echo $(cat one) $(cat two) >> log; ! grep -q bad one`
+	w.file(t, "one", `{{key "v"}}`, "", reload).Rollback = true
+	w.file(t, "two", `{{key "w"}}`, "", reload).Rollback = true
+	w.file(t, "marker", `{{key "m"}}`, "", "")
+	mark := func(v string) { // all is done that came before
+		w.key("m", v)
+		w.is(t, "marker", v)
+	}
+	w.key("v", "good")
+	w.key("w", "1")
+	w.key("m", "0")
+	w.during(t, func() {
+		w.is(t, "log", "good 1\n")
+		w.idle(t)
+		w.Queue.Hold()
+		w.key("v", "bad")
+		w.key("w", "2")
+		w.is(t, "one", "bad")
+		w.is(t, "two", "2")
+		mark("1")
+		w.Queue.Resume()
+		w.is(t, "log", "good 1\nbad 2\ngood 1\n")
+		w.is(t, "two", "1")
+		w.idle(t)
+		w.key("v", "good")
+		w.is(t, "two", "2")
+		w.idle(t)
 	})
 }
 

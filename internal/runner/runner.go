@@ -141,6 +141,9 @@ func (r *Runner) round(ctx context.Context) error {
 	executed := false
 	for _, g := range r.Groups {
 		g.tryAgain(now)
+		if !g.unconfirmed.IsZero() && !g.unconfirmed.After(now) {
+			_ = r.confirm(g) // it is tried again
+		}
 		if g.checked != "" || r.settles(g).After(now) {
 			continue // what is being checked is what has to be committed then
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"lictor/watch"
 )
@@ -36,29 +37,55 @@ func (j *Job) ReadOutside(value string) {
 	j.asked = append(j.asked, value)
 }
 
-// hide makes what takes out of a line that a command of these groups prints the values that their files may hold: those of
-// the last good pass, and those that the destinations were made of. It may be called from anywhere.
-func (r *Runner) hide(groups ...*Group) func(line string) string {
-	answers := [][]any{}
-	for _, g := range groups {
-		for _, j := range g.Jobs {
-			answers = append(answers, j.read, j.stands[0], j.stands[1])
-		}
+// publish makes known to who logs what the group's commands print which values its files may hold from now on: those of the last
+// good passes, and those that the destinations were made of.
+func (g *Group) publish() {
+	var holds [][]any
+	for _, j := range g.Jobs {
+		holds = append(holds, j.read, j.stands[0], j.stands[1])
 	}
-	own := r.Secrets
-	replacer := sync.OnceValue(func() *strings.Replacer {
-		all := forms{}
-		for _, text := range own {
-			all.add(text)
+	g.holds.Store(&holds)
+}
+
+// hide makes what takes out of a line that a command of these groups prints the values that their files may hold at that moment: a
+// command may run again when they hold others. It may be called from anywhere.
+func (r *Runner) hide(groups ...*Group) func(line string) string {
+	var mu sync.Mutex
+	var replacer *strings.Replacer
+	seen, own := make([]*[][]any, len(groups)), r.Secrets // seen is what replacer was made of
+	return func(line string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		fresh := replacer == nil
+		for i, g := range groups {
+			if now := g.holds.Load(); now != seen[i] {
+				seen[i], fresh = now, true
+			}
 		}
-		for _, answer := range slices.Concat(answers...) {
+		if fresh {
+			replacer = replacerOf(own, seen)
+		}
+		return replacer.Replace(line)
+	}
+}
+
+// replacerOf makes what takes secrets out of a line, and what groups hold.
+func replacerOf(own []string, held []*[][]any) *strings.Replacer {
+	all := forms{}
+	for _, text := range own {
+		all.add(text)
+	}
+	for _, holds := range held {
+		if holds == nil { // nothing was read yet
+			continue
+		}
+		for _, answer := range slices.Concat(*holds...) {
 			for _, text := range watch.Secrets(answer) {
 				all.addValue(text)
 			}
 		}
-		return all.replacer()
-	})
-	return func(line string) string { return replacer().Replace(line) }
+	}
+	return all.replacer()
 }
 
 // runFor are the groups that a command is run for.
@@ -81,7 +108,7 @@ const shortestSecret = 4
 const hidden = "<value>"
 
 // addValue adds a value and what a program may print of it when it goes through a file that holds it: a line, what follows a
-// name in one, a text of a JSON document, a word of a value that is one line; and the value as base64.
+// name in one, a text of a JSON document, a word of a value that is one line; and the value to and from base64.
 func (f forms) addValue(value string) {
 	value = strings.TrimSpace(value)
 	if len(value) < shortestSecret {
@@ -89,6 +116,9 @@ func (f forms) addValue(value string) {
 	}
 	f.add(value)
 	f.add(base64.StdEncoding.EncodeToString([]byte(value)))
+	if plain, err := base64.StdEncoding.DecodeString(value); err == nil && utf8.Valid(plain) {
+		f.addValue(string(plain))
+	}
 	lines := strings.Split(value, "\n")
 	for _, line := range lines {
 		f.add(line)

@@ -3,7 +3,10 @@ package runner
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"lictor/internal/command"
 	"lictor/internal/engine"
 	"lictor/watch"
 )
@@ -61,6 +64,58 @@ func TestOutputOfAReloadShowsNoValue(t *testing.T) {
 	w.logs(t, 10, `line=<value>`)
 }
 
+// A command that failed is run again when its files may hold other values than when it was asked for.
+func TestOutputOfARetryShowsNoValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkshop(t)
+		w.Queue.Retry = command.Retry{Backoff: 10 * time.Second, MaxBackoff: 10 * time.Second}
+		w.file(t, "one", `{{key "a"}}`, "", `echo "bad: $(cat one two)"; echo >> log; false`)
+		w.file(t, "two", `{{key "b"}}`, "", `true`)
+		w.pair(t)
+		w.key("a", "hunter1")
+		w.key("b", "hunter2")
+		w.during(t, func() {
+			time.Sleep(2 * time.Second)
+			w.key("b", "hunter3")
+			time.Sleep(time.Minute)
+		})
+		w.logs(t, 0, "hunter")
+		if n := strings.Count(w.read("log"), "\n"); n < 6 {
+			t.Errorf("it was run %d times", n)
+		}
+	})
+}
+
+// A reload that an earlier run owes may begin before any template has been read, and be run again when they have been.
+func TestOutputOfAnOwedReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const reload = `echo "bad: $(cat out)"; echo >> log; false`
+		first := newWorkshop(t)
+		first.Once, first.Queue.Retry = true, command.Retry{}
+		first.file(t, "out", `pass {{key "v"}}`, "", reload)
+		first.key("v", "hunter2")
+		if first.Run(t.Context()) == nil {
+			t.Fatal("no error")
+		}
+		w := newWorkshop(t)
+		w.dir = first.dir
+		w.Queue.Retry = command.Retry{Backoff: 10 * time.Second, MaxBackoff: 10 * time.Second}
+		w.file(t, "out", `pass {{key "v"}}`, "", reload)
+		w.during(t, func() {
+			time.Sleep(2 * startHold)
+			synctest.Wait()
+			before := strings.Count(w.log.String(), "hunter2")
+			w.key("v", "hunter2") // the file has it already
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			w.logs(t, before, "hunter2")
+		})
+		if n := strings.Count(w.read("log"), "\n"); n < 6 {
+			t.Errorf("it was run %d times", n)
+		}
+	})
+}
+
 // The environment may hold secrets too, and so do we.
 func TestOutputShowsNothingFromOutside(t *testing.T) {
 	w := newWorkshop(t)
@@ -89,6 +144,7 @@ func TestFormsOfAValue(t *testing.T) {
 		{"key = \"hunter2\"\nother = 1", "hunter2", "<value>"},
 		{`{"user":{"names":["admin","x"]},"pin":123456,"on":true}`, "user admin with pin 123456 is on: true", "user <value> with pin <value> is on: true"},
 		{"hunter2 and hunter2more", "hunter2more", "<value>"},
+		{"aHVudGVyMg==", "bad password hunter2", "bad password <value>"},
 	} {
 		all := forms{}
 		all.addValue(test.value)

@@ -50,7 +50,7 @@ func (g *Group) trouble(j *Job) trouble {
 		return failed
 	case isRefused:
 		return refused
-	case g.rolledBack || g.failures > 0 && len(g.reloads) > 0: // in the latter case it is being tried again
+	case g.failures > 0 && (g.rolledBack || len(g.reloads) > 0): // in the latter case it is being tried again
 		return rolledBack
 	case g.err != nil:
 		return uncommitted
@@ -172,7 +172,8 @@ func (r *Runner) settle() {
 		if g.wrong != "" {
 			r.Log.Info("all is well again", "destination", some(g.names()), "was", g.wrong)
 		}
-		g.wrong, g.tidy, g.failures = "", true, 0
+		g.wrong, g.tidy = "", true
+		r.mended(g)
 		if g.mayRefuse() {
 			r.dropRejected(g)
 		}

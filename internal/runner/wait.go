@@ -25,13 +25,11 @@ func (r *Runner) wait(ctx context.Context) (over bool, err error) {
 	case sig := <-r.Signals:
 		return r.OnSignal(sig), nil
 	case <-r.Queue.Done():
-		if ctx.Err() != nil {
-			return true, nil // what was stopped with us is no reason for a rollback
-		}
 		r.commandsEnded()
+		return ctx.Err() != nil, nil
 	case <-r.Checks.Done():
 		if ctx.Err() != nil {
-			return true, nil
+			return true, nil // nothing is committed any more
 		}
 		r.checksEnded(ctx)
 	case <-r.Watcher.Changed():
@@ -72,6 +70,7 @@ func (r *Runner) nextTime() time.Time {
 			earlier(g.retry)
 		}
 		earlier(g.again)
+		earlier(g.unconfirmed)
 	}
 	if r.unkept && r.Keep != nil && r.started {
 		earlier(r.kept.Add(keepInterval))
