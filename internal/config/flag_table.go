@@ -140,14 +140,15 @@ func templateFlags(s schema) []Flag {
 		flag := settingFlag(setting{option: o, path: "template." + name, flag: "template-" + strings.ReplaceAll(name, "_", "-"), group: "Templates", value: reflect.Zero(o.typ)})
 		flag.Help = "Of the latest -template: " + o.doc
 		flag.set = func(d *decoder, c *Config, n node) error {
-			if len(c.Templates) == 0 {
+			last := len(c.Templates) - 1
+			if last < 0 || !c.Templates[last].Pos.isFlag() {
 				return errors.New("it belongs to a -template, which must come before it")
 			}
 			n, err := flagNode(n, o.typ)
 			if err != nil {
 				return err
 			}
-			return d.flag("template."+name, n, reflect.ValueOf(&c.Templates[len(c.Templates)-1]).Elem().Field(o.index))
+			return d.flag("template."+name, n, reflect.ValueOf(&c.Templates[last]).Elem().Field(o.index))
 		}
 		flags = append(flags, flag)
 	}

@@ -240,8 +240,8 @@ func (s *Server) config() string {
 	return b.String()
 }
 
-// waitReady waits until the agent is the leader and its own service has passing checks, or until it serves its API if it
-// belongs to a cluster.
+// waitReady waits until the agent is the leader, its own service has passing checks, and its node the metadata that the agent adds a
+// moment later; or until it serves its API if it belongs to a cluster.
 func (s *Server) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -255,7 +255,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 		}
 		if leader != "" {
 			entries, _, err := s.Client.Health().Service("consul", "", true, (&api.QueryOptions{}).WithContext(ctx))
-			if err == nil && len(entries) > 0 {
+			if err == nil && len(entries) > 0 && len(entries[0].Node.Meta) > 0 {
 				return nil
 			}
 		}
