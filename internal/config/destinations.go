@@ -10,13 +10,17 @@ import (
 // overwritten finds destinations that are another file of ours: what a template writes there would be lost, or that file would.
 func (c Config) overwritten() []error {
 	var errs []error
-	taken := c.inUse()
+	taken := c.kept()
 	for _, t := range c.Templates {
 		if t.Destination == "" {
 			continue
 		}
 		path := realpath.Of(t.Destination)
-		if what, ok := taken[path]; ok {
+		what, ok := taken[path]
+		if t.readsFile() && realpath.Of(t.Source) == path {
+			what, ok = "is its own source: name another one", true
+		}
+		if ok {
 			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: destination %s %s", t.Destination, what)})
 			continue
 		}
@@ -25,35 +29,26 @@ func (c Config) overwritten() []error {
 	return errs
 }
 
-// inUse says of files, by their real paths, what they are: those that we read, and those that are kept beside destinations.
-func (c Config) inUse() map[string]string {
+// kept says of the files that are kept beside destinations, by their real paths, what they are.
+func (c Config) kept() map[string]string {
 	files := map[string]string{}
-	use := func(path, format string, args ...any) {
-		files[realpath.Of(path)] = fmt.Sprintf(format, args...) + ": name another one"
-	}
-	for _, path := range c.files {
-		use(path, "is a configuration file")
-	}
-	for _, path := range c.Data {
-		use(path, "is a data file")
-	}
 	for _, t := range c.Templates {
-		if t.Source != "" && t.Source != "-" {
-			use(t.Source, "is the source of a template (%v)", t.Pos)
-		}
 		if t.Destination == "" {
 			continue
 		}
 		real := realpath.Of(t.Destination)
 		if t.Backup {
-			use(real+".bak", "is where backup keeps the previous file of %s (%v)", t.Destination, t.Pos)
+			files[real+".bak"] = fmt.Sprintf("is where backup keeps the previous file of %s (%v): name another one", t.Destination, t.Pos)
 		}
 		if c.mayRefuse(t) {
-			use(real+".rejected", "is where content for %s is kept that is refused (%v)", t.Destination, t.Pos)
+			files[real+".rejected"] = fmt.Sprintf("is where content for %s is kept that is refused (%v): name another one", t.Destination, t.Pos)
 		}
 	}
 	return files
 }
+
+// readsFile tells whether the template is read from a file.
+func (t Template) readsFile() bool { return t.Source != "" && t.Source != "-" }
 
 // together tells whether two templates are committed together.
 func together(a, b Template) bool {

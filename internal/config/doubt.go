@@ -1,6 +1,11 @@
 package config
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+
+	"lictor/internal/realpath"
+)
 
 // doubtGroups warns where several templates name a group, and nothing else that is about who may read their files. Then it
 // may be that they are meant to be committed together, and a group of that name happens to exist on the machine.
@@ -30,6 +35,31 @@ func (d *decoder) doubtChecks(c Config) {
 	for _, t := range c.Templates {
 		if t.Check.IsZero() && t.CheckTimeout != defaultTemplate().CheckTimeout {
 			d.warn(t.Pos, "template: check_timeout has no effect without check")
+		}
+	}
+}
+
+// doubtDestinations warns where a template overwrites what we read: that is meant where the result is read by the next run, or
+// after a SIGHUP, and else a mistake that destroys somebody's work.
+func (d *decoder) doubtDestinations(c Config) {
+	read := map[string]string{}
+	for _, t := range c.Templates {
+		if t.readsFile() {
+			read[realpath.Of(t.Source)] = fmt.Sprintf("the source of another template (%v)", t.Pos)
+		}
+	}
+	for _, path := range c.Data {
+		read[realpath.Of(path)] = "a data file"
+	}
+	for _, path := range c.files {
+		read[realpath.Of(path)] = "a configuration file of ours"
+	}
+	for _, t := range c.Templates {
+		if t.Destination == "" || t.readsFile() && realpath.Of(t.Source) == realpath.Of(t.Destination) {
+			continue
+		}
+		if what, ok := read[realpath.Of(t.Destination)]; ok {
+			d.warn(t.Pos, "template: destination %s is %s, which is overwritten", t.Destination, what)
 		}
 	}
 }

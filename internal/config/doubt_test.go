@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -32,5 +34,25 @@ func TestGroupThatMayBeMeantAsCommitGroup(t *testing.T) {
 	}
 	if got := warnings(ConsulTemplate, strings.ReplaceAll(two, "MORE", "")); got != "" {
 		t.Errorf("in the place of consul-template: warned %q", got)
+	}
+}
+
+// A template that overwrites what we read may be meant to; one that overwrites its own source never is, and is an error elsewhere.
+func TestDestinationThatIsRead(t *testing.T) {
+	const src = "template {\n source = \"DIR/a.ctmpl\"\n destination = \"DIR/NAME\"\n}\n" +
+		"template {\n source = \"DIR/b.ctmpl\"\n destination = \"DIR/b\"\n}\n" + "data = [\"DIR/d.yaml\"]\n"
+	for name, want := range map[string]string{
+		"b.ctmpl": "is the source of another template (", "d.yaml": "is a data file", "a.hcl": "is a configuration file of ours", "c": "", "a.ctmpl": "",
+	} {
+		dir := t.TempDir()
+		text := strings.NewReplacer("DIR", dir, "NAME", name).Replace(src)
+		if err := os.WriteFile(filepath.Join(dir, "a.hcl"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, all, err := load(t, Lictor, nil, nil, "-config", filepath.Join(dir, "a.hcl"))
+		got := strings.Join(all, "\n")
+		if err != nil || want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: warned %q, want %q; %v", name, got, want, err)
+		}
 	}
 }

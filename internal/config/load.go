@@ -31,6 +31,7 @@ func Load(p Persona, flags *Flags, getenv func(string) string) (c Config, warnin
 		d.doubtGroups(c)
 	}
 	d.doubtChecks(c)
+	d.doubtDestinations(c)
 	c.complete(p)
 	if c.Deduplicate.Enabled == On {
 		d.warn(c.At("deduplicate.enabled"), "deduplicate has no effect: each host renders for itself")
