@@ -174,7 +174,7 @@ func (g *Group) warnUnkept(path string) {
 // something was committed since, and what was kept for Rollback is let go. A group that needs no reload is confirmed at
 // once. Files that may be some old and some new can't be confirmed.
 func (g *Group) Confirm(rendered string) error {
-	if rendered == g.state.Applied {
+	if rendered == g.state.Applied && !g.dirty {
 		return nil
 	}
 	leave, _, err := g.enter()

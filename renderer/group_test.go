@@ -291,3 +291,26 @@ func TestStateFileThatCanNotBeBelieved(t *testing.T) {
 		t.Error("a folder as the state file")
 	}
 }
+
+// Where the disk is full when a reload is confirmed, the next attempt does it, and does not take it for done.
+func TestConfirmationIsSavedAtLast(t *testing.T) {
+	file := t.TempDir() + "/f"
+	g := reopen(t, file)
+	if err := g.Commit(stage(t, map[string]string{file: "one"}, File{})); err != nil {
+		t.Fatal(err)
+	}
+	full := true
+	g.faults = &faults{before: func(op, path string) error {
+		if full && strings.Contains(path, ".lictor-") && !strings.Contains(path, "lock") && op != "open" && op != "read" && op != "stat" {
+			return unix.ENOSPC
+		}
+		return nil
+	}}
+	if err := g.Confirm(g.Rendered()); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("on a full disk: %v", err)
+	}
+	full = false
+	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, file).Owed() {
+		t.Errorf("%v, still owed: %v", err, reopen(t, file).Owed())
+	}
+}

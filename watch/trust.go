@@ -24,8 +24,8 @@ func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 		return fmt.Sprintf("the answer is %s old, over the bound of %s", a.Age.Round(time.Millisecond), maxAge)
 	}
 	if !known {
-		switch node, ok := a.Value.(*CatalogNode); {
-		case size(a.Value) > 0 || ok && node != nil: // a token need not see what is on a node
+		switch {
+		case size(a.Value) > 0:
 		case a.Filtered:
 			return "access rules hide all of the answer from our token"
 		case a.Unmarked && !a.Consistent:
@@ -48,11 +48,10 @@ func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 	return ""
 }
 
-// size is the number of things in an answer: the length of a list, the number of services of a node, 1 for any other single
-// thing, 0 for none.
+// size is the number of things in an answer: the length of a list, a node and its services, 1 for any other single thing, 0 for none.
 func size(answer any) int {
 	if node, ok := answer.(*CatalogNode); ok && node != nil {
-		return len(node.Services)
+		return 1 + len(node.Services)
 	}
 	v := reflect.ValueOf(answer)
 	switch v.Kind() {

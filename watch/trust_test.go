@@ -42,6 +42,7 @@ func TestTrust(t *testing.T) {
 		{"filtered, first answer, a node without services", nil, node(), watch.Evidence{Filtered: true}, 0},
 		{"filtered, first answer, no node", nil, (*watch.CatalogNode)(nil), watch.Evidence{Filtered: true}, 2},
 		{"filtered, the services of a node are gone", node("x"), node(), watch.Evidence{Filtered: true}, 2},
+		{"filtered, a node without services is gone", node(), (*watch.CatalogNode)(nil), watch.Evidence{Filtered: true}, 2},
 		{"the services of a node are gone", node("x"), node(), watch.Evidence{}, 0},
 		{"filtered, same size", two, names("x", "z"), watch.Evidence{Filtered: true}, 0},
 		{"filtered, smaller", two, one, watch.Evidence{Filtered: true}, 2},

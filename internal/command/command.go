@@ -34,9 +34,9 @@ type Command struct {
 	// program itself. Anything else is read from a pipe, which is closed half a second after the program ended, so what
 	// it leaves running in the background must have redirected its output.
 	Stdout, Stderr io.Writer
-	// Hide takes out of a line what must not be logged, before it is, or becomes part of an error; nil leaves it as it is.
-	// It is called from two goroutines at a time.
-	Hide func(line string) string
+	// Hide is called when a run begins, and makes what takes out of a line that the run prints what must not be logged, before it is,
+	// or becomes part of an error. That is called from two goroutines at a time. Nil leaves lines as they are.
+	Hide func() func(line string) string
 }
 
 const (

@@ -42,7 +42,9 @@ func TestErrorHoldsTheLastLines(t *testing.T) {
 func TestOutputIsHidden(t *testing.T) {
 	log, lines := testLog()
 	c := shell("head -c 4093 /dev/zero | tr '\\0' x; printf 'se%s\\n' cret; printf 'se%s\\n' cret >&2; exit 1")
-	c.Hide = func(line string) string { return strings.ReplaceAll(line, "secret", "<value>") }
+	c.Hide = func() func(string) string {
+		return func(line string) string { return strings.ReplaceAll(line, "secret", "<value>") }
+	}
 	err := c.Run(t.Context(), log)
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("the error is %v", err)

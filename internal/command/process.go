@@ -53,11 +53,15 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 		cmd.Stdin = o.stdin
 	}
 	var logs []*lineLog
+	var hide func(line string) string
+	if c.Hide != nil {
+		hide = c.Hide()
+	}
 	output := func(w io.Writer, name string) io.Writer {
 		if w != nil {
 			return w
 		}
-		l := &lineLog{log: log.With("command", c.String(), "stream", name), hide: c.Hide, last: o.last}
+		l := &lineLog{log: log.With("command", c.String(), "stream", name), hide: hide, last: o.last}
 		logs = append(logs, l)
 		return l
 	}

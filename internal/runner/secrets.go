@@ -47,25 +47,31 @@ func (g *Group) publish() {
 	g.holds.Store(&holds)
 }
 
-// hide makes what takes out of a line that a command of these groups prints the values that their files may hold at that moment: a
-// command may run again when they hold others. It may be called from anywhere.
-func (r *Runner) hide(groups ...*Group) func(line string) string {
-	var mu sync.Mutex
-	var replacer *strings.Replacer
-	seen, own := make([]*[][]any, len(groups)), r.Secrets // seen is what replacer was made of
-	return func(line string) string {
-		mu.Lock()
-		defer mu.Unlock()
-		fresh := replacer == nil
-		for i, g := range groups {
-			if now := g.holds.Load(); now != seen[i] {
-				seen[i], fresh = now, true
+// hide is the Hide of a command that is run for these groups: it hides the values that their files held when the run began, or have
+// held since. A command may run again when they hold others, and they may change while it runs.
+func (r *Runner) hide(groups ...*Group) func() func(line string) string {
+	own := r.Secrets
+	return func() func(line string) string {
+		var held []*[][]any
+		look := func() (news bool) {
+			for _, g := range groups {
+				if now := g.holds.Load(); now != nil && !slices.Contains(held, now) {
+					held, news = append(held, now), true
+				}
 			}
+			return news
 		}
-		if fresh {
-			replacer = replacerOf(own, seen)
+		look()
+		var mu sync.Mutex
+		var replacer *strings.Replacer
+		return func(line string) string {
+			mu.Lock()
+			defer mu.Unlock()
+			if look() || replacer == nil {
+				replacer = replacerOf(own, held)
+			}
+			return replacer.Replace(line)
 		}
-		return replacer.Replace(line)
 	}
 }
 
@@ -76,9 +82,6 @@ func replacerOf(own []string, held []*[][]any) *strings.Replacer {
 		all.add(text)
 	}
 	for _, holds := range held {
-		if holds == nil { // nothing was read yet
-			continue
-		}
 		for _, answer := range slices.Concat(*holds...) {
 			for _, text := range watch.Secrets(answer) {
 				all.addValue(text)

@@ -86,6 +86,23 @@ func TestOutputOfARetryShowsNoValue(t *testing.T) {
 	})
 }
 
+// A reload may take long, and print what the file had when it began, though that has changed twice since.
+func TestOutputOfALongReload(t *testing.T) {
+	w := newWorkshop(t)
+	w.file(t, "out", `{{key "v"}}`, "", `v=$(cat out); echo began >> log; while ! test -e go; do sleep 0.01; done; echo bad value $v; echo ended >> ends`)
+	w.key("v", "hunter-one")
+	w.during(t, func() {
+		w.is(t, "log", "began\n")
+		w.key("v", "hunter-two")
+		w.is(t, "out", "hunter-two")
+		w.key("v", "hunter-three")
+		w.is(t, "out", "hunter-three")
+		w.write(t, "go")
+		w.is(t, "ends", "ended\nended\n")
+	})
+	w.logs(t, 0, "hunter-")
+}
+
 // A reload that an earlier run owes may begin before any template has been read, and be run again when they have been.
 func TestOutputOfAnOwedReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

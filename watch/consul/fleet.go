@@ -225,9 +225,9 @@ func (f *fleet) markUnread() {
 	}
 }
 
-// unanswered lists the queries that have no answer.
+// unanswered lists the queries that have no answer, but for those that had one which was refused.
 func (f *fleet) unanswered() []*watch.Seat {
-	return f.pick(func(a *asked) bool { return !a.known })
+	return f.pick(func(a *asked) bool { return !a.known && !a.refused })
 }
 
 func (f *fleet) seats() []*watch.Seat {

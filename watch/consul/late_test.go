@@ -126,7 +126,7 @@ func TestLateBunch(t *testing.T) {
 	r := newRing(newPlanner(open(t, Config{})), place{})
 	old.Move().Report(watch.Answer{Value: pair("new")})
 	b := &bunch{pairs: []*watch.KeyPair{pair("old")}, byPath: map[string]*watch.KeyPair{q.Path: pair("old")}}
-	r.settle(t.Context(), b, []*watch.Seat{old}, ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]asking{}})
+	r.settle(t.Context(), b, []*watch.Seat{old}, ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]asking{}, alone: map[*watch.Seat]bool{}})
 	valueIs(t, w, q.Path, "new")
 
 	s := watch.Service{Name: "s1"}

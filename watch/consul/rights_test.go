@@ -252,3 +252,141 @@ func TestRefusedIsNotFailing(t *testing.T) {
 		})
 	}
 }
+
+// Two prefixes that share a query on app/, of which access rules hide something else.
+var appA, appB = watch.Prefix{Path: "app/a/"}, watch.Prefix{Path: "app/b/"}
+
+// four has a fake hold four keys below each of them.
+func four(f *fake) {
+	f.set(func() {
+		for i := range 4 {
+			f.keys[fmt.Sprintf("app/a/%d", i)], f.keys[fmt.Sprintf("app/b/%d", i)] = "dg==", "dg=="
+		}
+	})
+}
+
+func keysBelow(w *watch.Watcher, q watch.Prefix) int {
+	v, _ := w.Get(q)
+	list, _ := v.([]*watch.KeyPair)
+	return len(list)
+}
+
+// TestHalfOfAPrefixIsHidden has a token lose its rights to half of a prefix, beside keys that it never saw: that is not taken for
+// their end, and does not have them asked for all the time.
+func TestHalfOfAPrefixIsHidden(t *testing.T) {
+	for _, plan := range []string{PlanSingle, PlanShared} {
+		t.Run(plan, func(t *testing.T) {
+			var lost atomic.Bool
+			answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasPrefix(r.URL.Path, "/v1/kv/app/") || !r.Form.Has("recurse") {
+					return false
+				}
+				f.wait(r)
+				r.Form.Del("index")
+				if r.URL.Path == "/v1/kv/app/" || lost.Load() && r.URL.Path == "/v1/kv/app/a/" {
+					w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+				}
+				return false
+			}
+			beside(t, 0, Config{Plan: plan}, watch.Set{}, answer, func(f *fake, w *watch.Watcher, sync func(watch.Set)) {
+				four(f)
+				sync(watch.Set{appA: {}, appB: {}})
+				within(t, 5*time.Minute, func() string { return map[bool]string{false: "not all keys are there"}[keysBelow(w, appA) == 4] })
+				lost.Store(true)
+				f.set(func() { delete(f.keys, "app/a/0"); delete(f.keys, "app/a/1") }) // as our token sees it
+				refused := func() string {
+					if n := keysBelow(w, appA); n != 4 || w.Err(appA) == nil {
+						return fmt.Sprintf("%d keys are left, and the error is %v", n, w.Err(appA))
+					}
+					return ""
+				}
+				within(t, 10*time.Second, refused)
+				before := f.count("/v1/kv/")
+				for i := range 20 {
+					f.set(func() { f.keys[fmt.Sprintf("app/b/x%d", i)] = "dg==" })
+					within(t, 3*time.Second, func() string { return map[bool]string{false: "a change beside it is not seen"}[keysBelow(w, appB) == 5+i] })
+				}
+				if n := f.count("/v1/kv/") - before; n > 60 {
+					t.Errorf("%d requests in a minute with 20 changes", n)
+				}
+				within(t, 10*time.Minute, refused)
+				lost.Store(false)
+				four(f)
+				within(t, 3*time.Second, func() string {
+					if n := keysBelow(w, appA); n != 4 || w.Err(appA) != nil {
+						return fmt.Sprintf("at last there are %d keys, and the error is %v", n, w.Err(appA))
+					}
+					return ""
+				})
+			})
+		})
+	}
+}
+
+// TestAskedForAloneBeforeAnOutage has a prefix asked for by itself, and then Consul away for a moment: it is well again with the others.
+func TestAskedForAloneBeforeAnOutage(t *testing.T) {
+	var away atomic.Bool
+	answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v1/kv/app/" && r.Form.Has("recurse") {
+			f.wait(r)
+			w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+		}
+		if away.Load() {
+			http.Error(w, "No cluster leader", http.StatusInternalServerError)
+			return true
+		}
+		return false
+	}
+	beside(t, 0, Config{Plan: PlanShared}, watch.Set{}, answer, func(f *fake, w *watch.Watcher, sync func(watch.Set)) {
+		four(f)
+		sync(watch.Set{appA: {}, appB: {}})
+		time.Sleep(time.Minute)
+		f.set(func() { delete(f.keys, "app/a/0") })
+		time.Sleep(5 * time.Second)
+		away.Store(true)
+		f.set(func() {})
+		within(t, 3*time.Second, func() string { return map[bool]string{false: "nothing fails"}[w.Failing()] })
+		away.Store(false)
+		within(t, 10*time.Second, func() string {
+			if w.Failing() {
+				return fmt.Sprintf("queries fail: %v, %v", w.Err(appA), w.Err(appB))
+			}
+			return ""
+		})
+	})
+}
+
+// TestRefusedWhileOthersJoin has services join while there is no leader, but what is held open stays so: one that was refused before
+// does not fail on account of that.
+func TestRefusedWhileOthersJoin(t *testing.T) {
+	var away atomic.Bool
+	hidden := watch.Service{Name: "hidden"}
+	answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {
+		if away.Load() && !r.Form.Has("index") {
+			if r.URL.Path == "/v1/status/leader" {
+				fmt.Fprint(w, `""`)
+			} else {
+				http.Error(w, "No cluster leader", http.StatusInternalServerError)
+			}
+			return true
+		}
+		if !strings.Contains(r.URL.Path, "/health/service/s") {
+			w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+		}
+		return false
+	}
+	want, more := services(30), services(100)
+	want.Add(hidden)
+	more.Add(hidden)
+	beside(t, 200, Config{Plan: PlanNodes, Wait: 10 * time.Minute}, want, answer, func(f *fake, w *watch.Watcher, sync func(watch.Set)) {
+		within(t, 20*time.Second, func() string { return values(w, services(30), 80) })
+		away.Store(true)
+		sync(more)
+		time.Sleep(5 * time.Second)
+		away.Store(false)
+		within(t, time.Minute, func() string { return values(w, services(100), 80) })
+		if err := w.Err(hidden); w.Failing() || err == nil || !strings.Contains(err.Error(), "access rules hide") {
+			t.Errorf("failing %v, and the error of what is refused is %v", w.Failing(), err)
+		}
+	})
+}

@@ -70,7 +70,7 @@ func (r *ring) run(ctx context.Context) {
 	defer wg.Wait()
 	wg.Go(func() { r.read(ctx, bunches) })
 	var now *bunch
-	told := ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]asking{}}
+	told := ringBook{values: map[*watch.Seat]any{}, hidden: map[*watch.Seat]asking{}, alone: map[*watch.Seat]bool{}}
 	var retry <-chan time.Time // after a consistent read that failed
 	var back <-chan struct{}   // the same, when Consul is back
 	for {
@@ -86,8 +86,9 @@ func (r *ring) run(ctx context.Context) {
 			if now != nil && b.index < now.index { // that may have come through the leader, and this from a server that is behind
 				b.WentBack = true
 			}
-			if now = &b; b.afresh {
+			if now = &b; b.afresh { // the failure was told to all
 				clear(told.values)
+				clear(told.hidden)
 			}
 		case <-r.joined:
 		case <-again:
@@ -101,6 +102,7 @@ func (r *ring) run(ctx context.Context) {
 		for _, s := range left {
 			delete(told.values, s)
 			delete(told.hidden, s)
+			delete(told.alone, s)
 		}
 		retry, back = nil, nil
 		if r.settle(ctx, now, seats, told) {
@@ -125,7 +127,8 @@ func (r *ring) run(ctx context.Context) {
 // A ringBook is what a ring told its members.
 type ringBook struct {
 	values map[*watch.Seat]any
-	hidden map[*watch.Seat]asking // those that were asked for alone
+	hidden map[*watch.Seat]asking // those that were asked for alone lately
+	alone  map[*watch.Seat]bool   // those that were ever answered so
 }
 
 // An asking is one for a member alone, since access rules may hide what a bunch lacks.
@@ -260,8 +263,8 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 				continue
 			}
 			value = relative(part, q.Path)
-			told.values[s] = part
-			if b.Filtered { // what is hidden from us may be elsewhere: only where this part has shrunk that matters
+			told.values[s] = slices.Clone(part) // or it would keep the whole bunch
+			if b.Filtered {                     // what is hidden from us may be elsewhere: only where this part has shrunk that matters
 				evidence.Filtered, evidence.Unmarked, evidence.Consistent = false, true, false
 				unsure = ask
 			}
@@ -269,6 +272,9 @@ func (r *ring) settle(ctx context.Context, b *bunch, seats []*watch.Seat, told r
 		switch {
 		case s.Report(watch.Answer{Value: value, Evidence: evidence}):
 			delete(told.hidden, s)
+			if unsure != nil && !told.alone[s] { // whether access rules hide a part of it is to be known before it shrinks
+				hidden = append(hidden, unsure)
+			}
 		case !b.Consistent:
 			delete(told.values, s)
 			return false
@@ -302,6 +308,7 @@ func (r *ring) alone(ctx context.Context, s *watch.Seat, e endpoint, part []*wat
 		pause = s.Failed(err)
 	} else {
 		s.Report(res.Answer)
+		told.alone[s] = true
 	}
-	told.hidden[s] = asking{part, time.Now().Add(pause)}
+	told.hidden[s] = asking{slices.Clone(part), time.Now().Add(pause)}
 }
