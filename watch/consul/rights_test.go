@@ -304,7 +304,9 @@ func TestHalfOfAPrefixIsHidden(t *testing.T) {
 				before := f.count("/v1/kv/")
 				for i := range 20 {
 					f.set(func() { f.keys[fmt.Sprintf("app/b/x%d", i)] = "dg==" })
-					within(t, 3*time.Second, func() string { return map[bool]string{false: "a change beside it is not seen"}[keysBelow(w, appB) == 5+i] })
+					within(t, 3*time.Second, func() string {
+						return map[bool]string{false: "a change beside it is not seen"}[keysBelow(w, appB) == 5+i]
+					})
 				}
 				if n := f.count("/v1/kv/") - before; n > 60 {
 					t.Errorf("%d requests in a minute with 20 changes", n)
