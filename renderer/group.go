@@ -78,17 +78,11 @@ func (g *Group) Commit(files []*Staged) error {
 		return nil
 	}
 	g.settleDown(files)
-	leave, changed, err := g.enter()
+	leave, err := g.enterWhole()
 	if err != nil {
 		return err
 	}
 	defer leave()
-	switch {
-	case changed:
-		return errChanged
-	case g.Interrupted():
-		return errInterrupted
-	}
 	err = g.begin(files)
 	for i := 0; err == nil && i < len(files); i++ {
 		err = files[i].file.explain(files[i].swap())

@@ -37,6 +37,23 @@ func (g *Group) enter() (leave func(), changed bool, err error) {
 	return leave, other != nil, err
 }
 
+// enterWhole is enter for what replaces files: not where another program has, or where they may be some old and some new.
+func (g *Group) enterWhole() (leave func(), err error) {
+	leave, changed, err := g.enter()
+	switch {
+	case err != nil:
+		return nil, err
+	case changed:
+		err = errChanged
+	case g.Interrupted():
+		err = errInterrupted
+	}
+	if err != nil {
+		leave()
+	}
+	return leave, err
+}
+
 // writtenByOthers is what another program has written to the state file, nil for nothing that could be believed, or that is
 // about other files.
 func (g *Group) writtenByOthers() (*Group, error) {

@@ -20,17 +20,12 @@ func (g *Group) CanRollback() bool {
 // NAME.rejected, where it can. What came back is owed a reload. After an error nothing was changed, unless the group is
 // Interrupted then: Open goes on where the Rollback, or a crash, left off.
 func (g *Group) Rollback() error {
-	leave, changed, err := g.enter()
+	leave, err := g.enterWhole()
 	if err != nil {
 		return err
 	}
 	defer leave()
-	switch {
-	case changed:
-		return errChanged
-	case g.Interrupted():
-		return errInterrupted
-	case !g.CanRollback():
+	if !g.CanRollback() {
 		return errors.New("there are no previous contents to go back to")
 	}
 	for _, m := range g.state.Members {

@@ -41,21 +41,16 @@ func (q *Queue) due(id string, j *job) time.Time {
 // rest waits until the next run of id is due: until the failure of the last one was taken note of and its pause is over, or
 // something was submitted, and the last run is long enough ago.
 func (q *Queue) rest(ctx context.Context, id string, j *job, last Result) {
-	taken := last.taken
-	var over <-chan time.Time
-	if taken == nil {
-		over = time.After(last.Pause)
-	}
-	for resting := true; resting; {
+	if last.taken != nil {
 		select {
-		case <-taken:
-			taken, over = nil, time.After(last.Pause)
-		case <-over:
-			resting = false
+		case <-last.taken:
+			select {
+			case <-time.After(last.Pause):
+			case <-j.news:
+			case <-ctx.Done():
+			}
 		case <-j.news:
-			resting = false
 		case <-ctx.Done():
-			resting = false
 		}
 	}
 	for ctx.Err() == nil {

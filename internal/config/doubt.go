@@ -55,10 +55,11 @@ func (d *decoder) doubtDestinations(c Config) {
 		read[realpath.Of(path)] = "a configuration file of ours"
 	}
 	for _, t := range c.Templates {
-		if t.Destination == "" || t.readsFile() && realpath.Of(t.Source) == realpath.Of(t.Destination) {
+		if t.Destination == "" {
 			continue
 		}
-		if what, ok := read[realpath.Of(t.Destination)]; ok {
+		path := realpath.Of(t.Destination)
+		if what, ok := read[path]; ok && !(t.readsFile() && realpath.Of(t.Source) == path) { // which is an error
 			d.warn(t.Pos, "template: destination %s is %s, which is overwritten", t.Destination, what)
 		}
 	}

@@ -77,7 +77,6 @@ type asked struct {
 	*watch.Seat
 	answer  any
 	known   bool      // answer is set
-	read    bool      // it was looked for, and maybe not believed
 	refused bool      // what was read since is not believed
 	gone    bool      // it is a member no more
 	content digest    // of the text that the answer was made of
@@ -85,6 +84,9 @@ type asked struct {
 	nodes   []string  // folded; that instances of the answer are on
 	changed time.Time // when a read by itself last made another answer of it
 }
+
+// read tells whether it was looked for, with an answer that was believed or refused.
+func (a *asked) read() bool { return a.known || a.refused }
 
 // on tells whether an answer about the service has an instance on a node.
 func (w *wanted) on(node string) bool {
@@ -189,7 +191,7 @@ func (f *fleet) run(ctx context.Context) {
 				return err
 			}
 		}
-	}, f.unanswered)
+	}, f.unread)
 }
 
 // rest returns when there may be something to load again, but only after d: what joins or changes meanwhile is read one by one.
@@ -216,18 +218,13 @@ func (f *fleet) rest(ctx context.Context, d time.Duration) error {
 
 // unread lists the queries that were never read.
 func (f *fleet) unread() []*watch.Seat {
-	return f.pick(func(a *asked) bool { return !a.read })
+	return f.pick(func(a *asked) bool { return !a.read() })
 }
 
 func (f *fleet) markUnread() {
 	for _, s := range f.unread() {
 		f.mark(nameOf(s.Query))
 	}
-}
-
-// unanswered lists the queries that have no answer, but for those that had one which was refused.
-func (f *fleet) unanswered() []*watch.Seat {
-	return f.pick(func(a *asked) bool { return !a.known && !a.refused })
 }
 
 func (f *fleet) seats() []*watch.Seat {

@@ -149,7 +149,7 @@ func (f *fleet) enlist(c *crowd) (plain []*asked, again []string) {
 	for name, w := range f.members {
 		queued := w.queued && !w.due.After(time.Now()) && !slices.ContainsFunc(w.queries, func(a *asked) bool { return !isPlain(a.Query) })
 		for _, a := range w.queries {
-			if isPlain(a.Query) && (!a.read || queued) {
+			if isPlain(a.Query) && (!a.read() || queued) {
 				plain = append(plain, a)
 				c.wanted[name] = true
 			}

@@ -216,14 +216,14 @@ func (f *fleet) tell(ctx context.Context, a *asked, r result, content digest, te
 func (f *fleet) forget(a *asked, refused bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a.text, a.read, a.refused = false, a.read || refused, a.refused || refused
+	a.text, a.refused = false, a.refused || refused
 }
 
 // note keeps what is believed about a query.
 func (f *fleet) note(a *asked, answer any, content digest, text bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	a.answer, a.known, a.read, a.refused, a.content, a.text = answer, true, true, false, content, text
+	a.answer, a.known, a.refused, a.content, a.text = answer, true, false, content, text
 	nodes := map[string]struct{}{}
 	switch list := answer.(type) {
 	case []*watch.ServiceInstance:
