@@ -3,8 +3,10 @@ package main
 import (
 	"os/exec"
 	"testing"
+	"time"
 
 	"lictor/internal/config"
+	"lictor/internal/runner"
 )
 
 // The path in a check is one word for the shell, whatever it holds, and may stand within quotes where it is a usual one.
@@ -38,5 +40,29 @@ func TestCheckOfAGroup(t *testing.T) {
 				t.Errorf("%s in the group %q: one command for all: %v", text, group, got)
 			}
 		}
+	}
+}
+
+// A group is as patient as its most patient template, and goes back where one of them is to.
+func TestPaceOfAGroup(t *testing.T) {
+	a := &assembly{runner: &runner.Runner{}}
+	on := config.On
+	for _, tmpl := range []config.Template{
+		{CommitGroup: "g", Wait: config.Wait{Enabled: on, Min: 2 * time.Second, Max: 8 * time.Second}, MinInterval: time.Minute},
+		{CommitGroup: "g", Wait: config.Wait{Enabled: on, Min: 3 * time.Second, Max: 4 * time.Second}, Rollback: true},
+		{CommitGroup: "g"},
+		{},
+	} {
+		a.group(tmpl, &runner.Job{Name: "alone"})
+	}
+	if len(a.runner.Groups) != 2 {
+		t.Fatalf("%d groups, want g and the template without one", len(a.runner.Groups))
+	}
+	g, alone := a.runner.Groups[0], a.runner.Groups[1]
+	if want := (runner.Wait{Min: 3 * time.Second, Max: 8 * time.Second}); g.Wait != want || g.MinInterval != time.Minute || !g.Rollback {
+		t.Errorf("it waits %v and rests %s, want %v and a minute; rollback %v", g.Wait, g.MinInterval, want, g.Rollback)
+	}
+	if alone.Wait != (runner.Wait{}) || alone.MinInterval != 0 || alone.Rollback {
+		t.Errorf("the other waits %v and rests %s; rollback %v", alone.Wait, alone.MinInterval, alone.Rollback)
 	}
 }
