@@ -23,7 +23,7 @@ type File struct {
 	Path string
 	// Mode is what the file gets: permission bits, and set-id bits as numbers (04755) or in the fs package's way. 0
 	// keeps the mode of an existing file and gives a new one 0644, whatever the umask. It is not applied when the
-	// destination already has the content.
+	// destination already has the content, unless the file is to be Exact.
 	Mode fs.FileMode
 	// User and Group are names or numbers; "" keeps the owner of an existing file and leaves a new one to the system.
 	User, Group string
@@ -35,8 +35,11 @@ type File struct {
 	// and new for a moment, and a crash can leave one. It is the only way where the file itself is a mount point, as
 	// with Docker's bind mount of a single file.
 	InPlace bool
+	// Exact applies Mode, User and Group also when the destination has the content already.
+	Exact bool
+	// Called is what errors call the file; "" is a destination.
+	Called string
 
-	called string  // what messages call it; "" is a destination
 	noSync bool    // it need not survive a power cut
 	faults *faults // tests only
 }
@@ -78,6 +81,9 @@ func (f File) stage(content []byte) (_ *Staged, err error) {
 		defer old.Close()
 		s.old = info
 		same, err := hasContent(old, info.Size, content)
+		if same && f.Exact {
+			same, err = f.hasAccess(info)
+		}
 		if same {
 			dir.sweep(name, 0)
 		}
@@ -176,6 +182,12 @@ func hasContent(f *os.File, size int64, content []byte) (bool, error) {
 	}
 	current, err := io.ReadAll(io.LimitReader(f, size+1))
 	return bytes.Equal(current, content), err
+}
+
+// hasAccess tells whether a file has the mode and the owner that are asked for.
+func (f File) hasAccess(info *unix.Stat_t) (bool, error) {
+	want, err := f.access(info)
+	return want == access{int(info.Uid), int(info.Gid), info.Mode & 0o7777}, err
 }
 
 // Current reads the destination as it is: nil when it isn't there, empty but not nil when it is empty.

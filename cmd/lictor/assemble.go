@@ -186,10 +186,26 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 	}
 	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), tmpl.Execute
 	file := fileOf(t)
+	stream, err := a.stream(file)
+	if err != nil {
+		return nil, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: %w", err)}
+	}
+	if stream != nil {
+		job.Path, file.Path = "", "" // there is no file
+	}
 	if a.plan != nil {
 		change := a.plan.expect(tmpl.Name(), t)
 		job.Stage = func(output []byte) (runner.Staged, error) {
 			return a.plan.preview(change, job.Command.String(), file, output)
+		}
+		return job, nil
+	}
+	if stream != nil {
+		job.Stage = func(output []byte) (runner.Staged, error) {
+			if staged := stream.Stage(output); staged != nil {
+				return staged, nil
+			}
+			return nil, nil // a nil *StagedWrite must become a nil interface
 		}
 		return job, nil
 	}
@@ -201,6 +217,21 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 		return staged, err
 	}
 	return job, nil
+}
+
+// readerPatience is how long the daemon waits for the reader of a stream, since no other template is rendered meanwhile.
+const readerPatience = 5 * time.Second
+
+// stream is the destination where that is written to and not replaced, else nil. With -once it may take as long as who reads it.
+func (a *assembly) stream(file renderer.File) (*renderer.Stream, error) {
+	if a.cfg.ParseOnly {
+		return nil, nil
+	}
+	stream, err := file.Stream()
+	if stream != nil && !a.cfg.Once {
+		stream.Patience = readerPatience
+	}
+	return stream, err
 }
 
 // parse reads and parses a template.

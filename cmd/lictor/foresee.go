@@ -8,6 +8,7 @@ import (
 
 	"lictor/internal/command"
 	"lictor/internal/config"
+	"lictor/internal/realpath"
 )
 
 // foresee tells, before anything is made, what this machine lacks of what the templates name. A daemon only warns of it,
@@ -48,8 +49,8 @@ func lacks(templates []config.Template) []error {
 func checkDestinations(templates []config.Template) error {
 	errs := lacks(templates)
 	for _, t := range templates {
-		if t.Destination == "" || t.NamesFolder() {
-			continue // which Validate reports
+		if t.Destination == "" || t.NamesFolder() || realpath.IsStream(t.Destination) {
+			continue // which Validate and newJob report
 		}
 		if err := fileOf(t).Check(); err != nil {
 			errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: %w", err)})

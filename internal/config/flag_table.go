@@ -17,7 +17,7 @@ func Table(p Persona) []Flag {
 		Help: "Configuration file (HCL, JSON, YAML) or folder of them. Repeatable, later over earlier, flags over all."}}
 	if p != Envconsul {
 		flags = append(flags, Flag{Name: "template", Value: "SOURCE[:DESTINATION[:COMMAND]]", Group: "Templates", set: setTemplate,
-			Help: "Template file, the file it makes, and the command to run after that changed. Repeatable; - is standard input."})
+			Help: "Template file, the file it makes, and the command to run after that changed. Repeatable; - is standard input or output."})
 	}
 	if p == Lictor || p == LictorExec {
 		flags = append(flags, templateFlags(s)...)
@@ -135,7 +135,7 @@ func environmentFlags() []Flag {
 // templateFlags are options of the latest -template, for which it has no place in its text.
 func templateFlags(s schema) []Flag {
 	var flags []Flag
-	for _, name := range []string{"check", "commit_group", "rollback"} {
+	for _, name := range []string{"check", "commit_group", "perms", "rollback"} {
 		o, _ := s.find(reflect.TypeFor[Template](), name)
 		flag := settingFlag(setting{option: o, path: "template." + name, flag: "template-" + strings.ReplaceAll(name, "_", "-"), group: "Templates", value: reflect.Zero(o.typ)})
 		flag.Help = "Of the latest -template: " + o.doc

@@ -7,7 +7,7 @@ import "time"
 type Template struct {
 	Source            string   `opt:"source" doc:"Template file; - is standard input. Either this or contents."`
 	Contents          string   `opt:"contents" doc:"The template itself. Either this or source."`
-	Destination       string   `opt:"destination" doc:"File to write. Needed except with -dry."`
+	Destination       string   `opt:"destination" doc:"File to write; - is standard output. Needed except with -dry."`
 	CreateDestDirs    bool     `opt:"create_dest_dirs" doc:"Make the folders of the destination."`
 	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text goes to sh -c, a list is run as it stands. Same as exec.command, which wins."`
 	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command, 0 is none. Same as exec.timeout, which wins."`

@@ -171,6 +171,9 @@ func (c *Config) complete(p Persona) {
 	}
 	for i := range c.Templates {
 		c.completeTemplate(&c.Templates[i])
+		if c.Templates[i].Destination == "-" && (p == Lictor || p == LictorExec) {
+			c.Templates[i].Destination = "/dev/stdout" // to the peers it is a file's name
+		}
 	}
 	for i := range c.Prefixes {
 		if c.Prefixes[i].NoPrefix == Auto {
