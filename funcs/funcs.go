@@ -55,6 +55,8 @@ type Options struct {
 	PluginTimeout time.Duration
 	// Now tells the time; nil means the system's clock.
 	Now func() time.Time
+	// WriteFile writes what writeToFile was given, as an effect; nil means that there are no effects.
+	WriteFile func(FileWrite) error
 	// Debug is where spew_dump and spew_printf write; nil means nowhere.
 	Debug io.Writer
 }

@@ -99,7 +99,8 @@ func (f File) stage(content []byte) (_ *Staged, err error) {
 }
 
 // existing opens what is at the destination and describes it; nil, nil, nil when nothing is there. What can't be
-// replaced is an error.
+// replaced is an error. A file that somebody else could have put there counts for nothing where it is going to be replaced:
+// neither its content nor its mode and access list are what anybody here has asked for.
 func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error) {
 	info, err := dir.stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,7 +109,7 @@ func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := f.replaceable(dir, name, info); err != nil {
+	if counts, err := f.replaceable(dir, name, info); err != nil || !counts {
 		return nil, nil, err
 	}
 	old, err := dir.open(name, unix.O_RDONLY)
@@ -120,29 +121,30 @@ func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error)
 		old.Close()
 		return nil, nil, err
 	}
-	if err := f.replaceable(dir, name, info); err != nil {
+	if counts, err := f.replaceable(dir, name, info); err != nil || !counts {
 		old.Close()
 		return nil, nil, err
 	}
 	return old, &info, nil
 }
 
-// replaceable says why what is at the destination can not be replaced by a file, if it can't.
-func (f File) replaceable(dir *folder, name string, info unix.Stat_t) error {
+// replaceable says why what is at the destination can not be replaced by a file, if it can't, and whether what is there counts.
+func (f File) replaceable(dir *folder, name string, info unix.Stat_t) (counts bool, err error) {
 	if info.Mode&unix.S_IFMT != unix.S_IFREG {
-		return notAFile(info.Mode)
+		return false, notAFile(info.Mode)
 	}
 	parent, err := dir.stat("")
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !trusted(info.Uid, parent) && !f.givenTo(info.Uid) {
-		return fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it, or set user and leave out in_place", info.Uid)
+	theirs := !trusted(info.Uid, parent)
+	if theirs && !f.givenTo(info.Uid) {
+		return false, fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it, or set user and leave out in_place", info.Uid)
 	}
 	if !f.InPlace && dir.isMountPoint(name) {
-		return errMountPoint
+		return false, errMountPoint
 	}
-	return nil
+	return f.InPlace || !theirs, nil
 }
 
 // givenTo tells whether an untrusted owner of an existing file does no harm: the content is for that user anyway, or the

@@ -257,7 +257,7 @@ func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, tex
 	}
 	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
 		func(p *engine.Pass) template.FuncMap {
-			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: env})
+			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: env, WriteFile: a.writeFile})
 		})
 }
 
