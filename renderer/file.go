@@ -139,7 +139,11 @@ func (f File) replaceable(dir *folder, name string, info unix.Stat_t) (counts bo
 	}
 	theirs := !trusted(info.Uid, parent)
 	if theirs && !f.givenTo(info.Uid) {
-		return false, fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it, or set user and leave out in_place", info.Uid)
+		hint := ""
+		if f.Called == "" {
+			hint = ", or set user and leave out in_place"
+		}
+		return false, fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it%s", info.Uid, hint)
 	}
 	if !f.InPlace && dir.isMountPoint(name) {
 		return false, errMountPoint

@@ -219,17 +219,14 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 	return job, nil
 }
 
-// readerPatience is how long the daemon waits for the reader of a stream, since no other template is rendered meanwhile.
-const readerPatience = 5 * time.Second
-
-// stream is the destination where that is written to and not replaced, else nil. With -once it may take as long as who reads it.
+// stream is the destination where that is written to and not replaced, else nil.
 func (a *assembly) stream(file renderer.File) (*renderer.Stream, error) {
 	if a.cfg.ParseOnly {
 		return nil, nil
 	}
 	stream, err := file.Stream()
-	if stream != nil && !a.cfg.Once {
-		stream.Patience = readerPatience
+	if stream != nil {
+		stream.Patience = a.patience()
 	}
 	return stream, err
 }

@@ -61,7 +61,7 @@ func TestReloadOfConfiguration(t *testing.T) {
 		{"template {\n", "lictor.hcl:"},
 		{"templat { }\n", `did you mean \"template\"`},
 		{config("two") + "template {\n  source = \"nowhere\"\n  destination = \"x\"\n}\n", "open nowhere: no such file"},
-		{strings.Replace(config("two"), "\"pid\"", "\"no/such/pid\"", 1), "process file: open no/such/pid"},
+		{strings.Replace(config("two"), "\"pid\"", "\"no/such/pid\"", 1), `process file \"no/such/pid\": parent directory is missing`},
 		{strings.Replace(config("two"), "source =", "check = \"true\"\n  source =", 1), `two.lictor-state\": is a directory`},
 	} {
 		write(t, dir, "lictor.hcl", broken.text)

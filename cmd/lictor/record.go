@@ -28,7 +28,7 @@ gives the same file. With -data it cuts what the templates read out of larger da
 		Args: optionsFirst,
 	}
 	flags := bindAuthor(cmd)
-	output := cmd.Flags().StringP("o", "o", "", "`FILE` to write; without it, standard output.")
+	output := cmd.Flags().StringP("o", "o", "", "`FILE` to write, which only we may read; without it or with -, standard output.")
 	redact := cmd.Flags().StringArray("redact", nil, "`PATTERN` of keys whose values are replaced by REDACTED; * stands for any letters. Repeatable.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		a, err := newBench(s, flags, args)
@@ -147,13 +147,9 @@ func (a *assembly) writeRecording(path string, data *file.Data, templates []reco
 	if err := file.Write(&text, data); err != nil {
 		return err
 	}
-	if path == "" {
+	if path == "" || path == "-" {
 		_, err := a.streams.out.Write(text.Bytes())
 		return err
 	}
-	staged, err := renderer.File{Path: path}.Stage(text.Bytes())
-	if err != nil || staged == nil {
-		return err
-	}
-	return staged.Commit()
+	return put(renderer.File{Path: path, Mode: 0o600, Exact: true, Called: "data file"}, text.Bytes(), 0) // it may hold secrets
 }

@@ -5,9 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -121,25 +119,19 @@ func TestWriteToFileLeavesNothingWhenKilled(t *testing.T) {
 	}
 	dir := folder(t, map[string]string{"in.ctmpl": `{{ writeToFile "out/key.pem" "" "" "0600" "secret" }}done`, "tmp/x": ""})
 	env := []string{"TMPDIR=" + dir + "/tmp"}
-	lictor := "lictor -once -set kv/a=1 -template in.ctmpl:/dev/null"
-	// The output is no file, so the first rename is that of what is written beside it; it comes when the test is long over.
-	d := startWith(t, dir, env, "strace", "-f", "-qq", "-o", "trace", "-e", "trace=renameat", "-e", "inject=renameat:delay_enter=600000000",
-		"sh", "-c", "echo $$ > pid.new; mv pid.new pid; exec "+lictor)
-	d.file("out/.key.pem.lictor-0", "secret")
+	lictor := []string{"lictor", "-once", "-set", "kv/a=1", "-template", "in.ctmpl:/dev/null"}
+	// The output is no file, so the first rename is that of what is written beside it.
+	trace := []string{"-f", "-qq", "-o", "trace", "-e", "trace=renameat", "-e", "inject=renameat:signal=KILL:when=1"}
+	if code := startWith(t, dir, env, "strace", append(trace, lictor...)...).exit(patience); code == 0 {
+		t.Error("it was not killed")
+	}
 	if info, err := os.Stat(dir + "/out/.key.pem.lictor-0"); err != nil || info.Mode() != 0o600 || names(t, dir+"/out") != ".key.pem.lictor-0" {
 		t.Errorf("staged: %v, %v among %q", info, err, names(t, dir+"/out"))
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(read(t, dir, "pid")))
-	if err != nil {
-		t.Fatal(err)
+	if tmp := names(t, dir+"/tmp"); tmp != "x" {
+		t.Errorf("in TMPDIR: %q", tmp)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if code := d.exit(patience); code == 0 {
-		t.Error("it was not killed")
-	}
-	if code := startWith(t, dir, env, "sh", "-c", lictor).exit(patience); code != 0 {
+	if code := startWith(t, dir, env, lictor[0], lictor[1:]...).exit(patience); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	if left, tmp := names(t, dir+"/out"), names(t, dir+"/tmp"); left != "key.pem" || tmp != "x" {
