@@ -156,7 +156,7 @@ func openLogFile(c config.LogFile, program string) (*logFile, error) {
 	if info, err := os.Stat(path); strings.HasSuffix(path, "/") || err == nil && info.IsDir() {
 		path = strings.TrimSuffix(path, "/") + "/" + program + ".log"
 	}
-	f := &logFile{path: path, limits: c}
+	f := &logFile{path: path, limits: c, dated: program != config.Lictor.String()}
 	if err := f.open(); err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}

@@ -70,7 +70,7 @@ type Delimiters struct {
 
 // LogFile is a log file and its rotation.
 type LogFile struct {
-	Path           string   `opt:"path" flag:"file" value:"PATH" doc:"File name, or a folder in which the file gets the program's name."`
+	Path           string   `opt:"path" flag:"file" value:"PATH" doc:"File name, or a folder in which the file gets the program's name. A file that is replaced gets its date into its name: ct.log becomes ct-2026-01-31T12-00-00.000000000Z.log (in a peer's place each has its time in nanoseconds from the beginning)."`
 	RotateBytes    int64    `opt:"log_rotate_bytes" flag:"rotate-bytes" doc:"Begin a new file after this many bytes. 0 is no limit."`
 	RotateDuration Duration `opt:"log_rotate_duration" flag:"rotate-duration" doc:"Begin a new file after this time."`
 	RotateMaxFiles int      `opt:"log_rotate_max_files" flag:"rotate-max-files" doc:"How many old files to keep. 0 keeps all, -1 none."`
