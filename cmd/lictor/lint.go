@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,34 +14,36 @@ import (
 
 	"lictor/internal/config"
 	"lictor/internal/lint"
+	"lictor/internal/spell"
 )
 
 // newLintCmd says what is doubtful in templates.
 func newLintCmd(s streams) *cobra.Command {
 	var about strings.Builder
 	for _, r := range lint.Rules() {
-		fmt.Fprintf(&about, "\n  %s  %s", r.Code, r.Name)
+		fmt.Fprintf(&about, "\n  %s  %s", r.Code, title(r))
 	}
 	cmd := &cobra.Command{
 		Use:   "lint [options] [TEMPLATE|FOLDER...]",
 		Short: "Say what is doubtful in templates.",
 		Long: `Reads templates without running them (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
-says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L003 */}} silences a code on its own line
+says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L004 */}} silences a code on its own line
 and the next, lictor:ignore-file in the whole file. -explain says more of each:
 ` + about.String(),
 		Args: optionsFirst,
 	}
 	flags := bindAuthor(cmd)
-	disable := cmd.Flags().StringSlice("disable", nil, "Don't look for these `CODES`; commas between.")
+	enable := cmd.Flags().StringSlice("enable", nil, "Look for these `CODES` too; commas between.")
+	disable := cmd.Flags().StringSlice("disable", nil, "Don't look for these `CODES`, even where they are enabled; commas between.")
 	explain := cmd.Flags().Bool("explain", false, "Print what each code means, and end.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		if *explain {
 			for _, r := range lint.Rules() {
-				fmt.Fprintf(s.out, "%s  %s\n%s\n", r.Code, r.Name, indent(r.About))
+				fmt.Fprintf(s.out, "%s  %s\n%s\n", r.Code, title(r), indent(r.About))
 			}
 			return nil
 		}
-		if err := knownCodes(*disable); err != nil {
+		if err := cmp.Or(knownCodes("enable", *enable), knownCodes("disable", *disable)); err != nil {
 			return err
 		}
 		files, err := templatesIn(args)
@@ -55,16 +58,34 @@ and the next, lictor:ignore-file in the whole file. -explain says more of each:
 			_, err := a.oneTemplate()
 			return err
 		}
-		return a.lint(*disable)
+		return a.lint(lint.Choice{Enable: *enable, Disable: *disable})
 	}
 	return cmd
 }
 
-func knownCodes(codes []string) error {
-	for _, code := range codes {
-		if !slices.ContainsFunc(lint.Rules(), func(r lint.Rule) bool { return r.Code == code }) {
-			return &exitError{exitFlags, fmt.Errorf("flag -disable: there is no code %q; lictor lint -explain lists them", code)}
+// title is a rule's name, and that it has to be asked for.
+func title(r lint.Rule) string {
+	if r.Optional {
+		return r.Name + " (only with -enable " + r.Code + ")"
+	}
+	return r.Name
+}
+
+// knownCodes checks what a flag was given.
+func knownCodes(flag string, given []string) error {
+	var codes []string
+	for _, r := range lint.Rules() {
+		codes = append(codes, r.Code)
+	}
+	for _, code := range given {
+		if slices.Contains(codes, code) {
+			continue
 		}
+		hint := "lictor lint -explain lists them"
+		if near := spell.Closest(code, codes); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return &exitError{exitFlags, fmt.Errorf("flag -%s: there is no code %q: %s", flag, code, hint)}
 	}
 	return nil
 }
@@ -106,14 +127,14 @@ func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter}, err
 }
 
-func (a *assembly) lint(disable []string) error {
+func (a *assembly) lint(chosen lint.Choice) error {
 	var all []lint.Finding
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
 		if err != nil {
 			return err
 		}
-		all = append(all, lint.Lint(source, disable)...)
+		all = append(all, lint.Lint(source, chosen)...)
 	}
 	var err error
 	if a.cfg.JSON {

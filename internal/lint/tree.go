@@ -122,20 +122,24 @@ func literal(n parse.Node) (string, bool) {
 	return s.Text, true
 }
 
-// builtins are the functions that text/template brings along.
-var builtins = []string{
-	"and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js", "urlquery", "call",
-	"eq", "ne", "lt", "le", "gt", "ge", "break", "continue",
-}
-
 // queryFunctions are the functions that ask for data.
 func queryFunctions() map[string]bool {
-	ask := map[string]bool{"file": true}
+	ask := functionsOf("Key-value store", "Services and nodes", "Mesh, partitions and peers")
+	ask["file"] = true
+	return ask
+}
+
+// pureFunctions are those whose result is made of their arguments alone.
+func pureFunctions() map[string]bool {
+	return functionsOf("Text", "Lists and maps", "Parse and convert", "Numbers", "Hashes and base64")
+}
+
+func functionsOf(groups ...string) map[string]bool {
+	names := map[string]bool{}
 	for _, d := range funcs.Docs() {
-		switch d.Group {
-		case "Key-value store", "Services and nodes", "Mesh, partitions and peers":
-			ask[d.Name] = true
+		if slices.Contains(groups, d.Group) {
+			names[d.Name] = true
 		}
 	}
-	return ask
+	return names
 }
