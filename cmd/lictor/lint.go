@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,16 +36,13 @@ and the next, lictor:ignore-file in the whole file. -explain says more of each:
 	flags := bindAuthor(cmd)
 	enable := cmd.Flags().StringSlice("enable", nil, "Look for these `CODES` too; commas between.")
 	disable := cmd.Flags().StringSlice("disable", nil, "Don't look for these `CODES`, even where they are enabled; commas between.")
-	explain := cmd.Flags().Bool("explain", false, "Print what each code means, and end.")
+	explain := cmd.Flags().Bool("explain", false, "Print what each code means, or those that follow, and end.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		if *explain {
-			for _, r := range lint.Rules() {
-				fmt.Fprintf(s.out, "%s  %s\n%s\n", r.Code, title(r), indent(r.About))
-			}
-			return nil
-		}
 		if err := cmp.Or(knownCodes("enable", *enable), knownCodes("disable", *disable)); err != nil {
 			return err
+		}
+		if *explain {
+			return explainRules(s.out, args)
 		}
 		files, err := templatesIn(args)
 		if err != nil {
@@ -71,14 +69,28 @@ func title(r lint.Rule) string {
 	return r.Name
 }
 
-// knownCodes checks what a flag was given.
+// explainRules says more of the rules that have these codes, or of all.
+func explainRules(out io.Writer, codes []string) error {
+	if err := knownCodes("explain", codes); err != nil {
+		return err
+	}
+	for _, r := range lint.Rules() {
+		if len(codes) == 0 || slices.Contains(codes, r.Code) {
+			fmt.Fprintf(out, "%s  %s\n%s\n", r.Code, title(r), indent(r.About))
+		}
+	}
+	return nil
+}
+
+// knownCodes checks the codes that a flag was given, without the blanks around them.
 func knownCodes(flag string, given []string) error {
 	var codes []string
 	for _, r := range lint.Rules() {
 		codes = append(codes, r.Code)
 	}
-	for _, code := range given {
-		if slices.Contains(codes, code) {
+	for i, code := range given {
+		code = strings.TrimSpace(code)
+		if given[i] = code; slices.Contains(codes, code) {
 			continue
 		}
 		hint := "lictor lint -explain lists them"
@@ -90,31 +102,40 @@ func knownCodes(flag string, given []string) error {
 	return nil
 }
 
-// templatesIn lists the files that are named, and the templates in folders that are.
+// templatesIn lists the files that are named, and the templates in folders that are, each once.
 func templatesIn(paths []string) ([]string, error) {
 	var files []string
+	seen := map[string]bool{}
+	add := func(path string) {
+		if clean := filepath.Clean(path); !seen[clean] {
+			seen[clean] = true
+			files = append(files, path)
+		}
+	}
 	for _, root := range paths {
 		info, err := os.Stat(root)
 		if err != nil || !info.IsDir() {
-			files = append(files, root) // what is not there is reported when it is read
+			add(root) // what is not there is reported when it is read
 			continue
 		}
-		before := len(files)
+		found := false
 		err = filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return err
 			case entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), "."):
 				return filepath.SkipDir
-			case !entry.IsDir() && slices.Contains([]string{".ctmpl", ".tmpl", ".tpl"}, filepath.Ext(path)):
-				files = append(files, path)
+			case entry.Type()&^os.ModeSymlink != 0: // a folder, or a pipe, which may never end
+			case slices.Contains([]string{".ctmpl", ".tmpl", ".tpl"}, filepath.Ext(path)):
+				found = true
+				add(path)
 			}
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		if len(files) == before {
+		if !found {
 			return nil, fmt.Errorf("no template (*.ctmpl, *.tmpl, *.tpl) in %s", root)
 		}
 	}
@@ -127,27 +148,29 @@ func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter}, err
 }
 
+// lint prints what is found in all templates that can be read. Those that can't are errors.
 func (a *assembly) lint(chosen lint.Choice) error {
 	var all []lint.Finding
+	var errs []error
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		all = append(all, lint.Lint(source, chosen)...)
 	}
-	var err error
 	if a.cfg.JSON {
-		err = findingsJSON(a.streams.out, all)
+		errs = append(errs, findingsJSON(a.streams.out, all))
 	} else {
 		for _, f := range all {
 			fmt.Fprintln(a.streams.out, f)
 		}
 	}
-	if err == nil && len(all) > 0 {
-		return &exitError{code: exitDiffers}
+	if err := errors.Join(errs...); err != nil || len(all) == 0 {
+		return err
 	}
-	return err
+	return &exitError{code: exitDiffers}
 }
 
 func findingsJSON(out io.Writer, findings []lint.Finding) error {

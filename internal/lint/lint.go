@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"text/template/parse"
 
 	"lictor/funcs"
 	"lictor/internal/engine"
@@ -39,7 +40,7 @@ type Rule struct {
 // Rules lists every rule, by code.
 func Rules() []Rule {
 	return []Rule{
-		{Code: "L000", Name: "syntax", About: "The template does not parse. This can't be silenced."},
+		{Code: "L000", Name: "syntax", About: "The template does not parse, or is no text at all. This can't be silenced."},
 		{Code: "L001", Name: "unknown function", find: unknownFunctions,
 			About: "There is no such function or method, so that the template does not parse, or it always fails."},
 		{Code: "L002", Name: "unused variable", find: unusedVariables,
@@ -70,6 +71,9 @@ func (c Choice) has(r Rule) bool {
 
 // Lint looks for everything that is doubtful in a template and of the chosen rules. Findings come in the order of the text.
 func Lint(s Source, chosen Choice) []Finding {
+	if at := strings.IndexByte(s.Text, 0); at >= 0 {
+		return []Finding{{s.Name, s.position(parse.Pos(at)), "L000", "this is no text: there is a NUL byte here"}}
+	}
 	t, err := parseTree(s)
 	if err != nil {
 		return []Finding{syntax(s, err)}

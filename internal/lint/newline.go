@@ -131,12 +131,15 @@ var verb = regexp.MustCompile(`%[-+# 0]*(?:\[\d+\])?[\d.*]*[a-zA-Z]`)
 
 // action is what before becomes when an action prints.
 func (p *printer) action(n *parse.ActionNode, before printed) printed {
+	last := n.Pipe.Cmds[len(n.Pipe.Cmds)-1]
+	if text, ok := literal(last.Args[0]); ok {
+		return before.text(text, n.Pos)
+	}
 	if constant(n.Pipe, func(function string) bool { return p.pure[function] }, nil) {
 		if result, err := run("{{ " + n.Pipe.String() + " }}"); err == nil {
 			return before.text(string(result.Output), n.Pos)
 		}
 	}
-	last := n.Pipe.Cmds[len(n.Pipe.Cmds)-1]
 	first := "" // argument, where it is written out: a format, or a name
 	if len(last.Args) > 1 {
 		first, _ = literal(last.Args[1])

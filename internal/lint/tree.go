@@ -46,8 +46,8 @@ type Position struct{ Line, Column int }
 
 func (p Position) String() string { return fmt.Sprintf("%d:%d", p.Line, p.Column) }
 
-func (t *tree) position(at parse.Pos) Position {
-	before := t.Text[:min(int(at), len(t.Text))]
+func (s Source) position(at parse.Pos) Position {
+	before := s.Text[:min(int(at), len(s.Text))]
 	line := strings.LastIndexByte(before, '\n') + 1
 	return Position{1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[line:])}
 }
