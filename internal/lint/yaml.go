@@ -34,9 +34,10 @@ func tabsInYAML(t *tree, found func(Position, string, ...any)) {
 		for line := range strings.Lines(string(text.Text)) {
 			blank := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 			tab := strings.IndexByte(blank, '\t')
-			starts := offset == 0 || t.Text[offset-1] == '\n'
-			if at := t.position(parse.Pos(offset + max(tab, 0))); tab >= 0 && starts && strings.TrimSpace(line) != "" && !blocks[at.Line] {
-				found(at, "YAML does not allow a tab here; indent with blanks")
+			if tab >= 0 && (offset == 0 || t.Text[offset-1] == '\n') && strings.TrimSpace(line) != "" {
+				if at := t.position(parse.Pos(offset + tab)); !blocks[at.Line] {
+					found(at, "YAML does not allow a tab here; indent with blanks")
+				}
 			}
 			offset += len(line)
 		}
