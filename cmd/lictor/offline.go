@@ -36,6 +36,9 @@ func newBench(s streams, flags *config.Flags, args []string) (*assembly, error) 
 	if !cfg.IsSet("log_level") {
 		cfg.LogLevel = "warn"
 	}
+	if slices.Contains(args, "") {
+		return nil, &exitError{exitFlags, errors.New("a template's name is empty: is a variable of the shell not set?")}
+	}
 	if len(args) > 0 {
 		cfg.Templates = named(cfg, args)
 	}

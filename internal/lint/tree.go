@@ -46,8 +46,8 @@ type Position struct{ Line, Column int }
 
 func (p Position) String() string { return fmt.Sprintf("%d:%d", p.Line, p.Column) }
 
-func (t *tree) position(at parse.Pos) Position {
-	before := t.Text[:min(int(at), len(t.Text))]
+func (s Source) position(at parse.Pos) Position {
+	before := s.Text[:min(int(at), len(s.Text))]
 	line := strings.LastIndexByte(before, '\n') + 1
 	return Position{1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[line:])}
 }
@@ -122,20 +122,24 @@ func literal(n parse.Node) (string, bool) {
 	return s.Text, true
 }
 
-// builtins are the functions that text/template brings along.
-var builtins = []string{
-	"and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js", "urlquery", "call",
-	"eq", "ne", "lt", "le", "gt", "ge", "break", "continue",
-}
-
 // queryFunctions are the functions that ask for data.
 func queryFunctions() map[string]bool {
-	ask := map[string]bool{"file": true}
+	ask := functionsOf("Key-value store", "Services and nodes", "Mesh, partitions and peers")
+	ask["file"] = true
+	return ask
+}
+
+// pureFunctions are those whose result is made of their arguments alone.
+func pureFunctions() map[string]bool {
+	return functionsOf("Text", "Lists and maps", "Parse and convert", "Numbers", "Hashes and base64")
+}
+
+func functionsOf(groups ...string) map[string]bool {
+	names := map[string]bool{}
 	for _, d := range funcs.Docs() {
-		switch d.Group {
-		case "Key-value store", "Services and nodes", "Mesh, partitions and peers":
-			ask[d.Name] = true
+		if slices.Contains(groups, d.Group) {
+			names[d.Name] = true
 		}
 	}
-	return ask
+	return names
 }
