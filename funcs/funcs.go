@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -103,6 +104,17 @@ func denied(patterns []string, name string) bool {
 		}
 	}
 	return false
+}
+
+// Deniable tells whether a pattern of a denylist matches any function.
+func Deniable(pattern string) bool {
+	return slices.ContainsFunc(catalogue(), func(f function) bool { return matches(pattern, f.Name) })
+}
+
+// Builtins are the functions and words that text/template brings along, which no denylist takes away.
+var Builtins = []string{
+	"and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js", "urlquery", "call",
+	"eq", "ne", "lt", "le", "gt", "ge", "break", "continue",
 }
 
 func matches(pattern, name string) bool {

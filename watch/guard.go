@@ -79,16 +79,32 @@ func fits(pattern, text string) bool {
 	return ok && strings.HasSuffix(text, parts[len(parts)-1])
 }
 
-// idle are the patterns of the guard that fit none of the queries, as they are written in a configuration.
-func (g Guard) idle(queries Set) []string {
-	var idle []string
+// idle are the patterns of the guard that fit none of the queries, as they are written in a configuration, each with the name
+// among those of queries that closest, unless it is nil, takes it to be meant as.
+func (g Guard) idle(queries Set, closest func(word string, names []string) string) []string {
+	var idle, services, all []string
+	for _, q := range queries.Sorted() {
+		if name, _, ok := instancesOf(q); ok {
+			services = append(services, name)
+		}
+		all = append(all, q.String())
+	}
 	look := func(option, pattern string, only Guard) {
 		for q := range queries {
 			if only.covers(q) {
 				return
 			}
 		}
-		idle = append(idle, fmt.Sprintf("%s %q", option, pattern))
+		said, names := fmt.Sprintf("%s %q", option, pattern), services
+		if option == "queries" {
+			names = all
+		}
+		if closest != nil {
+			if near := closest(pattern, names); near != "" && near != pattern { // it is the same for one that covers no such list
+				said += fmt.Sprintf(" (did you mean %q?)", near)
+			}
+		}
+		idle = append(idle, said)
 	}
 	for _, pattern := range g.Services {
 		look("services", pattern, Guard{Services: []string{pattern}, MaxShrink: g.MaxShrink})

@@ -19,6 +19,7 @@ import (
 	"lictor/internal/config"
 	"lictor/internal/engine"
 	"lictor/internal/runner"
+	"lictor/internal/spell"
 	"lictor/renderer"
 	"lictor/watch"
 )
@@ -67,7 +68,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if a.log, err = a.newLogger(); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	warnAll(a.log, warnings)
+	warnAll(a.log, append(warnings, doubtLists(cfg)...))
 	if cfg.KillSignal != 0 {
 		a.killSignal = syscall.Signal(cfg.KillSignal)
 	}
@@ -91,7 +92,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if os.Getenv("NOTIFY_SOCKET") != "" {
 		a.runner.Report = a.report
 	}
-	a.runner.Watcher.MaxAge = cfg.MaxStale
+	a.runner.Watcher.MaxAge, a.runner.Watcher.Closest = cfg.MaxStale, spell.Closest
 	for _, g := range cfg.Guards {
 		a.runner.Watcher.Guards = append(a.runner.Watcher.Guards, watch.Guard{
 			Services: g.Services, Queries: g.Queries, MaxShrink: float64(g.MaxShrink), MinInstances: g.MinInstances, Hold: g.Hold,

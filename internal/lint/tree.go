@@ -123,10 +123,7 @@ func literal(n parse.Node) (string, bool) {
 }
 
 // builtins are the functions that text/template brings along.
-var builtins = []string{
-	"and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js", "urlquery", "call",
-	"eq", "ne", "lt", "le", "gt", "ge", "break", "continue",
-}
+var builtins = funcs.Builtins
 
 // queryFunctions are the functions that ask for data.
 func queryFunctions() map[string]bool {
