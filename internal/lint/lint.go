@@ -39,7 +39,11 @@ type Rule struct {
 func Rules() []Rule {
 	return []Rule{
 		{"L000", "syntax", "The template does not parse. This can't be silenced.", nil},
-		{"L001", "unknown function", "There is no such function, so that the template does not parse, or it always fails.", unknownFunctions},
+		{"L001", "call that can't work", "There is no such function, so that the template does not parse; or the call always fails, since its system is not " +
+			"supported, function_denylist forbids it, or what it asks for is no query.", func(t *tree, found func(Position, string, ...any)) {
+			unknownFunctions(t, found)
+			failingCalls(t, found)
+		}},
 		{"L002", "unused variable", "A variable is set and never read: most likely a misspelt name.", unusedVariables},
 		{"L003", "key without default", "key waits until the key is there, for ever if need be: nothing is rendered before. " +
 			"keyOrDefault, keyExists and keyExistsGet don't wait. A key that keyExists is asked about in the template is not reported.", keysWithoutDefault},
@@ -60,19 +64,21 @@ func Lint(s Source, disabled []string) []Finding {
 		return []Finding{syntax(s, err)}
 	}
 	silent, findings := t.ignores()
+	fails := map[Position]bool{} // of such a call nothing else matters
 	for _, rule := range Rules() {
 		if rule.find == nil || slices.Contains(disabled, rule.Code) {
 			continue
 		}
 		rule.find(t, func(at Position, format string, args ...any) {
-			if !silent.covers(rule.Code, at.Line) {
+			fails[at] = fails[at] || rule.Code == "L001"
+			if !silent.covers(rule.Code, at.Line) && (rule.Code == "L001" || !fails[at]) {
 				findings = append(findings, Finding{s.Name, at, rule.Code, fmt.Sprintf(format, args...)})
 			}
 		})
 	}
 	findings = slices.DeleteFunc(findings, func(f Finding) bool { return slices.Contains(disabled, f.Code) })
 	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Code, b.Code))
+		return cmp.Or(a.Position.compare(b.Position), cmp.Compare(a.Code, b.Code))
 	})
 	return findings
 }

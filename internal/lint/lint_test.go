@@ -34,6 +34,11 @@ func TestRules(t *testing.T) {
 		{"{{ range ls \"a\" }}{{ break }}{{ end }}{{ len \"a\" }}\n", ""},
 		{"{{ secret \"a\" }}\n", "1:4 L001"},
 
+		{"{{ range service \"a\" \"filter=x ==\" }}{{ end }}\n", "1:10 L001"}, // and not L006 beside it
+		{"{{ if true }}{{ len (nodes \"a\") }}{{ end }}\n", "1:22 L001"},
+		{"{{ nodes (index (split \",\" \"a\") 3) }}\n", "1:4 L001"},
+		{"{{ nodes (env \"NO_SUCH_VARIABLE_HERE\" | printf \"%sweb\") }}\n", ""},
+
 		{"{{ $a := 1 }}\n", "1:4 L002"},
 		{"{{ $a := 1 }}{{ $a }}\n", ""},
 		{"{{ $a := 1 }}{{ $a = 2 }}\n", "1:4 L002"},

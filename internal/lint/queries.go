@@ -19,8 +19,10 @@ type Use struct {
 	Source   string // the call as it is written, with what is piped into it
 	// Queries are what the call asks for; none where that depends on data.
 	Queries []watch.Query
-	// Err is why a call can't ask for anything, such as a name that is none; nil where all is well.
+	// Err is why a call can't ask for anything, such as a name that is none; nil where all is well. See [Use.Problem].
 	Err error
+
+	outside bool // an argument is made of the environment
 }
 
 // Queries lists the calls of a template that ask for data, in the order of the text. Those whose arguments are written
@@ -36,12 +38,7 @@ func Queries(s Source) ([]Use, error) {
 			w.pipe(p)
 		}
 	})
-	slices.SortStableFunc(w.uses, func(a, b Use) int {
-		if a.At.Line != b.At.Line {
-			return a.At.Line - b.At.Line
-		}
-		return a.At.Column - b.At.Column
-	})
+	slices.SortStableFunc(w.uses, func(a, b Use) int { return a.At.compare(b.At) })
 	return w.uses, nil
 }
 
@@ -58,13 +55,13 @@ func (w *walker) pipe(p *parse.PipeNode) {
 	for _, c := range p.Cmds {
 		for _, arg := range c.Args[1:] { // {{ len services }}
 			if id, ok := arg.(*parse.IdentifierNode); ok && w.ask[id.Ident] {
-				w.add(id.Pos, id.Ident, id.Ident, true)
+				w.add(id.Pos, id.Ident, id.Ident, true, false)
 			}
 		}
 		before = append(before, c.String())
 		fixed := constant && !slices.ContainsFunc(c.Args, func(n parse.Node) bool { return !w.constant(n) })
 		if name := call(c); w.ask[name] {
-			w.add(c.Pos, name, strings.Join(before, " | "), constant && w.constantArgs(c))
+			w.add(c.Pos, name, strings.Join(before, " | "), constant && w.constantArgs(c), outside(p))
 			fixed = false
 		}
 		constant = fixed
@@ -93,8 +90,19 @@ func (w *walker) constant(n parse.Node) bool {
 	return false
 }
 
-func (w *walker) add(at parse.Pos, function, source string, constant bool) {
-	use := Use{At: w.position(at), Function: function, Source: source}
+// outside tells whether a pipe reads the environment, which may be another one where the template is run.
+func outside(p *parse.PipeNode) bool {
+	reads := false
+	inspect(p, func(n parse.Node) bool {
+		id, ok := n.(*parse.IdentifierNode)
+		reads = reads || ok && slices.Contains([]string{"env", "envOrDefault", "mustEnv", "sprig_env", "sprig_expandenv"}, id.Ident)
+		return true
+	})
+	return reads
+}
+
+func (w *walker) add(at parse.Pos, function, source string, constant, outside bool) {
+	use := Use{At: w.position(at), Function: function, Source: source, outside: outside}
 	if constant {
 		use.Queries, use.Err = evaluate(source)
 	}
@@ -107,7 +115,7 @@ func evaluate(source string) ([]watch.Query, error) {
 		return funcs.Map(context.Background(), p, funcs.Options{})
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil // what it calls is not there, and so the template itself does not parse
 	}
 	result, err := tmpl.Execute(func(watch.Query) (any, bool) { return nil, false })
 	return result.Used.Sorted(), err

@@ -11,25 +11,15 @@ import (
 )
 
 func unknownFunctions(t *tree, found func(Position, string, ...any)) {
-	known := map[string]string{}
-	for _, d := range funcs.Docs() {
-		known[d.Name] = d.Group
-	}
-	for _, name := range builtins {
-		known[name] = "text/template"
-	}
 	names := append(funcs.Names(), builtins...)
 	t.each(func(n parse.Node) {
 		id, ok := n.(*parse.IdentifierNode)
 		if !ok {
 			return
 		}
-		group, ok := known[id.Ident]
 		near := spell.Closest(id.Ident, names)
 		switch {
-		case ok && strings.Contains(group, "not available"):
-			found(t.position(id.Pos), "function %q always fails: its system is not supported", id.Ident)
-		case ok:
+		case slices.Contains(names, id.Ident):
 		case near != "":
 			found(t.position(id.Pos), "there is no function %q; did you mean %q?", id.Ident, near)
 		default:
