@@ -23,7 +23,7 @@ and runs nothing, and reports all mistakes in the configuration, the templates, 
 "ok: 2 templates, 1 group" and exit code 0 say that there are none.`,
 		Args: noArguments,
 	}
-	flags := bind(cmd, config.Lictor)
+	flags := bindSome(cmd, config.Lictor, "lictor", []string{"config", "template", "data", "set", "consul-addr", "log-level"})
 	check := cmd.Flags().Bool("check", false, "Check configuration, templates and destinations instead of printing.")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		load := func() (config.Config, []string, error) { return config.Load(config.Lictor, flags, os.Getenv) }

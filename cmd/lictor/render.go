@@ -21,7 +21,7 @@ func newRenderCmd(s streams, p config.Persona) *cobra.Command {
 		Use:   p.String() + " [options]",
 		Short: "Render templates from a service registry, and reload what reads them.",
 		Long: `Renders templates from a service registry to files, and runs a command when a file has changed. Long options take
-one dash or two, and their value after "=" or a blank.`,
+one dash or two, and their value after "=" or a blank; those that are true or false only after "=", as in -once=false.`,
 		Args: noArguments,
 	}
 	flags := bind(cmd, p)
