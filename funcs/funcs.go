@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -105,6 +106,25 @@ func denied(patterns []string, name string) bool {
 		}
 	}
 	return false
+}
+
+// Refused says why every call of the function fails in a template with this denylist, whatever its arguments; nil where it
+// does not.
+func Refused(name string, denylist []string) error {
+	if denied(denylist, name) && slices.Contains(Names(), name) {
+		return fmt.Errorf("%s: %w", name, errDisabled)
+	}
+	for _, f := range absent {
+		if f.name == name {
+			return fmt.Errorf("%s: %w", name, errUnsupported(f.system))
+		}
+	}
+	return nil
+}
+
+// Deniable tells whether a pattern of a denylist matches any function.
+func Deniable(pattern string) bool {
+	return slices.ContainsFunc(catalogue(), func(f function) bool { return matches(pattern, f.Name) })
 }
 
 func matches(pattern, name string) bool {

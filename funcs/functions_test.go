@@ -89,8 +89,8 @@ func TestWaits(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		`{{ secret "x" }}`:       "no Vault source is configured",
-		`{{ nomadVarListSafe }}`: "no Nomad source is configured",
+		`{{ secret "x" }}`:       "error calling secret: Vault is not supported: only",
+		`{{ nomadVarListSafe }}`: "error calling nomadVarListSafe: Nomad is not supported: only",
 		`{{ mustEnv "BLANK" }}`:  `environment variable "BLANK" is needed`,
 		`{{ loop 1000001 }}`:     "more than 1000000 numbers",
 		`{{ loop -9223372036854775807 9223372036854775807 }}`: "more than 1000000 numbers",

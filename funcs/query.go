@@ -92,7 +92,7 @@ func (r *reference) set(mark rune, part string) error {
 		r.statuses = part
 		return onlyWord(part, ",", "list of statuses")
 	}
-	if err := onlyWord(part, "-=&", "options"); err != nil {
+	if err := onlyWord(part, "-=&", "list of options"); err != nil {
 		return err
 	}
 	return r.SetOptions(part)

@@ -28,6 +28,7 @@ func TestParseService(t *testing.T) {
 		{args: "web|any|any", err: `"|any" is out of place`},
 		{args: "web|healthy", err: `"healthy" is no status; there are any, passing, warning, critical, maintenance`},
 		{args: "web~near@dc1", err: `"@dc1" is out of place: the order is NAME?OPTIONS@DATACENTER~NEAR|STATUSES`},
+		{args: "web?ns=a#b", err: `'#' can not be in a list of options`},
 		{args: "web/1", err: `'/' can not be in a service name`},
 		{args: "we+b.web", err: `'+' can not be in a tag`},
 		{args: ".web", err: "no tag before the dot"},

@@ -19,6 +19,7 @@ import (
 	"lictor/internal/config"
 	"lictor/internal/engine"
 	"lictor/internal/runner"
+	"lictor/internal/spell"
 	"lictor/renderer"
 	"lictor/watch"
 )
@@ -48,16 +49,9 @@ func (a *assembly) close() {
 // assemble loads a configuration and puts together what it asks for. All mistakes that can be found without asking the
 // registry are found here, before anything is written or run.
 func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (_ *assembly, err error) {
-	cfg, warnings, err := load()
+	a, warnings, err := newAssembly(p, s, load)
 	if err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	if err := checkPlan(&cfg); err != nil {
 		return nil, err
-	}
-	a := &assembly{cfg: cfg, persona: p, streams: s}
-	if cfg.Dry {
-		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode, ordered: cfg.Once}
 	}
 	defer func() {
 		if err != nil {
@@ -68,17 +62,39 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 		return nil, &exitError{exitConfig, err}
 	}
 	warnAll(a.log, warnings)
+	if err := a.build(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// newAssembly loads a configuration, of which nothing is put together yet. Warnings are for the log.
+func newAssembly(p config.Persona, s streams, load func() (config.Config, []string, error)) (a *assembly, warnings []string, err error) {
+	cfg, warnings, err := load()
+	if err != nil {
+		return nil, nil, &exitError{exitConfig, err}
+	}
+	if err := checkPlan(&cfg); err != nil {
+		return nil, nil, err
+	}
+	a = &assembly{cfg: cfg, persona: p, streams: s}
+	if cfg.Dry {
+		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode, ordered: cfg.Once}
+	}
+	return a, append(warnings, doubtLists(cfg)...), nil
+}
+
+// build puts together what the configuration asks for. It goes on after a mistake, so that all are reported at once.
+func (a *assembly) build(ctx context.Context) error {
+	cfg := a.cfg
 	if cfg.KillSignal != 0 {
 		a.killSignal = syscall.Signal(cfg.KillSignal)
 	}
 	if cfg.ReloadSignal != 0 {
 		a.reloadSignal = syscall.Signal(cfg.ReloadSignal)
 	}
-	invalid := a.mistakes(errors.Join(cfg.Validate(), checkMarks(cfg.Templates))) // and go on, so that all mistakes are reported at once
+	invalid := a.mistakes(errors.Join(cfg.Validate(), checkMarks(cfg.Templates)))
 	source, err := a.newSource()
-	if err != nil {
-		return nil, err
-	}
 	a.runner = &runner.Runner{
 		Watcher: watch.New(source, a.log),
 		Queue:   command.NewQueue(a.log),
@@ -91,7 +107,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if os.Getenv("NOTIFY_SOCKET") != "" {
 		a.runner.Report = a.report
 	}
-	a.runner.Watcher.MaxAge = cfg.MaxStale
+	a.runner.Watcher.MaxAge, a.runner.Watcher.Closest = cfg.MaxStale, spell.Closest
 	for _, g := range cfg.Guards {
 		a.runner.Watcher.Guards = append(a.runner.Watcher.Guards, watch.Guard{
 			Services: g.Services, Queries: g.Queries, MaxShrink: float64(g.MaxShrink), MinInstances: g.MinInstances, Hold: g.Hold,
@@ -105,10 +121,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if !cfg.Once {
 		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
 	}
-	if err := errors.Join(invalid, a.addTemplates(ctx), a.addChild()); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return errors.Join(invalid, err, a.addTemplates(ctx), a.addChild())
 }
 
 // mistakes gives mistakes in the templates and other blocks of a file the exit code of a wrong configuration. The peers,

@@ -43,7 +43,14 @@ func run(name string, args []string, s streams) int {
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetArgs(normalize(root, args))
+	if completes(args) && root.HasSubCommands() {
+		return report(s.err, complete(root, args, s.out))
+	}
+	args, err := normalize(root, args)
+	if err != nil {
+		return report(s.err, &exitError{exitFlags, err})
+	}
+	root.SetArgs(args)
 	return report(s.err, root.Execute())
 }
 
@@ -64,7 +71,7 @@ func newRootCmd(s streams) *cobra.Command {
 }
 
 // normalize rewrites single-dash long flags for pflag. The command that is named first decides which flags there are.
-func normalize(cmd *cobra.Command, args []string) []string {
+func normalize(cmd *cobra.Command, args []string) ([]string, error) {
 	var path []string
 	for len(args) > 0 {
 		next := child(cmd, args[0])
@@ -74,10 +81,14 @@ func normalize(cmd *cobra.Command, args []string) []string {
 		cmd, path, args = next, append(path, args[0]), args[1:]
 	}
 	if cmd.DisableFlagParsing {
-		return append(path, args...)
+		return append(path, args...), nil
 	}
 	cmd.InitDefaultHelpFlag()
-	return append(path, config.NormalizeArgs(args, cmd.Flags())...)
+	args = config.NormalizeArgs(args, cmd.Flags())
+	if cmd.Name() == config.Envconsul.String() { // which runs a program of that name
+		return append(path, args...), nil
+	}
+	return append(path, args...), config.StrayValue(args, cmd.Flags(), cmd.Name() == "exec")
 }
 
 func child(cmd *cobra.Command, name string) *cobra.Command {
@@ -97,16 +108,12 @@ func bind(cmd *cobra.Command, p config.Persona) *config.Flags {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{exitFlags, config.FlagError(err, cmd.Flags())}
 	})
-	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		out := cmd.OutOrStdout()
-		fmt.Fprintf(out, "Usage: %s\n\n%s\n", cmd.UseLine(), strings.TrimSpace(cmd.Long))
-		if subs := cmd.Commands(); len(subs) > 0 {
-			fmt.Fprint(out, "\nCommands:\n")
-			for _, c := range subs {
-				if c.IsAvailableCommand() {
-					fmt.Fprintf(out, "  %-14s %s\n", c.Name(), c.Short)
-				}
-			}
+	cmd.SetHelpFunc(func(of *cobra.Command, _ []string) {
+		out := of.OutOrStdout()
+		printAbout(out, of)
+		if of != cmd { // one below it, which does not have its flags
+			printOwnFlags(out, of, nil)
+			return
 		}
 		printOwnFlags(out, cmd, config.Table(p))
 		config.Usage(out, p) //nolint:errcheck // nobody is left to tell
@@ -132,17 +139,22 @@ func newVersionCmd(s streams) *cobra.Command {
 	}
 }
 
-// noArguments refuses arguments that are no flags, in the peer's words, unless the first looks like a misspelt command.
+// noArguments refuses arguments that are no flags, in the peer's words, unless the first looks like a command.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	var names []string
 	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
 	}
-	if near := spell.Closest(args[0], names); near != "" {
+	switch near := spell.Closest(args[0], names); {
+	case near != "":
 		return &exitError{exitFlags, fmt.Errorf("unknown command %q: did you mean %q?", args[0], near)}
+	case len(names) > 0 && cmd.Flags().NFlag() == 0:
+		return &exitError{exitFlags, fmt.Errorf("unknown command %q: there are %s", args[0], strings.Join(names, ", "))}
 	}
 	return &exitError{exitFlags, fmt.Errorf("extra args: %q: flags must come first, and nothing may follow them", args)}
 }

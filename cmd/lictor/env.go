@@ -31,7 +31,9 @@ they are read back exactly. -format says for whom:
 What our own environment holds is not printed. A name or value that the format can not hold is an error.`,
 		Args: noArguments,
 	}
-	flags := bind(cmd, config.LictorExec)
+	flags := bindSome(cmd, config.LictorExec, "lictor exec", []string{
+		"config", "prefix", "service-query", "upcase", "sanitize", "data", "set", "consul-addr", "consul-token", "start-timeout",
+	})
 	format := cmd.Flags().String("format", "sh", "sh, dotenv, json, systemd or docker.")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(environ.Formats, *format) {

@@ -23,6 +23,9 @@ func (a *assembly) addEnviron(base []string, stage func(encoded []byte) (runner.
 		})
 	}
 	for _, s := range a.cfg.Services {
+		if s.Query == "" {
+			continue // which Validate reports
+		}
 		spec.Services = append(spec.Services, environ.Service{
 			Query: s.Query, FormatID: s.FormatID, FormatName: s.FormatName, FormatAddress: s.FormatAddress,
 			FormatTag: s.FormatTag, FormatPort: s.FormatPort, At: s.Pos.String(),

@@ -145,7 +145,7 @@ func templatesIn(paths []string) ([]string, error) {
 // sourceOf is a template as it is read without running it.
 func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 	name, text, err := a.read(t)
-	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter}, err
+	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter, Denylist: t.FunctionDenylist}, err
 }
 
 // lint prints what is found in all templates that can be read. Those that can't are errors.

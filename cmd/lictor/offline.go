@@ -46,7 +46,7 @@ func newBench(s streams, flags *config.Flags, args []string) (*assembly, error) 
 	if a.log, err = a.newLogger(); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	warnAll(a.log, warnings)
+	warnAll(a.log, append(warnings, doubtLists(cfg)...))
 	return a, nil
 }
 

@@ -87,7 +87,7 @@ func (a *assembly) addChild() error {
 	case a.cfg.Dry:
 		return a.previewEnviron()
 	}
-	if e.Command.IsZero() || e.Enabled == config.Off {
+	if !a.runsProgram() {
 		if a.execMode() {
 			return &exitError{exitConfig, errors.New("no command: name the program after the options, or with -exec")}
 		}

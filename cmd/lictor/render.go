@@ -21,7 +21,7 @@ func newRenderCmd(s streams, p config.Persona) *cobra.Command {
 		Use:   p.String() + " [options]",
 		Short: "Render templates from a service registry, and reload what reads them.",
 		Long: `Renders templates from a service registry to files, and runs a command when a file has changed. Long options take
-one dash or two, and their value after "=" or a blank.`,
+one dash or two, and their value after "=" or a blank; those that are true or false only after "=", as in -once=false.`,
 		Args: noArguments,
 	}
 	flags := bind(cmd, p)
@@ -49,13 +49,13 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	if err != nil {
 		return err
 	}
-	if current.cfg.ParseOnly {
-		current.close()
-		return nil
-	}
 	if err := current.foresee(); err != nil {
 		current.close()
 		return err
+	}
+	if current.cfg.ParseOnly {
+		defer current.close()
+		return current.checkQueries()
 	}
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
@@ -111,12 +111,14 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 func (a *assembly) reload(ctx context.Context, load func() (config.Config, []string, error), pid *pidFile) *assembly {
 	next, err := assemble(ctx, a.persona, a.streams, load)
 	if err == nil {
-		if err = next.openGroups(); err == nil {
+		if err = next.foresee(); err == nil {
+			err = next.openGroups()
+		}
+		if err == nil {
 			err = pid.moveTo(next.cfg.PidFile)
 		}
 		if err == nil {
 			a.handOver(next)
-			_ = next.foresee() // it only warns
 			return next
 		}
 		next.close()
@@ -137,9 +139,6 @@ func (a *assembly) tell() {
 // run runs the runner, and cleans up.
 func (a *assembly) run(ctx context.Context) error {
 	defer a.close()
-	if len(a.runner.Groups) == 0 && a.child == nil && !(a.cfg.Once && isPeer(a.persona)) {
-		a.log.Warn("there is no template and no program, so there is nothing to do")
-	}
 	return a.runner.Run(ctx)
 }
 

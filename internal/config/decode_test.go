@@ -17,6 +17,8 @@ func TestMistakes(t *testing.T) {
 		{"misspelt two deep", "a.hcl", "consul {\n retry {\n  atempts = 1\n }\n}", `a.hcl:3: unknown option "atempts" in consul.retry: did you mean "attempts"?`},
 		{"of templates", "a.hcl", "check = \"true\"", `a.hcl:1: unknown option "check": it belongs into a template block`},
 		{"of templates, or the block for all", "a.hcl", "min_interval = \"1s\"", `a.hcl:1: unknown option "min_interval": it belongs into a template block, or into the block "reload" as the default of all`},
+		{"of programs", "a.hcl", "env {\n custom = [\"A=b\"]\n}", `a.hcl:1: unknown option "env": it belongs into the exec block: write exec { env ... }, at the top level for the program, in a template for its command`},
+		{"of commands", "a.hcl", "template {\n env { custom = [\"A=b\"] }\n}", `a.hcl:2: unknown option "env" in template: it belongs into the exec block of the template: write exec { env ... }`},
 		{"of the top level", "a.hcl", "template {\n cache = \"c\"\n}", `a.hcl:2: unknown option "cache" in template: it belongs to the top level, beside the template blocks`},
 		{"reload in a template", "a.yaml", "template:\n- reload: {min_interval: 1s}\n", `a.yaml:2: unknown option "reload" in template: write min_interval = "10s" without a block around it`},
 		{"gone from the peer", "a.hcl", "vault {\n grace = \"1s\"\n}", `a.hcl:2: unknown option "grace" in vault`},

@@ -63,18 +63,21 @@ func aliasFlags(p Persona, paths map[string]setting) []Flag {
 	}
 	add("lx", "consul", "consul.address", false)
 	add("lx", "restart", "exec.restart", false)
-	add("e", "consul", "consul.address", true)
-	add("e", "auth", "consul.auth", true)
-	add("e", "token", "consul.token", true)
-	add("e", "ssl", "consul.ssl.enabled", true)
-	add("e", "ssl-verify", "consul.ssl.verify", true)
-	add("e", "ssl-ca-cert", "consul.ssl.ca_cert", true)
-	add("e", "ssl-cert", "consul.ssl.cert", true)
+	add("ce", "consul", "consul.address", true)
+	add("ce", "auth", "consul.auth", true)
+	add("ce", "token", "consul.token", true)
+	add("ce", "ssl", "consul.ssl.enabled", true)
+	add("ce", "ssl-verify", "consul.ssl.verify", true)
+	add("ce", "ssl-ca-cert", "consul.ssl.ca_cert", true)
+	add("ce", "ssl-cert", "consul.ssl.cert", true)
 	add("e", "splay", "exec.splay", true)
 
 	retry := settingFlag(paths["consul.retry.backoff"])
 	backoff, longest := retry.set, settingFlag(paths["consul.retry.max_backoff"]).set
 	retry.Name, retry.Help, retry.Default = "retry", "Short for -consul-retry-backoff.", ""
+	if p == ConsulTemplate {
+		retry.Old, retry.Help = true, "this flag is old: use -consul-retry-backoff"
+	}
 	if p == Envconsul {
 		retry.Old, retry.Help = true, "this flag is old: use -consul-retry-backoff and -consul-retry-max-backoff"
 		retry.set = func(d *decoder, c *Config, n node) error { return errors.Join(backoff(d, c, n), longest(d, c, n)) }

@@ -77,7 +77,7 @@ func TestFlagMistakes(t *testing.T) {
 		{ConsulTemplate, "-template a:b -template-rollback", "flag provided but not defined: -template-rollback"},
 		{ConsulTemplate, "-reload-min-interval 5s", "flag provided but not defined: -reload-min-interval"},
 		{ConsulTemplate, "-prefix x", "flag provided but not defined: -prefix"},
-		{ConsulTemplate, "-consul x", "flag provided but not defined: -consul"},
+		{ConsulTemplate, "-consul-addr x -splay 1s", "flag provided but not defined: -splay"},
 	} {
 		_, _, err := load(t, c.p, nil, nil, strings.Fields(c.args)...)
 		wantError(t, err, c.want)
@@ -263,6 +263,55 @@ func TestOldFlagsWarn(t *testing.T) {
 	}
 	if len(warnings) != 5 || strings.Contains(all, "sesame") {
 		t.Errorf("warnings %q", warnings)
+	}
+}
+
+// What command lines for early versions of consul-template have works, too.
+func TestOldFlagsOfConsulTemplateWarn(t *testing.T) {
+	c, warnings, err := load(t, ConsulTemplate, nil, nil, "-consul", "x:1", "-retry", "30s", "-token=sesame", "-auth", "u:p", "-ssl", "-ssl-verify=false", "-ssl-ca-cert=ca", "-ssl-cert=c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Consul.Address != "x:1" || c.Consul.Retry.Backoff != 30*time.Second || c.Consul.SSL.Verify || c.Consul.Token.Reveal() != "sesame" {
+		t.Errorf("got %+v", c.Consul)
+	}
+	all := strings.Join(warnings, "\n")
+	for _, want := range []string{"flag -consul: this flag is old: use -consul-addr", "flag -retry: this flag is old: use -consul-retry-backoff", "flag -ssl-verify: "} {
+		if !strings.Contains(all, want) {
+			t.Errorf("warnings %q do not have %q", all, want)
+		}
+	}
+	if len(warnings) != 8 || strings.Contains(all, "sesame") {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestStrayValues(t *testing.T) {
+	for line, want := range map[string]string{
+		"-dry false":                       `flag -dry takes its value after "=": write -dry=false`,
+		"-template a --once True -dry":     `flag -once takes its value after "=": write -once=True`,
+		"-dry=true false":                  "",
+		"-template false":                  "",
+		"-template a false":                "",
+		"-dry -- false":                    "",
+		"-dry falsehood":                   "",
+		"false":                            "",
+		"":                                 "",
+		"program: -upcase false":           "",
+		"program: -upcase true x -dry":     "",
+		"program: -upcase false -- env":    `flag -upcase takes its value after "=": write -upcase=false`,
+		"program: -upcase false -once env": `flag -upcase takes its value after "=": write -upcase=false`,
+	} {
+		args, program := strings.CutPrefix(line, "program: ")
+		fs := pflag.NewFlagSet("t", pflag.ContinueOnError)
+		Bind(fs, LictorExec)
+		got := ""
+		if err := StrayValue(NormalizeArgs(strings.Fields(args), fs), fs, program); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
 	}
 }
 

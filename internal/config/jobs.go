@@ -23,7 +23,7 @@ type Template struct {
 	Wait              Wait     `opt:"wait" doc:"Quiet time of this template; wins over the global one."`
 	ErrorOnMissingKey bool     `opt:"error_on_missing_key" doc:"A missing map key or struct field is an error instead of <no value>."`
 	ErrorFatal        Switch   `opt:"error_fatal" doc:"Whether a failure of this template ends the program. Unset: template_error_fatal."`
-	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
+	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns. One that matches no function is warned of."`
 	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
 
 	Check        Command  `opt:"check" own:"yes" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
@@ -76,7 +76,7 @@ type Env struct {
 	Pristine bool     `opt:"pristine" flag:"pristine" doc:"Pass nothing on but custom."`
 	Custom   []string `opt:"custom" flag:"custom" value:"NAME=VALUE" redact:"value" doc:"NAME=VALUE, always added. Appended across files."`
 	Allow    []string `opt:"allowlist" old:"whitelist" flag:"allowlist" value:"PATTERN" doc:"Names to pass on; * patterns. Appended across files."`
-	Deny     []string `opt:"denylist" old:"blacklist" flag:"denylist" value:"PATTERN" doc:"Names not to pass on; * patterns; wins. Appended across files."`
+	Deny     []string `opt:"denylist" old:"blacklist" flag:"denylist" value:"PATTERN" doc:"Names not to pass on; * patterns; wins. Appended across files. A name that is nearly a well-known one is warned of, here and in allowlist."`
 }
 
 // Wait is quiet time: a change is acted on when nothing changed for Min, at most Max after the first.

@@ -84,6 +84,7 @@ func (d *decoder) unknown(path string, f field, t reflect.Type) {
 func (d *decoder) otherPlace(path, name string) string {
 	_, ofTemplates := d.schema.find(reflect.TypeFor[Template](), name)
 	_, ofAll := d.schema.find(reflect.TypeFor[Config](), name)
+	_, ofExec := d.schema.find(reflect.TypeFor[Exec](), name)
 	switch {
 	case path == "template" && strings.EqualFold(name, "reload"):
 		return `: write min_interval = "10s" without a block around it`
@@ -95,6 +96,10 @@ func (d *decoder) otherPlace(path, name string) string {
 		return ": it belongs to the top level, since templates share what they read: services or queries in it say what it is for"
 	case path == "template" && ofAll:
 		return ": it belongs to the top level, beside the template blocks"
+	case path == "" && ofExec:
+		return fmt.Sprintf(": it belongs into the exec block: write exec { %s ... }, at the top level for the program, in a template for its command", name)
+	case path == "template" && ofExec:
+		return fmt.Sprintf(": it belongs into the exec block of the template: write exec { %s ... }", name)
 	}
 	return ""
 }

@@ -2,8 +2,8 @@
 //
 // A template is parsed once. One pass over it yields its output, the queries that it used, and those of them that have no
 // answer yet. A pass never stops at the first unknown: a missing answer yields the zero value and the pass goes on, so
-// that it collects the whole frontier of queries at once. While anything is missing, the output and even an error are
-// thrown away, since both may come from zero values. So a template is finished after a number of passes that is the depth
+// that it collects the whole frontier of queries at once. While anything is missing, the output is thrown away and an error is
+// not believed, since both may come from zero values. So a template is finished after a number of passes that is the depth
 // of its data (one more than the longest chain of a query that depends on another's answer), not the number of queries.
 package engine
 
@@ -91,6 +91,9 @@ type Result struct {
 	Used, Missing watch.Set
 	// Unmet holds the queries whose present answer is not what the template waits for, and why.
 	Unmet map[watch.Query]string
+	// Failed is why the template failed in a pass that is not Complete; nil where it did not. It may come of what is missing, and
+	// is for people who wonder what comes next.
+	Failed error
 	// Effects are what functions want done, in order, once the output is committed; none where it is not Complete.
 	Effects []func() error
 	// Passes is how many times the template ran.
@@ -108,15 +111,16 @@ func (t *Template) Execute(known watch.Lookup) (Result, error) {
 		r, err = t.run(known, true)
 		r.Passes++
 	}
-	if !r.Complete() {
-		r.Output, r.Effects = nil, nil
-		return r, nil
-	}
 	if err != nil {
-		r.Output, r.Effects = nil, nil
-		return r, executeError(t.name, err)
+		err = executeError(t.name, err)
 	}
-	return r, nil
+	if err != nil || !r.Complete() {
+		r.Output, r.Effects = nil, nil
+	}
+	if !r.Complete() {
+		r.Failed, err = err, nil
+	}
+	return r, err
 }
 
 // run makes one pass.

@@ -82,6 +82,7 @@ func (b *Builder) Execute(known watch.Lookup) (engine.Result, error) {
 		failed = firstError(failed, err)
 	}
 	if !r.Complete() {
+		r.Failed = failed
 		return r, nil
 	}
 	if failed != nil {

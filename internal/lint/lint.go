@@ -41,8 +41,9 @@ type Rule struct {
 func Rules() []Rule {
 	return []Rule{
 		{Code: "L000", Name: "syntax", About: "The template does not parse, or is no text at all. This can't be silenced."},
-		{Code: "L001", Name: "unknown function", find: unknownFunctions,
-			About: "There is no such function or method, so that the template does not parse, or it always fails."},
+		{Code: "L001", Name: "call that can't work", find: callsThatFail,
+			About: "There is no such function, so that the template does not parse; or the call always fails, since there is no such method, " +
+				"its system is not supported, function_denylist forbids it, or what it asks for is no query."},
 		{Code: "L002", Name: "unused variable", find: unusedVariables,
 			About: "A variable is set and never read: it is left over, or := made a new one where = should have set an outer one. Not looked " +
 				"for: what range and with set, $_, and what is set for the sake of what the call does, such as sprig_set."},
@@ -79,19 +80,22 @@ func Lint(s Source, chosen Choice) []Finding {
 		return []Finding{syntax(s, err)}
 	}
 	silent, findings := t.ignores()
+	fails := map[Position]bool{} // what L001 finds: of such a call nothing else matters, also where L001 is not wanted
 	for _, rule := range Rules() {
-		if rule.find == nil || !chosen.has(rule) {
+		failing := rule.Code == "L001"
+		if rule.find == nil || !failing && !chosen.has(rule) {
 			continue
 		}
 		rule.find(t, func(at Position, format string, args ...any) {
-			if !silent.covers(rule.Code, at.Line) {
+			fails[at] = fails[at] || failing
+			if !silent.covers(rule.Code, at.Line) && (failing || !fails[at]) {
 				findings = append(findings, Finding{s.Name, at, rule.Code, fmt.Sprintf(format, args...)})
 			}
 		})
 	}
 	findings = slices.DeleteFunc(findings, func(f Finding) bool { return slices.Contains(chosen.Disable, f.Code) })
 	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Code, b.Code))
+		return cmp.Or(a.Position.compare(b.Position), cmp.Compare(a.Code, b.Code))
 	})
 	return findings
 }

@@ -39,6 +39,12 @@ func TestRules(t *testing.T) {
 		{"{{ $a := 1 }}{{ if not ($a.Tags.Contains \"a\") }}{{ end }}\n", "1:25 L001"},
 		{"{{ .Contains }}{{ .Contains.x 1 }}{{ contains \"a\" .Tags }}\n", ""},
 
+		{"{{ range service \"a\" \"filter=x ==\" }}{{ end }}\n", "1:10 L001"}, // and not L006 beside it
+		{"{{ if true }}{{ len (nodes \"a\") }}{{ end }}\n", "1:22 L001"},
+		{"{{ nodes (index (split \",\" \"a\") 3) }}\n", "1:4 L001"},
+		{"{{ nodes (env \"NO_SUCH_VARIABLE_HERE\" | printf \"%sweb\") }}\n", ""},
+		{"{{ $a := env \"NO_SUCH_VARIABLE_HERE\" }}{{ nodes (print $a \"web\") }}{{ $b := \"web\" }}{{ nodes $b }}\n", "1:88 L001"},
+
 		{"{{ $a := 1 }}\n", "1:4 L002"},
 		{"{{ $a := 1 }}{{ $a }}\n", ""},
 		{"{{ $a := 1 }}{{ $a = 2 }}\n", "1:4 L002"},
@@ -104,7 +110,7 @@ func TestRules(t *testing.T) {
 		{"{{ define \"t\" }}x{{ if . }}{{ template \"t\" }}{{ end }}{{ end }}{{ template \"t\" }}", "1:17 L004"},
 		{"a {{ define \"t\" }}x\n{{ end }}{{ executeTemplate \"t\" }}", ""},
 
-		{"{{ range service \"a b\" }}{{ end }}\n", ""},
+		{"{{ range service \"a b\" }}{{ end }}\n", "1:10 L001"},
 		{"{{ range service \"a\" }}{{ end }}\n", "1:10 L006"},
 		{"{{ range connect \"a@dc2\" }}{{ end }}\n", "1:10 L006"},
 		{"{{ range service \"a|any\" }}{{ end }}{{ range service \"a\" \"any\" }}{{ end }}\n", ""},
@@ -176,6 +182,14 @@ func TestUnusedVariableHidesAnother(t *testing.T) {
 	const want = "[t:2:22: L002 this $found is set and never read; to set that of line 1, write $found = in place of :=]"
 	if got := fmt.Sprint(Lint(Source{Name: "t", Text: text}, Choice{})); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// What L006 would propose for a call that can't work would not work either, whether that is reported or not.
+func TestNothingElseIsSaidOfACallThatFails(t *testing.T) {
+	s := Source{Name: "t", Text: "{{ range service \"a b\" }}{{ end }}\n"}
+	if got := Lint(s, Choice{Enable: []string{"L006"}, Disable: []string{"L001"}}); len(got) > 0 {
+		t.Error(got)
 	}
 }
 

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -20,8 +19,10 @@ type Use struct {
 	Source   string // the call as it is written, with what is piped into it
 	// Queries are what the call asks for; none where that depends on data.
 	Queries []watch.Query
-	// Err is why a call can't ask for anything, such as a name that is none; nil where all is well.
+	// Err is why a call can't ask for anything, such as a name that is none; nil where all is well. See [Use.Problem].
 	Err error
+
+	outside bool // an argument is made of the environment
 }
 
 // Queries lists the calls of a template that ask for data, in the order of the text. Those whose arguments are written
@@ -35,31 +36,29 @@ func Queries(s Source) ([]Use, error) {
 }
 
 func (t *tree) queries() []Use {
-	w := &walker{tree: t, ask: queryFunctions(), fixed: map[string]string{}}
+	w := &walker{tree: t, ask: queryFunctions(), fixed: map[string]*parse.PipeNode{}}
 	w.fixVariables()
 	t.each(func(n parse.Node) {
 		if p, ok := n.(*parse.PipeNode); ok {
 			w.pipe(p)
 		}
 	})
-	slices.SortStableFunc(w.uses, func(a, b Use) int {
-		return cmp.Or(cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Column, b.At.Column))
-	})
+	slices.SortStableFunc(w.uses, func(a, b Use) int { return a.At.compare(b.At) })
 	return w.uses
 }
 
 type walker struct {
 	*tree
 	ask map[string]bool
-	// fixed are the actions that set the variables which are set once in the template, to what is written out.
-	fixed map[string]string
+	// fixed are the pipes that set the variables which are set once in the template, to what is written out.
+	fixed map[string]*parse.PipeNode
 	uses  []Use
 }
 
 // fixVariables fills fixed.
 func (w *walker) fixVariables() {
 	set := map[string]int{}
-	actions := map[string]*parse.ActionNode{}
+	pipes := map[string]*parse.PipeNode{}
 	w.each(func(n parse.Node) {
 		switch n := n.(type) {
 		case *parse.PipeNode:
@@ -68,13 +67,13 @@ func (w *walker) fixVariables() {
 			}
 		case *parse.ActionNode:
 			if len(n.Pipe.Decl) == 1 && w.constant(n.Pipe) {
-				actions[n.Pipe.Decl[0].Ident[0]] = n
+				pipes[n.Pipe.Decl[0].Ident[0]] = n.Pipe
 			}
 		}
 	})
-	for name, action := range actions {
+	for name, pipe := range pipes {
 		if set[name] == 1 {
-			w.fixed[name] = "{{ " + action.Pipe.String() + " }}"
+			w.fixed[name] = pipe
 		}
 	}
 }
@@ -116,7 +115,7 @@ func (w *walker) constant(n parse.Node) bool {
 }
 
 // constant tells whether a node is made of what is written out, of variables in fixed, and by functions that may be called.
-func constant(n parse.Node, may func(function string) bool, fixed map[string]string) bool {
+func constant(n parse.Node, may func(function string) bool, fixed map[string]*parse.PipeNode) bool {
 	known := true
 	inspect(n, func(n parse.Node) bool {
 		switch n := n.(type) {
@@ -124,7 +123,7 @@ func constant(n parse.Node, may func(function string) bool, fixed map[string]str
 		case *parse.IdentifierNode:
 			known = known && may(n.Ident)
 		case *parse.VariableNode:
-			known = known && len(n.Ident) == 1 && fixed[n.Ident[0]] != ""
+			known = known && len(n.Ident) == 1 && fixed[n.Ident[0]] != nil
 		default:
 			known = false
 		}
@@ -137,13 +136,26 @@ func constant(n parse.Node, may func(function string) bool, fixed map[string]str
 func (w *walker) add(at parse.Pos, function, source string, known []*parse.CommandNode) {
 	use := Use{At: w.position(at), Function: function, Source: source}
 	if known != nil {
+		use.outside = slices.ContainsFunc(known, readsEnvironment)
 		var set strings.Builder
 		for name := range w.variables(known) {
-			set.WriteString(w.fixed[name])
+			use.outside = use.outside || slices.ContainsFunc(w.fixed[name].Cmds, readsEnvironment)
+			set.WriteString("{{ " + w.fixed[name].String() + " }}")
 		}
 		use.Queries, use.Err = evaluate(set.String() + "{{ " + source + " }}")
 	}
 	w.uses = append(w.uses, use)
+}
+
+// readsEnvironment tells whether a command reads the environment, which may be another one where the template is run.
+func readsEnvironment(c *parse.CommandNode) bool {
+	reads := false
+	inspect(c, func(n parse.Node) bool {
+		id, ok := n.(*parse.IdentifierNode)
+		reads = reads || ok && slices.Contains([]string{"env", "envOrDefault", "mustEnv", "sprig_env", "sprig_expandenv"}, id.Ident)
+		return true
+	})
+	return reads
 }
 
 // variables are the names of those that commands read.
@@ -162,17 +174,27 @@ func (w *walker) variables(list []*parse.CommandNode) map[string]bool {
 
 // evaluate runs a text, and sees what it asks for.
 func evaluate(text string) ([]watch.Query, error) {
-	result, err := run(text)
+	tmpl, err := parseText(text)
+	if err != nil {
+		return nil, nil // what it calls is not there, and so the template itself does not parse
+	}
+	result, err := tmpl.Execute(unanswered)
 	return result.Used.Sorted(), err
 }
 
 // run makes a pass over a text of the usual delimiters, without any data.
 func run(text string) (engine.Result, error) {
-	tmpl, err := engine.Parse("call", text, engine.Options{MaxOutput: 1 << 20}, func(p *engine.Pass) template.FuncMap {
-		return funcs.Map(context.Background(), p, funcs.Options{})
-	})
+	tmpl, err := parseText(text)
 	if err != nil {
 		return engine.Result{}, err
 	}
-	return tmpl.Execute(func(watch.Query) (any, bool) { return nil, false })
+	return tmpl.Execute(unanswered)
 }
+
+func parseText(text string) (*engine.Template, error) {
+	return engine.Parse("call", text, engine.Options{MaxOutput: 1 << 20}, func(p *engine.Pass) template.FuncMap {
+		return funcs.Map(context.Background(), p, funcs.Options{})
+	})
+}
+
+func unanswered(watch.Query) (any, bool) { return nil, false }

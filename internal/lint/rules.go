@@ -2,7 +2,6 @@ package lint
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"text/template/parse"
@@ -11,24 +10,18 @@ import (
 	"lictor/internal/spell"
 )
 
-// unknownFunctions looks for functions that there are not, for those that always fail, and for methods that no value has.
+func callsThatFail(t *tree, found func(Position, string, ...any)) {
+	unknownFunctions(t, found)
+	failingCalls(t, found)
+}
+
+// unknownFunctions looks for functions that there are not, and for methods that no value has.
 func unknownFunctions(t *tree, found func(Position, string, ...any)) {
-	known := map[string]string{}
-	for _, d := range funcs.Docs() {
-		known[d.Name] = d.Group
-	}
-	for _, name := range spell.Builtins {
-		known[name] = "text/template"
-	}
 	names := funcs.Names()
 	t.each(func(n parse.Node) {
 		switch n := n.(type) {
 		case *parse.IdentifierNode:
-			group, ok := known[n.Ident]
-			switch {
-			case ok && strings.Contains(group, "not available"):
-				found(t.position(n.Pos), "function %q always fails: its system is not supported", n.Ident)
-			case !ok:
+			if !slices.Contains(names, n.Ident) && !slices.Contains(spell.Builtins, n.Ident) {
 				found(t.position(n.Pos), "there is no function %q; %s", n.Ident, cmp.Or(spell.Function(n.Ident, names), "lictor functions lists them all"))
 			}
 		case *parse.CommandNode:
@@ -63,9 +56,6 @@ func serviceWithoutStatus(t *tree, found func(Position, string, ...any)) {
 		}
 		if slices.ContainsFunc(args[1:], func(a string) bool { return !strings.HasPrefix(a, "filter=") }) {
 			return // says it in the older form
-		}
-		if _, err := evaluate(fmt.Sprintf("{{ %s %q }}", call(c), args[0])); err != nil {
-			return // is no query at all, with a status or without
 		}
 		found(t.position(c.Pos), "%s %q takes only instances that pass all checks; write %q where that is meant, or |any", call(c), args[0], args[0]+"|passing")
 	})

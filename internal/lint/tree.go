@@ -2,6 +2,7 @@
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,8 @@ import (
 // A Source is a template to be read.
 type Source struct {
 	Name, Text  string
-	Left, Right string // delimiters, "" for the usual ones
+	Left, Right string   // delimiters, "" for the usual ones
+	Denylist    []string // patterns of functions that it may not call
 }
 
 // A tree is a parsed template, and where things are in it.
@@ -45,6 +47,11 @@ func parseTree(s Source) (*tree, error) {
 type Position struct{ Line, Column int }
 
 func (p Position) String() string { return fmt.Sprintf("%d:%d", p.Line, p.Column) }
+
+// compare orders positions as the text does.
+func (p Position) compare(other Position) int {
+	return cmp.Or(cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
+}
 
 func (s Source) position(at parse.Pos) Position {
 	before := s.Text[:min(int(at), len(s.Text))]

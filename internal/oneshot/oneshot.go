@@ -43,7 +43,7 @@ func Render(ctx context.Context, w *watch.Watcher, t *engine.Template) (Renderin
 			done.Output = result.Output
 			return done, nil
 		case len(result.Missing) == 0:
-			return done, Lacking(t.Name(), result.Unmet)
+			return done, Lacking(t.Name(), result)
 		}
 		want.AddAll(result.Used) // a later pass may come back to what this one did not reach
 		w.Sync(ctx, want)
@@ -81,15 +81,19 @@ func await(ctx context.Context, w *watch.Watcher, missing watch.Set) error {
 	}
 }
 
-// Lacking says what the data does not have that a template waits for, one error for each query.
-func Lacking(name string, unmet map[watch.Query]string) error {
+// Lacking says what the data does not have that a template waits for, one error for each query, and what the template fails
+// with beside that.
+func Lacking(name string, result engine.Result) error {
 	all := watch.Set{}
-	for q := range unmet {
+	for q := range result.Unmet {
 		all.Add(q)
 	}
 	var errs []error
 	for _, q := range all.Sorted() {
-		errs = append(errs, fmt.Errorf("%s: %s: %s", name, q, unmet[q]))
+		errs = append(errs, fmt.Errorf("%s: %s: %s", name, q, result.Unmet[q]))
+	}
+	if result.Failed != nil {
+		errs = append(errs, fmt.Errorf("%w (with what is there so far)", result.Failed))
 	}
 	return errors.Join(errs...)
 }

@@ -39,7 +39,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 		used.AddAll(j.good)
 	}
 	r.reads(g, j, used)
-	j.waiting, j.unmet = result.Missing, result.Unmet
+	j.waiting, j.unmet, j.failed = result.Missing, result.Unmet, result.Failed
 	switch {
 	case !result.Complete():
 		j.ready = false

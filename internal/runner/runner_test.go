@@ -165,6 +165,26 @@ func TestOnceTellsWhatItHasRendered(t *testing.T) {
 	}
 }
 
+// What a template fails with beside what it waits for is said, too: who adds the key would only meet it then.
+func TestErrorBesideWhatIsMissingIsSaid(t *testing.T) {
+	for _, once := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench()
+			b.add(t, "out", `{{key "a"}}{{index "xy" 7}}`)
+			b.key("a", "none")
+			b.Once, b.Timeout = once, time.Minute
+			err := b.during(t, func() { time.Sleep(2 * time.Minute) })
+			const want = `out: waiting for key(a) (there is no such key); with what is there so far it fails: out:1:14: at <index "xy" 7>: error calling index: index out of range: 7`
+			if err == nil || err.Error() != "gave up after 1m0s: "+want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+			if logged := strings.ReplaceAll(b.log.String(), `\"`, `"`); !strings.Contains(logged, "still not rendered: "+want) {
+				t.Errorf("not logged: %s\n%s", want, logged)
+			}
+		})
+	}
+}
+
 func TestOnceGivesUpAndSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

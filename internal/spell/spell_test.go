@@ -31,3 +31,15 @@ func TestFunction(t *testing.T) {
 		}
 	}
 }
+
+func TestSlip(t *testing.T) {
+	names := []string{"PATH", "HTTP_PROXY", "http_proxy", "CONSUL_HTTP_TOKEN", "TZ"}
+	for word, want := range map[string]string{
+		"PTAH": "PATH", "path": "PATH", "CONSUL_HTTP_TOKNE": "CONSUL_HTTP_TOKEN", "CONSUL_HTTP_TOKENS": "CONSUL_HTTP_TOKEN",
+		"http_proxy": "", "PATHFINDER": "", "TS": "", "": "",
+	} {
+		if got := Slip(word, names); got != want {
+			t.Errorf("Slip(%q) = %q, want %q", word, got, want)
+		}
+	}
+}

@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -109,38 +108,6 @@ func (b base) String() string {
 		return "unix://" + b.socket
 	}
 	return b.url.Host
-}
-
-func (c *Config) base() (base, error) {
-	address := c.Address
-	if address == "" {
-		address = "127.0.0.1:8500"
-	}
-	scheme, rest, found := strings.Cut(address, "://")
-	if !found {
-		scheme, rest = "http", address
-	}
-	if scheme != "unix" && strings.Contains(address, "@") { // wherever it is: no error may show what is before it
-		return base{}, errors.New("consul address must not hold a user name or password: use the auth options")
-	}
-	switch scheme {
-	case "unix":
-		return base{url: url.URL{Scheme: "http", Host: "localhost"}, socket: rest}, nil
-	case "http", "https":
-		if c.TLS.Enabled {
-			scheme = "https"
-		}
-		host, path, _ := strings.Cut(rest, "/")
-		if host == "" {
-			return base{}, fmt.Errorf("consul address %q has no host", c.Address)
-		}
-		b := base{url: url.URL{Scheme: scheme, Host: host}}
-		if path = strings.Trim(path, "/"); path != "" {
-			b.url.Path = "/" + path
-		}
-		return b, nil
-	}
-	return base{}, fmt.Errorf("consul address %q: the scheme must be http, https or unix", c.Address)
 }
 
 func (c *Config) tlsConfig() (*tls.Config, error) {
