@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"lictor/internal/command"
 	"lictor/internal/config"
 	"lictor/internal/lint"
 	"lictor/internal/realpath"
+	"lictor/renderer"
 	"lictor/watch/file"
 )
 
@@ -41,11 +38,9 @@ func (a *assembly) at(option string, err error) error {
 // checkLogs tells whether the logs can be opened.
 func (a *assembly) checkLogs() error {
 	var errs []error
-	if path := a.cfg.LogFile.Path; path != "" {
-		if info, err := os.Stat(path); err == nil && info.IsDir() || strings.HasSuffix(path, "/") {
-			path = filepath.Join(path, "log")
-		}
-		errs = append(errs, a.at("log_file.path", mayWrite(path)))
+	if a.cfg.LogFile.Path != "" {
+		log := newLogFile(a.cfg.LogFile, a.persona.String())
+		errs = append(errs, a.at("log_file.path", mayWrite(log.at(log.path))))
 	}
 	if a.cfg.Syslog.Enabled == config.On {
 		w, err := dialSyslog(a.cfg.Syslog)
@@ -64,7 +59,7 @@ func (a *assembly) checkLogs() error {
 func (a *assembly) checkFiles() error {
 	var errs []error
 	if a.cfg.PidFile != "" {
-		errs = append(errs, a.at("pid_file", mayWrite(a.cfg.PidFile)))
+		errs = append(errs, a.at("pid_file", mayWrite(pidFile(a.cfg.PidFile).file())))
 	}
 	if path := a.cfg.Consul.TokenFile; path != "" && !a.hasData() {
 		_, err := os.ReadFile(path)
@@ -73,25 +68,13 @@ func (a *assembly) checkFiles() error {
 	return errors.Join(errs...)
 }
 
-// mayWrite tells whether a file can be made, or be written where it is there.
-func mayWrite(path string) error {
-	of, need := path, uint32(unix.W_OK)
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		of, need = filepath.Dir(path), unix.W_OK|unix.X_OK
-		if info, err = os.Stat(of); err == nil && !info.IsDir() {
-			err = &os.PathError{Op: "open", Path: path, Err: unix.ENOTDIR}
-		}
-	} else if err == nil && info.IsDir() {
-		err = &os.PathError{Op: "open", Path: path, Err: unix.EISDIR}
-	}
-	if err != nil {
+// mayWrite tells why what is to be written at a path can't be.
+func mayWrite(file renderer.File) error {
+	stream, err := file.Stream()
+	if err != nil || stream != nil {
 		return err
 	}
-	if err := unix.Faccessat(unix.AT_FDCWD, of, need, unix.AT_EACCESS); err != nil {
-		return &os.PathError{Op: "write", Path: of, Err: err}
-	}
-	return nil
+	return file.Check()
 }
 
 // checkData reads the data files. A daemon waits until a broken one is fixed.

@@ -152,13 +152,18 @@ func dialSyslog(c config.Syslog) (io.WriteCloser, error) {
 
 // openLogFile opens a log file that is replaced by a new one as the configuration says.
 func openLogFile(c config.LogFile, program string) (*logFile, error) {
-	path := c.Path
-	if info, err := os.Stat(path); strings.HasSuffix(path, "/") || err == nil && info.IsDir() {
-		path = strings.TrimSuffix(path, "/") + "/" + program + ".log"
-	}
-	f := &logFile{path: path, limits: c, dated: program != config.Lictor.String()}
+	f := newLogFile(c, program)
 	if err := f.open(); err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
 	return f, nil
+}
+
+// newLogFile is a log file that is not open yet. In a folder it has the name of the program.
+func newLogFile(c config.LogFile, program string) *logFile {
+	path := c.Path
+	if info, err := os.Stat(path); strings.HasSuffix(path, "/") || err == nil && info.IsDir() {
+		path = strings.TrimSuffix(path, "/") + "/" + program + ".log"
+	}
+	return &logFile{path: path, limits: c, dated: program != config.Lictor.String()}
 }

@@ -95,14 +95,14 @@ func (f *logFile) Close() error {
 // open opens the file that there is, or begins a new one. Where it can't, the old one stays.
 func (f *logFile) open() error {
 	now := time.Now()
-	log := renderer.File{Path: f.path, Mode: 0o640, Called: "file"}
-	if f.dated {
-		log.Path = dateName(f.path, fmt.Sprint(now.UnixNano()))
-	}
-	stream, err := renderer.File{Path: f.path, Called: log.Called}.Stream()
+	log := f.at(f.path)
+	stream, err := log.Stream()
 	if stream != nil || err != nil {
 		f.stream = stream
 		return err
+	}
+	if f.dated {
+		log = f.at(dateName(f.path, fmt.Sprint(now.UnixNano())))
 	}
 	_, err = os.Lstat(log.Path)
 	ours := errors.Is(err, fs.ErrNotExist)
@@ -123,6 +123,11 @@ func (f *logFile) open() error {
 		f.begun = birth(file, now)
 	}
 	return nil
+}
+
+// at is the log file at a path.
+func (f *logFile) at(path string) renderer.File {
+	return renderer.File{Path: path, Mode: 0o640, InPlace: true, NoMakeDirs: true, Called: "file"}
 }
 
 // birth is when a file was made, or else where the file system does not say.
