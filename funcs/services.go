@@ -81,5 +81,5 @@ func (b binding) services(args ...string) ([]*watch.ServiceName, error) {
 		return nil, err
 	}
 	names, _, err := ask[[]*watch.ServiceName](b.pass, watch.Services{Scope: r.Scope})
-	return slices.Concat([]*watch.ServiceName{}, names), err
+	return copied(names), err
 }

@@ -48,7 +48,7 @@ var wrong = map[string]struct{ text, want string }{
 	"binary tag":               {"kv:\n  a: !!binary '!'", `2: key "a" is not valid base64`},
 	"flags":                    {"kv:\n  a: {$flags: -1}", `2: $flags of key "a" must be a whole number from 0, not "-1"`},
 	"name is a list":           {"kv:\n  [a]: 1", `2: a name in kv must be text, not a list`},
-	"time":                     {"ca_leaves:\n  web: {valid_after: yesterday}", `2: valid_after must be a time such as`},
+	"time":                     {"ca_leaves:\n  web: {valid_after: yesterday}", `2: valid_after of CA leaf "web" must be a time such as`},
 	"not a mapping":            {"- a", `1: the data file must be a mapping (name: value), not a list`},
 	"only text":                {"hello", `1: the data file must be a mapping (name: value), not a single value`},
 	"only comments":            {"# nothing\n", `1: the file has only comments; write {} for no data at all`},

@@ -12,7 +12,7 @@ import (
 // no other field has, so that a copy which is equal has all of them. What follows from other fields, as an instance's Status
 // from those of its checks, is not as it would be.
 func Answers() map[watch.Query]any {
-	f := &filler{}
+	f := &filler{1000} // numbers of equal length make texts that are sorted
 	return map[watch.Query]any{
 		watch.Key{Path: "k"}:            filled[*watch.KeyPair](f),
 		watch.Prefix{Path: "p"}:         filled[[]*watch.KeyPair](f),
