@@ -13,6 +13,7 @@ import (
 
 	"lictor/internal/config"
 	"lictor/internal/lint"
+	"lictor/watch"
 )
 
 // newLintCmd says what is doubtful in templates.
@@ -24,9 +25,10 @@ func newLintCmd(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [options] [TEMPLATE|FOLDER...]",
 		Short: "Say what is doubtful in templates.",
-		Long: `Reads templates without running them (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
+		Long: `Reads templates (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
 says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L003 */}} silences a code on its own line
-and the next, lictor:ignore-file in the whole file. -explain says more of each:
+and the next, lictor:ignore-file in the whole file. With -data the templates are rendered too, for what shows only then; no
+command and no plugin runs. -explain says more of each:
 ` + about.String(),
 		Args: optionsFirst,
 	}
@@ -108,11 +110,19 @@ func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 
 func (a *assembly) lint(disable []string) error {
 	var all []lint.Finding
+	var data watch.Source
+	if a.hasData() {
+		var err error
+		if data, err = a.fixedSource(); err != nil {
+			return err
+		}
+	}
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
 		if err != nil {
 			return err
 		}
+		source.Data = data
 		all = append(all, lint.Lint(source, disable)...)
 	}
 	var err error

@@ -49,6 +49,8 @@ func Rules() []Rule {
 		{"L006", "service without status", "Without a status only instances are taken that pass all of their checks, and when they all fail the list is " +
 			"empty. |passing says that this is meant, |any takes all, |passing,warning those in between.", serviceWithoutStatus},
 		{"L007", "idle ignore", "A lictor:ignore comment names no known code.", nil},
+		{"L010", "integer as float", "The numbers of parseJSON are floats: from a million on one is printed with an exponent, and by toTOML as 80.0 for 80. " +
+			"parseYAML reads JSON too, and keeps integers. Found by rendering the template, so with -data alone.", integersAsFloats},
 	}
 }
 

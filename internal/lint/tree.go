@@ -1,4 +1,5 @@
-// Package lint reads templates without running them. [Lint] says what is doubtful in one, and [Queries] what it asks for.
+// Package lint reads templates. [Lint] says what is doubtful in one, and [Queries] what it asks for. Nothing that acts on the
+// world is run, and a template is only rendered where there is data for it.
 package lint
 
 import (
@@ -10,12 +11,15 @@ import (
 	"unicode/utf8"
 
 	"lictor/funcs"
+	"lictor/watch"
 )
 
 // A Source is a template to be read.
 type Source struct {
 	Name, Text  string
 	Left, Right string // delimiters, "" for the usual ones
+	// Data answers the queries of the template, for the rule that renders it; nil where there is no data.
+	Data watch.Source
 }
 
 // A tree is a parsed template, and where things are in it.
