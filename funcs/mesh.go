@@ -10,7 +10,7 @@ func meshFunctions() []function {
 	return []function{
 		{Doc{
 			Name: "caRoots", Signature: "caRoots",
-			Summary: "The certificate authorities that the mesh trusts (.RootCertPEM .Active .ID .Name).",
+			Summary: "The certificate authorities that the mesh trusts (.RootCertPEM .Active .ID .Name .NotBefore .NotAfter).",
 			Example: `{{ range caRoots }}{{ .RootCertPEM }}{{ end }}`, Output: `PEM-of-the-root`,
 		}, func(b binding) any { return b.caRoots }},
 		{Doc{

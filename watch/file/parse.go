@@ -263,6 +263,7 @@ func (p *parser) check(what string, n *yaml.Node) Check {
 	var c Check
 	known := p.known(checkFields(&c), what)
 	known["status"] = p.status(&c.Status, "status of "+what)
+	known["exposed_port"] = p.number(&c.ExposedPort, "exposed_port of "+what, 0, 65535)
 	p.fields(n, what, known)
 	d := &c.Definition
 	d.SetDurations(d.IntervalDuration, d.TimeoutDuration, d.DeregisterCriticalServiceAfterDuration)
