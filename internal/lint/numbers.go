@@ -39,20 +39,14 @@ func integersAsFloats(t *tree, found func(Position, string, ...any)) {
 	output, read := renderNoting(t, calls)
 	printed := numbers(output)
 	for i, at := range calls {
-		floats, tables := false, false
-		for _, text := range read[i] {
-			for _, n := range integers(text) {
+		if slices.ContainsFunc(read[i], func(text string) bool {
+			return slices.ContainsFunc(integers(text), func(n float64) bool {
 				plain := fmt.Sprint(math.Abs(n))
-				floats = floats || strings.Contains(plain, "e") && printed[plain]
-				tables = tables || toTOML && printed[strconv.FormatFloat(math.Abs(n), 'f', 1, 64)]
-			}
-		}
-		const why = "numbers of parseJSON are floats, and an integer among them is printed %s; parseYAML reads JSON too, and keeps integers"
-		switch {
-		case floats:
-			found(t.position(at), why, "with an exponent, as 2.5e+06 for 2500000")
-		case tables:
-			found(t.position(at), why, "by toTOML as a float, as 80.0 for 80")
+				return strings.Contains(plain, "e") && printed[plain] || toTOML && printed[strconv.FormatFloat(math.Abs(n), 'f', 1, 64)]
+			})
+		}) {
+			found(t.position(at), "parseJSON makes an integer a float, which is printed as one (2.5e+06 for 2500000, by toTOML 80.0 for 80); "+
+				"parseYAML reads JSON too, and keeps integers")
 		}
 	}
 }
