@@ -160,6 +160,9 @@ func ask[T any](p Pass, q watch.Query) (value T, known bool, err error) {
 	return value, false, fmt.Errorf("%s: the source answered with a %T, not a %T (please report this)", q, answer, value)
 }
 
+// copied is a list for one template alone, which is empty rather than nil: the difference shows in toJSON.
+func copied[E any](list []E) []E { return append([]E{}, list...) }
+
 // quote quotes a text for an error, cut where it is too long to read.
 func quote(text string) string {
 	const most = 120

@@ -2,7 +2,6 @@ package funcs
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"lictor/watch"
@@ -37,7 +36,7 @@ func (b binding) nodes(args ...string) ([]*watch.Node, error) {
 		return nil, err
 	}
 	nodes, _, err := ask[[]*watch.Node](b.pass, q)
-	return slices.Concat([]*watch.Node{}, nodes), err
+	return copied(nodes), err
 }
 
 // node returns nil while nothing is known, and an empty node where there is none of that name, so that templates which
@@ -59,5 +58,5 @@ func (b binding) datacenters(args ...bool) ([]string, error) {
 		return nil, fmt.Errorf("wrong number of arguments: want at most 1, got %d", len(args))
 	}
 	names, _, err := ask[[]string](b.pass, watch.Datacenters{IgnoreFailing: len(args) == 1 && args[0]})
-	return slices.Concat([]string{}, names), err
+	return copied(names), err
 }

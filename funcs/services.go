@@ -17,7 +17,8 @@ func serviceFunctions() []function {
 				"maintenance; joined by commas). They come by node and then id, or by distance from node NEAR (_agent is the agent's own). " +
 				"TAG is compared without regard to case. EXPRESSION is a Consul filter over the health endpoint's fields " +
 				"(https://developer.hashicorp.com/consul/api-docs/features/filtering). Fields: .Node .NodeID .NodeAddress .NodeMeta " +
-				".NodeTaggedAddresses .Address .Port .ID .Name .Tags .ServiceMeta .ServiceTaggedAddresses .Status .Checks .Weights.",
+				".NodeTaggedAddresses .Address .Port .ID .Name .Tags .ServiceMeta .ServiceTaggedAddresses .Status .Checks (.CheckID .Name " +
+				".Status .Output .Notes .Type .Definition ...) .Weights .NodeDatacenter .Kind .Namespace .Partition.",
 			Example: `{{ range service "web" }}server {{ .ID }} {{ .Address }}:{{ .Port }};{{ end }}`,
 			Output:  `server web-1 10.0.0.1:8080;server web-2 10.0.0.2:8080;`,
 		}, func(b binding) any { return b.service }},
@@ -81,5 +82,5 @@ func (b binding) services(args ...string) ([]*watch.ServiceName, error) {
 		return nil, err
 	}
 	names, _, err := ask[[]*watch.ServiceName](b.pass, watch.Services{Scope: r.Scope})
-	return slices.Concat([]*watch.ServiceName{}, names), err
+	return copied(names), err
 }

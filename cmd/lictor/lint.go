@@ -16,6 +16,7 @@ import (
 	"lictor/internal/config"
 	"lictor/internal/lint"
 	"lictor/internal/spell"
+	"lictor/watch"
 )
 
 // newLintCmd says what is doubtful in templates.
@@ -27,9 +28,10 @@ func newLintCmd(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [options] [TEMPLATE|FOLDER...]",
 		Short: "Say what is doubtful in templates.",
-		Long: `Reads templates without running them (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
+		Long: `Reads templates (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
 says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L004 */}} silences a code on its own line
-and the next, lictor:ignore-file in the whole file. -explain says more of each:
+and the next, lictor:ignore-file in the whole file. With -data the templates are rendered too, for what shows only then; no
+command and no plugin runs. -explain says more of each:
 ` + about.String(),
 		Args: optionsFirst,
 	}
@@ -152,12 +154,20 @@ func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 func (a *assembly) lint(chosen lint.Choice) error {
 	var all []lint.Finding
 	var errs []error
+	var data watch.Source
+	if a.hasData() {
+		var err error
+		if data, err = a.fixedSource(); err != nil {
+			return err
+		}
+	}
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
+		source.Data = data
 		all = append(all, lint.Lint(source, chosen)...)
 	}
 	if a.cfg.JSON {

@@ -60,6 +60,9 @@ func Rules() []Rule {
 			About: "Without a status only instances are taken that pass all of their checks, and when they all fail the list is " +
 				"empty. |passing says that this is meant, |any takes all, |passing,warning those in between."},
 		{Code: "L007", Name: "idle ignore", About: "A lictor:ignore comment names no known code."},
+		{Code: "L010", Name: "integer as float", find: integersAsFloats,
+			About: "The numbers of parseJSON are floats: from a million on one is printed with an exponent, and by toTOML as 80.0 for 80. " +
+				"parseYAML reads JSON too, and keeps integers. Found by rendering the template, so with -data alone."},
 	}
 }
 

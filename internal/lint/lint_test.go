@@ -16,9 +16,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var everything = Choice{Enable: []string{"L003", "L006"}}
 
 // codes lints text, and lists the findings as "LINE:COLUMN CODE".
-func codes(name, text string) string {
+func codes(name, text string) string { return codesOf(Source{Name: name, Text: text}) }
+
+// codesOf lints s, but for the codes in disabled.
+func codesOf(s Source, disabled ...string) string {
 	var out []string
-	for _, f := range Lint(Source{Name: name, Text: text}, everything) {
+	for _, f := range Lint(s, Choice{everything.Enable, disabled}) {
 		out = append(out, fmt.Sprintf("%s %s", f.Position, f.Code))
 	}
 	return strings.Join(out, ", ")

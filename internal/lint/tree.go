@@ -1,4 +1,5 @@
-// Package lint reads templates without running them. [Lint] says what is doubtful in one, and [Queries] what it asks for.
+// Package lint reads templates. [Lint] says what is doubtful in one, and [Queries] what it asks for. Nothing that acts on the
+// world is run, and a template is only rendered where there is data for it.
 package lint
 
 import (
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"lictor/funcs"
+	"lictor/watch"
 )
 
 // A Source is a template to be read.
@@ -18,6 +20,8 @@ type Source struct {
 	Name, Text  string
 	Left, Right string   // delimiters, "" for the usual ones
 	Denylist    []string // patterns of functions that it may not call
+	// Data answers the queries of the template, for the rule that renders it; nil where there is no data.
+	Data watch.Source
 }
 
 // A tree is a parsed template, and where things are in it.

@@ -60,9 +60,8 @@ func decodeNodeServices(r io.Reader) (any, error) {
 		if s == nil {
 			return nil, errNull
 		}
-		slices.Sort(s.Tags)
 		answer.Services = append(answer.Services, &watch.NodeService{
-			ID: s.ID, Service: s.Service, Tags: s.Tags, Meta: s.Meta, Port: s.Port, Address: s.Address, EnableTagOverride: s.EnableTagOverride,
+			ID: s.ID, Service: s.Service, Tags: sortedTags(s.Tags), Meta: s.Meta, Port: s.Port, Address: s.Address, EnableTagOverride: s.EnableTagOverride,
 		})
 	}
 	slices.SortFunc(answer.Services, func(a, b *watch.NodeService) int {
