@@ -21,7 +21,8 @@ import (
 
 // A Command is a program with its arguments and surroundings. It is a plain value: it may be copied, and run many times.
 type Command struct {
-	// Args is the program and its arguments; with Shell it is one text for /bin/sh -c.
+	// Args is the program and its arguments; with Shell it is one text for /bin/sh -c, which is run without a shell where that
+	// comes to the same.
 	Args  []string
 	Shell bool
 	// Env is the whole environment, as "NAME=value"; nil means our own.
@@ -120,6 +121,9 @@ func (c Command) cmd() (*exec.Cmd, error) {
 		return nil, &StartError{Err: errors.New("it is empty")}
 	}
 	if c.Shell {
+		if program, args, ok := c.direct(); ok {
+			return &exec.Cmd{Path: program, Args: args, Env: c.Env, Dir: c.Dir}, nil
+		}
 		return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", c.Args[0]}, Env: c.Env, Dir: c.Dir}, nil
 	}
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
