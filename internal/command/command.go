@@ -31,9 +31,9 @@ type Command struct {
 	// Timeout bounds a run; 0 means no limit. What then still runs gets SIGTERM, and SIGKILL after Grace
 	// (0 means 5 seconds).
 	Timeout, Grace time.Duration
-	// Stdout and Stderr take what the program prints; nil sends it to the log, line by line. An *os.File is handed to the
-	// program itself. Anything else is read from a pipe, which is closed half a second after the program ended, so what
-	// it leaves running in the background must have redirected its output.
+	// Stdout and Stderr take what the program prints; nil sends it to the log, line by line, and of one [Command.Run]
+	// the first 64 kB. An *os.File is handed to the program itself. Anything else is read from a pipe, which is closed half a
+	// second after the program ended, so what it leaves running in the background must have redirected its output.
 	Stdout, Stderr io.Writer
 	// Hide is called when a run begins, and makes what takes out of a line that the run prints what must not be logged, before it is,
 	// or becomes part of an error. That is called from two goroutines at a time. Nil leaves lines as they are.
@@ -55,11 +55,12 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("command %q was not started: %w", c.String(), err)
 	}
-	var last lastLines
-	p, err := c.start(log, startOptions{last: &last})
+	output := runOutput{command: c.String()}
+	p, err := c.start(log, startOptions{output: &output})
 	if err != nil {
 		return err
 	}
+	defer output.tellLeftOut(log)
 	var limit <-chan time.Time
 	if c.Timeout > 0 {
 		t := time.NewTimer(c.Timeout)
@@ -88,7 +89,7 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if !timedOut && p.status.Code == 0 && p.status.Signal == 0 {
 		return nil
 	}
-	return &ExitError{Command: c.String(), Code: p.status.Code, Signal: p.status.Signal, TimedOut: timedOut, Limit: c.Timeout, Output: last.String()}
+	return &ExitError{Command: c.String(), Code: p.status.Code, Signal: p.status.Signal, TimedOut: timedOut, Limit: c.Timeout, Output: output.String()}
 }
 
 // String is the command as one might type it, on one line and of bounded length: for logs and messages.

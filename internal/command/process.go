@@ -35,7 +35,7 @@ type process struct {
 
 type startOptions struct {
 	stdin     *os.File
-	last      *lastLines     // gets what it prints to the log, or nil
+	output    *runOutput     // takes note of what it prints to the log, or nil
 	withUs    bool           // the kernel ends it when we end, however we do
 	ourGroup  bool           // it stays in our process group, so that only it itself can be signalled
 	rest      syscall.Signal // see process.rest
@@ -60,7 +60,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 		if w != nil {
 			return w
 		}
-		l := &lineLog{log: log.With("command", c.String(), "stream", name), hide: hide, last: o.last}
+		l := &lineLog{log: log.With("command", c.String(), "stream", name), hide: hide, run: o.output}
 		logs = append(logs, l)
 		return l
 	}
