@@ -137,12 +137,16 @@ func (p *process) awaitEnd() {
 func (p *process) signal(sig syscall.Signal, group bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.alive {
-		return
-	}
-	if group && p.leads {
+	p.send(sig, group)
+}
+
+// send is signal for a caller that holds mu.
+func (p *process) send(sig syscall.Signal, group bool) {
+	switch {
+	case !p.alive:
+	case group && p.leads:
 		_ = syscall.Kill(-p.pid, sig)
-	} else {
+	default:
 		_ = syscall.Kill(p.pid, sig)
 	}
 }
@@ -172,12 +176,12 @@ func (p *process) tell(sig syscall.Signal, group bool) (told bool) {
 // its output is read.
 func (p *process) stop(sig syscall.Signal, group bool, deadline time.Time) {
 	p.mu.Lock()
+	p.send(sig, group)
 	if group && p.leads {
 		p.asked = sig
 	}
 	halted := p.halted
 	p.mu.Unlock()
-	p.signal(sig, group)
 	if halted {
 		p.signal(syscall.SIGCONT, true) // or it would never see it
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"lictor/internal/command"
 	"lictor/internal/spell"
 )
 
@@ -36,11 +37,11 @@ func (b *Builder) refuse(found []variable) []variable {
 	if b.spec.AllowAll {
 		level, message = slog.LevelWarn, "with a variable of this name who writes the key chooses what programs load or run"
 	}
-	told := 0
+	told, e := 0, b.spec.Exec
 	kept := slices.DeleteFunc(found, func(v variable) bool {
 		name := v.name()
-		if !isDangerous(name) || slices.Contains(b.spec.AllowNames, name) {
-			return false
+		if !isDangerous(name) || slices.Contains(b.spec.AllowNames, name) || len(command.Environ([]string{v.entry}, e.Pristine, nil, e.Allow, e.Deny)) == 0 {
+			return false // or the exec.env block drops it without a word
 		}
 		if b.first("dangerous " + name + ": " + v.from) {
 			if told++; told <= mostWarnings {
