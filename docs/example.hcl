@@ -99,7 +99,7 @@ template {
 template {
   contents        = "{{ key \"app/motd\" }}\n"
   destination     = "/etc/motd"
-  command         = "logger motd changed && true" # a text goes to sh -c
+  command         = "logger motd changed && true" # a text is for sh -c
   command_timeout = "5s"
   uid             = 0 # older spelling of user
   gid             = 0 # older spelling of group
@@ -130,6 +130,7 @@ exec {
   reload_signal = "SIGHUP"
   splay         = "2s"
   restart       = "on-failure"
+  allow_env     = ["PATH"] # a key may give it
 
   env {
     pristine  = false
@@ -137,6 +138,13 @@ exec {
     allowlist = ["PATH", "APP_*"]
     denylist  = ["APP_DEBUG"]
   }
+}
+
+command_env { # of every template's command and check
+  pristine  = false
+  custom    = ["LC_ALL=C"]
+  allowlist = ["*"]
+  denylist  = ["CONSUL_*", "*_TOKEN"]
 }
 
 prefix {

@@ -76,7 +76,7 @@ func (a *assembly) check(t config.Template) func(staged, folder string) command.
 	}
 	return func(staged, folder string) command.Command {
 		c := command.Command{Shell: t.Check.Shell, Timeout: t.CheckTimeout, Grace: checkGrace,
-			Env: append(a.environ(os.Environ(), t.Exec.Env), stagedFolderVariable+"="+folder)}
+			Env: append(a.environ(os.Environ(), a.cfg.CommandEnv, t.Exec.Env), stagedFolderVariable+"="+folder)}
 		if !ofGroup(t) {
 			c.Env = append(c.Env, stagedVariable+"="+staged)
 		}

@@ -25,15 +25,16 @@ func doubtLists(cfg config.Config) []string {
 		}{{"allowlist", e.Allow}, {"denylist", e.Deny}} {
 			for _, entry := range list.entries {
 				if why := doubtVariable(entry); why != "" {
-					warn(pos(list.name), block+".env."+list.name, entry, why)
+					warn(pos(list.name), block+"."+list.name, entry, why)
 				}
 			}
 		}
 	}
-	env(func(list string) config.Pos { return cfg.At("exec.env." + list) }, "exec", cfg.Exec.Env)
+	env(func(list string) config.Pos { return cfg.At("exec.env." + list) }, "exec.env", cfg.Exec.Env)
+	env(func(list string) config.Pos { return cfg.At("command_env." + list) }, "command_env", cfg.CommandEnv)
 	for _, t := range cfg.Templates {
 		here := func(string) config.Pos { return t.Pos }
-		env(here, "template.exec", t.Exec.Env)
+		env(here, "template.exec.env", t.Exec.Env)
 		for _, name := range t.FunctionDenylist {
 			if why := doubtFunction(name); why != "" {
 				warn(t.Pos, "template: function_denylist", name, why)

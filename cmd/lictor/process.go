@@ -21,7 +21,7 @@ func (a *assembly) command(e config.Exec) command.Command {
 		return command.Command{}
 	}
 	c := command.Command{
-		Args: e.Command.Args, Shell: e.Command.Shell, Env: a.environ(os.Environ(), e.Env),
+		Args: e.Command.Args, Shell: e.Command.Shell, Env: a.environ(os.Environ(), a.cfg.CommandEnv, e.Env),
 		Timeout: e.Timeout, Grace: min(e.KillTimeout, maxGrace),
 	}
 	if a.persona == config.ConsulTemplate {
@@ -30,14 +30,19 @@ func (a *assembly) command(e config.Exec) command.Command {
 	return c
 }
 
-// environ is the environment of a program that we run: base by the rules of env, and what it needs to reach the registry
-// that we use, which no rule takes away, as with consul-template.
-func (a *assembly) environ(base []string, env config.Env) []string {
-	out := command.Environ(base, env.Pristine, env.Custom, env.Allow, env.Deny)
-	if len(a.cfg.Data) > 0 {
-		return out
+// environ is the environment of a program that we run: base by the rules of one env block after the other, and what it needs to
+// reach the registry that we use. As with consul-template that is there whatever is pristine or allowed; only what a
+// denylist names is not.
+func (a *assembly) environ(base []string, rules ...config.Env) []string {
+	var registry []string
+	if len(a.cfg.Data) == 0 {
+		registry = a.consulEnviron()
 	}
-	return command.Environ(append(out, a.consulEnviron()...), false, nil, nil, nil)
+	for _, r := range rules {
+		base = command.Environ(base, r.Pristine, r.Custom, r.Allow, r.Deny)
+		registry = command.Environ(registry, false, nil, nil, r.Deny)
+	}
+	return command.Environ(append(base, registry...), false, nil, nil, nil)
 }
 
 // lookupEnv answers `env` in templates: as in consul-template, what reaches the registry that we use comes before our own

@@ -28,6 +28,7 @@ type Config struct {
 	ErrOnFailedLookup  bool        `opt:"err_on_failed_lookup" group:"Sources" doc:"End with an error when something that a template needs does not exist."`
 	StartTimeout       Duration    `opt:"start_timeout" own:"yes" flag:"start-timeout" in:"lx" group:"Sources" doc:"End with an error when the first render is not complete after this time. 0 waits for ever."`
 	Exec               Exec        `opt:"exec" flag:"exec" group:"Process" doc:"The program to run and supervise once all data is there."`
+	CommandEnv         Env         `opt:"command_env" own:"yes" flag:"command-env" in:"lx" group:"Process" doc:"What the commands and checks of all templates get of our environment; the exec.env of a template is applied to what this leaves."`
 	Prefixes           []Prefix    `opt:"prefix" group:"Environment" doc:"Keys that become environment variables of the program. Repeatable; the last one wins."`
 	Services           []Service   `opt:"service" group:"Environment" doc:"Services whose instances become environment variables. Repeatable."`
 	Secrets            []VaultPath `opt:"secret" group:"Environment" doc:"Vault secrets that become environment variables. Accepted, then refused: Vault is not supported."`

@@ -63,6 +63,7 @@ func aliasFlags(p Persona, paths map[string]setting) []Flag {
 	}
 	add("lx", "consul", "consul.address", false)
 	add("lx", "restart", "exec.restart", false)
+	add("x", "allow-env", "exec.allow_env", false)
 	add("ce", "consul", "consul.address", true)
 	add("ce", "auth", "consul.auth", true)
 	add("ce", "token", "consul.token", true)

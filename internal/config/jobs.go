@@ -9,7 +9,7 @@ type Template struct {
 	Contents          string   `opt:"contents" doc:"The template itself. Either this or source."`
 	Destination       string   `opt:"destination" doc:"File to write; - is standard output. Needed except with -dry."`
 	CreateDestDirs    bool     `opt:"create_dest_dirs" doc:"Make the folders of the destination."`
-	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text goes to sh -c, a list is run as it stands. Same as exec.command, which wins."`
+	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text means what it means to sh -c, a list is run as it stands. Same as exec.command, which wins."`
 	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command, 0 is none. Same as exec.timeout, which wins."`
 	Exec              Exec     `opt:"exec" doc:"Command to run after the file changed, with its environment and limits."`
 	Perms             Perms    `opt:"perms" doc:"Octal mode of the file. Unset: keep that of an existing file, else 0644."`
@@ -56,7 +56,7 @@ type Reload struct {
 // Exec is a program to run: the supervised one at top level, the reload command in a template. Some options have an effect
 // in one of these places only: see idle.
 type Exec struct {
-	Command      Command  `opt:"command" flag:"." doc:"The program or command: a text with blanks goes to sh -c, a list is run as it stands."`
+	Command      Command  `opt:"command" flag:"." doc:"The program or command: a text with blanks means what it means to sh -c, a list is run as it stands."`
 	Enabled      Switch   `opt:"enabled" doc:"Unset: on if there is a command."`
 	Env          Env      `opt:"env" flag:"env" in:"lxc" doc:"The program's environment."`
 	KillSignal   Signal   `opt:"kill_signal" flag:"kill-signal" doc:"Signal that asks the program to end."`
@@ -64,6 +64,7 @@ type Exec struct {
 	ReloadSignal Signal   `opt:"reload_signal" flag:"reload-signal" in:"lxc" doc:"Signal sent on a change. Unset: stop and start again."`
 	Splay        Duration `opt:"splay" flag:"splay" doc:"Random pause, at most this long, before a signal."`
 	Timeout      Duration `opt:"timeout" doc:"Limit for a run of the command. Unset or 0: command_timeout."`
+	AllowEnv     []string `opt:"allow_env" own:"yes" flag:"allow-env" value:"NAME" in:"x" doc:"Variables that keys and services may give although they decide what programs load or run, such as PATH or LD_PRELOAD. lictor exec refuses these; appended across files."`
 	Restart      string   `opt:"restart" own:"yes" flag:"restart" value:"POLICY" in:"lx" doc:"never, on-failure or always: whether a program that ended by itself is started again."`
 }
 
@@ -73,10 +74,10 @@ func defaultExec() Exec {
 
 // Env is what a program gets as its environment.
 type Env struct {
-	Pristine bool     `opt:"pristine" flag:"pristine" doc:"Pass nothing on but custom."`
+	Pristine bool     `opt:"pristine" flag:"pristine" doc:"Pass nothing on but custom and, where a registry is asked, what it takes to reach that."`
 	Custom   []string `opt:"custom" flag:"custom" value:"NAME=VALUE" redact:"value" doc:"NAME=VALUE, always added. Appended across files."`
 	Allow    []string `opt:"allowlist" old:"whitelist" flag:"allowlist" value:"PATTERN" doc:"Names to pass on; * patterns. Appended across files."`
-	Deny     []string `opt:"denylist" old:"blacklist" flag:"denylist" value:"PATTERN" doc:"Names not to pass on; * patterns; wins. Appended across files. A name that is nearly a well-known one is warned of, here and in allowlist."`
+	Deny     []string `opt:"denylist" old:"blacklist" flag:"denylist" value:"PATTERN" doc:"Names not to pass on; * patterns; wins, also over what it takes to reach the registry, such as CONSUL_HTTP_TOKEN. Appended across files. A name that is nearly a well-known one is warned of, here and in allowlist."`
 }
 
 // Wait is quiet time: a change is acted on when nothing changed for Min, at most Max after the first.

@@ -9,12 +9,13 @@ import (
 	"lictor/internal/spell"
 )
 
-// idle are the options that have an effect in another place only, since two kinds of programs share a block, and why. None is a list.
+// idle are the options that have an effect in another place only, since two kinds of programs share a block, and why.
 var idle = map[string]string{
 	"exec.timeout":                "a program that is supervised runs as long as it wants to",
 	"template.exec.kill_signal":   "a command that is stopped gets SIGTERM",
 	"template.exec.reload_signal": "a command is run, not told",
 	"template.exec.splay":         "a command is run at once",
+	"template.exec.allow_env":     "a command gets no variables from keys",
 	"template.exec.restart":       "a command that fails is run again in any case",
 }
 

@@ -48,15 +48,16 @@ func (c Config) checkOptions() []error {
 	if c.BlockQueryWait < time.Second {
 		bad("block_query_wait", "%v is too short: want at least 1s", c.BlockQueryWait)
 	}
-	return append(errs, checkCustom("exec", c.At("exec.env.custom"), c.Exec.Env)...)
+	errs = append(errs, checkCustom("exec.env", c.At("exec.env.custom"), c.Exec.Env)...)
+	return append(errs, checkCustom("command_env", c.At("command_env.custom"), c.CommandEnv)...)
 }
 
-// checkCustom finds entries of exec.env.custom that are no NAME=VALUE. It does not show them: they may hold a secret.
+// checkCustom finds entries of custom in an env block that are no NAME=VALUE. It does not show them: they may hold a secret.
 func checkCustom(where string, pos Pos, e Env) []error {
 	var errs []error
 	for i, entry := range e.Custom {
 		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
-			errs = append(errs, &Error{pos, fmt.Errorf("%s.env.custom: entry %d is not NAME=VALUE", where, i+1)})
+			errs = append(errs, &Error{pos, fmt.Errorf("%s.custom: entry %d is not NAME=VALUE", where, i+1)})
 		}
 	}
 	return errs
@@ -86,7 +87,7 @@ func (c Config) Validate() error {
 		for _, err := range t.check(c.Dry || c.ParseOnly) {
 			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: %w", err)})
 		}
-		errs = append(errs, checkCustom("template.exec", t.Pos, t.Exec.Env)...)
+		errs = append(errs, checkCustom("template.exec.env", t.Pos, t.Exec.Env)...)
 	}
 	errs = append(errs, c.overwritten()...)
 	errs = append(errs, c.idleRollbacks()...)

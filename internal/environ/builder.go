@@ -41,6 +41,7 @@ func New(spec Spec, lookup func(name string) (value string, ok bool), log *slog.
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	b.doubtAllowed()
 	return b, nil
 }
 
@@ -194,6 +195,7 @@ func (b *Builder) add(found []variable, name, value, from string) ([]variable, e
 
 // assemble puts together what is inherited, what was found, and what the exec.env block says.
 func (b *Builder) assemble(found []variable) []string {
+	found = b.refuse(found)
 	b.warn(found)
 	var all []string
 	if !b.spec.Pristine {

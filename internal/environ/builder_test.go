@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -202,6 +203,75 @@ func TestWarnings(t *testing.T) {
 	}
 	if lines := strings.Count(got, "\n"); lines != 5 || strings.Contains(got, "value") {
 		t.Errorf("%d lines:\n%s", lines, got)
+	}
+}
+
+// Who writes keys or registers services must not choose what programs load or run. The line that says so names no value.
+func TestDangerousVariables(t *testing.T) {
+	known := registry{
+		watch.Prefix{Path: "a/"}: pairs("a/LD_PRELOAD", "value1", "a/ld-audit", "value2", "a/path", "value3", "a/env", "value4", "a/BASH_FUNC_ls/x%%", "value5",
+			"a/ldpath", "value6", "a/ENVIRONMENT", "value7"),
+		watch.CatalogService{Name: "web"}: []*watch.CatalogInstance{{ServiceName: "web", ServiceID: "value8"}},
+	}
+	all := []string{"BASH_FUNC_LS_X__", "ENV", "ENVIRONMENT", "IFS", "LDPATH", "LD_AUDIT", "LD_PRELOAD", "PATH", "WEB_ADDRESS", "WEB_NAME", "WEB_PORT", "WEB_TAG"}
+	for _, test := range []struct {
+		name    string
+		allow   []string
+		peer    bool
+		refused []string
+		level   string
+		lines   int
+	}{
+		{name: "all", refused: []string{"BASH_FUNC_LS_X__", "ENV", "IFS", "LD_AUDIT", "LD_PRELOAD", "PATH"}, level: "ERROR", lines: 6},
+		{name: "some allowed", allow: []string{"PATH", "ENV"}, refused: []string{"BASH_FUNC_LS_X__", "IFS", "LD_AUDIT", "LD_PRELOAD"}, level: "ERROR", lines: 4},
+		{name: "in envconsul's place", peer: true, level: "WARN", lines: 6},
+		{name: "nothing to allow", allow: []string{"PATHS"}, peer: true, level: "WARN", lines: 7},
+	} {
+		var log bytes.Buffer
+		spec := Spec{
+			Base: []string{"PATH=base"}, Prefixes: []Prefix{{Path: "a/"}}, Services: []Service{{Query: "web", FormatID: "IFS"}},
+			Upcase: true, Sanitize: true, AllowNames: test.allow, AllowAll: test.peer,
+		}
+		b, err := New(spec, noVariables, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for range 2 {
+			r, err := b.Execute(known.lookup)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = Decode(r.Output)
+		}
+		want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(test.refused, name) && name != "PATH" })
+		names := []string{}
+		for _, entry := range got {
+			names = append(names, strings.SplitN(entry, "=", 2)[0])
+		}
+		if !slices.Equal(names, want) || slices.Contains(got, "PATH=base") != slices.Contains(test.refused, "PATH") {
+			t.Errorf("%s: got %q, want %q", test.name, got, want)
+		}
+		text := log.String()
+		if strings.Count(text, "level="+test.level) != test.lines || strings.Count(text, "\n") != test.lines || strings.Contains(text, "value") {
+			t.Errorf("%s: the log has\n%s", test.name, text)
+		}
+		if strings.Contains(text, `variable=PATHS "did you mean"=PATH`) != (test.name == "nothing to allow") {
+			t.Errorf("%s: the log has\n%s", test.name, text)
+		}
+	}
+}
+
+// docs/security.md lists the names, all of them.
+func TestDangerousVariablesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range dangerous {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/security.md does not list %s", name)
+		}
 	}
 }
 

@@ -25,6 +25,10 @@ type Spec struct {
 	Services []Service
 	Sanitize bool // every character of a name outside A-Z, a-z, 0-9 and _ becomes _
 	Upcase   bool // names in upper case
+	// AllowNames are variables that keys and services may give though others of their kind are refused: see dangerous. With
+	// AllowAll none is, and a warning is all there is.
+	AllowNames []string
+	AllowAll   bool
 
 	Exec ExecEnv
 }
