@@ -1,8 +1,10 @@
 package funcs
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -15,17 +17,21 @@ import (
 //
 //	key, ls, tree     PATH?OPTIONS@DATACENTER
 //	service, connect  TAG.NAME?OPTIONS@DATACENTER~NEAR|STATUSES
+//	caLeaf            NAME?OPTIONS@DATACENTER
 //	services          ?OPTIONS@DATACENTER
 //	node              NAME?OPTIONS@DATACENTER
 //	nodes             ?OPTIONS@DATACENTER~NEAR
 //	peerings          ?OPTIONS
 //
 // Each part but the name may be left out; those that are there come in this order. OPTIONS are name=value pairs joined by
-// "&": ns, partition, peer, sameness-group. STATUSES are joined by commas.
+// "&": ns, partition, peer, sameness-group. STATUSES are joined by commas. The NAME of a service or node may be a Go string in
+// double quotes, which is taken to the letter.
 
 // A reference is such a text, taken apart.
 type reference struct {
-	name string
+	name   string
+	quoted bool   // the name is to be taken to the letter
+	tag    string // before a quoted name
 	watch.Scope
 	near, statuses string
 }
@@ -35,32 +41,69 @@ const maxReference = 8 << 10
 
 // parseReference takes text apart at marks, which are those of "?@~|" that the kind of query knows, in that order.
 func parseReference(text, marks string) (reference, error) {
-	var r reference
+	if err := checkText(text); err != nil {
+		return reference{}, err
+	}
+	name, rest := cutAt(text, marks)
+	r := reference{name: name}
+	return r, r.setAll(text, rest, marks)
+}
+
+// parseNamed is parseReference for texts in which the name may be quoted.
+func parseNamed(text, marks string) (reference, error) {
+	if err := checkText(text); err != nil || !isQuoted(text, marks) {
+		return parseReference(text, marks)
+	}
+	at := strings.IndexByte(text, '"')
+	token, err := strconv.QuotedPrefix(text[at:])
+	if err != nil {
+		return reference{}, fmt.Errorf("%s: what begins with a quotation mark is no string", quote(text))
+	}
+	r := reference{tag: strings.TrimSuffix(text[:at], "."), quoted: true}
+	if r.name, err = strconv.Unquote(token); err != nil {
+		return r, fmt.Errorf("%s: %w", quote(text), err)
+	}
+	if !askable(r.name) {
+		return r, fmt.Errorf("%s: invalid format: a name can not be empty, nor have characters that can't be printed", quote(text))
+	}
+	return r, r.setAll(text, text[at+len(token):], marks)
+}
+
+// isQuoted tells whether the name in text is quoted, also behind a tag.
+func isQuoted(text, marks string) bool {
+	before, _, found := strings.Cut(text, `"`)
+	return found && (before == "" || strings.HasSuffix(before, ".") && !strings.ContainsAny(before, marks))
+}
+
+func checkText(text string) error {
 	if !utf8.ValidString(text) {
-		return r, fmt.Errorf("%s is not valid UTF-8", quote(text))
+		return fmt.Errorf("%s is not valid UTF-8", quote(text))
 	}
 	if len(text) > maxReference {
-		return r, fmt.Errorf("%s is too long", quote(text))
+		return fmt.Errorf("%s is too long", quote(text))
 	}
-	r.name, text = cutAt(text, marks)
-	whole := r.name + text
+	return nil
+}
+
+// setAll takes over what follows the name in whole.
+func (r *reference) setAll(whole, rest, marks string) error {
 	for _, mark := range marks {
-		part, found := strings.CutPrefix(text, string(mark))
+		part, found := strings.CutPrefix(rest, string(mark))
 		if !found {
 			continue
 		}
-		part, text = cutAt(part, marks)
+		part, rest = cutAt(part, marks)
 		if part == "" {
-			return r, fmt.Errorf("%s: nothing follows %q", quote(whole), mark)
+			return fmt.Errorf("%s: nothing follows %q", quote(whole), mark)
 		}
 		if err := r.set(mark, part); err != nil {
-			return r, fmt.Errorf("%s: %w", quote(whole), err)
+			return fmt.Errorf("%s: %w", quote(whole), err)
 		}
 	}
-	if text != "" {
-		return r, fmt.Errorf("%s: %s is out of place: the order is NAME%s, each at most once", quote(whole), quote(text), order(marks))
+	if rest != "" {
+		return fmt.Errorf("%s: %s is out of place: the order is NAME%s, each at most once", quote(whole), quote(rest), order(marks))
 	}
-	return r, nil
+	return nil
 }
 
 func cutAt(text, marks string) (before, rest string) {
@@ -143,6 +186,18 @@ type serviceRequest struct {
 	statuses []string
 }
 
+// The marks that may follow a name, in their order.
+const (
+	serviceMarks = "?@~|"
+	nodeMarks    = "?@"
+	leafMarks    = "?@"
+)
+
+var (
+	errNoTags   = errors.New("no tag can be before a name here")
+	errNameless = errors.New("there is no name")
+)
+
 // parseService reads "TAG.NAME?OPTIONS@DATACENTER~NEAR|STATUSES" and further arguments, each of which is STATUSES or
 // "filter=EXPRESSION".
 func parseService(text string, more []string) (serviceRequest, error) {
@@ -157,33 +212,45 @@ func parseService(text string, more []string) (serviceRequest, error) {
 			text += "|" + arg
 		}
 	}
-	r, err := parseReference(text, "?@~|")
+	r, err := parseNamed(text, serviceMarks)
 	if err != nil {
 		return s, err
 	}
-	name := r.name
-	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
-		s.tag, name = name[:dot], name[dot+1:]
-		if s.tag == "" {
-			return s, fmt.Errorf("%s: no tag before the dot", quote(text))
-		}
-		if err := onlyWord(s.tag, "=:.-", "tag"); err != nil {
-			return s, fmt.Errorf("%s: %w", quote(text), err)
-		}
-	}
-	if name == "" {
+	s.tag, s.query.Name, err = r.service()
+	if errors.Is(err, errNameless) {
 		return s, fmt.Errorf("%s has no service name", quote(text))
 	}
-	if err := onlyWord(name, "-", "service name"); err != nil {
+	if err != nil {
 		return s, fmt.Errorf("%s: %w", quote(text), err)
 	}
-	s.query.Name, s.query.Near, s.query.Scope = name, r.near, r.Scope
+	s.query.Near, s.query.Scope = r.near, r.Scope
 	s.statuses, err = parseStatuses(r.statuses)
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", quote(text), err)
 	}
 	return s, nil
 }
+
+// service takes the tag and the name of a service apart.
+func (r reference) service() (tag, name string, err error) {
+	tag, name = r.tag, r.name
+	if !r.quoted {
+		dot := strings.LastIndexByte(name, '.')
+		if dot == 0 {
+			return "", "", errors.New("no tag before the dot")
+		}
+		tag, name = name[:max(dot, 0)], name[dot+1:]
+		if name == "" {
+			return "", "", errNameless
+		}
+		if err := onlyWord(name, serviceNames.also, "service name"); err != nil {
+			return "", "", err
+		}
+	}
+	return tag, name, onlyWord(tag, "=:.-", "tag")
+}
+
+func (s serviceRequest) target() (string, watch.Scope) { return s.query.Name, s.query.Scope }
 
 // parseStatuses reads statuses joined by commas; "" stands for passing, and between commas for nothing.
 func parseStatuses(text string) ([]string, error) {
@@ -216,18 +283,52 @@ func checkFilter(expression string) error {
 	return nil
 }
 
+// A nodeRequest is what node asks for.
+type nodeRequest struct{ watch.NodeServices }
+
+func (r nodeRequest) target() (string, watch.Scope) { return r.Name, r.Scope }
+
 // parseNode reads "NAME?OPTIONS@DATACENTER"; "" is the agent's own node.
-func parseNode(text string) (watch.NodeServices, error) {
-	r, err := parseReference(text, "?@")
-	if err == nil && text != "" && r.name == "" {
-		err = fmt.Errorf("%s has no node name", quote(text))
+func parseNode(text string) (nodeRequest, error) {
+	r, err := parseNamed(text, nodeMarks)
+	if err != nil {
+		return nodeRequest{}, err
 	}
-	if err == nil {
-		if err = onlyWord(r.name, ".-", "node name"); err != nil {
-			err = fmt.Errorf("%s: %w", quote(text), err)
-		}
+	if text != "" && r.name == "" {
+		return nodeRequest{}, fmt.Errorf("%s has no node name", quote(text))
 	}
-	return watch.NodeServices{Name: r.name, Scope: r.Scope}, err
+	if !r.quoted {
+		err = onlyWord(r.name, nodeNames.also, "node name")
+	}
+	if err == nil && r.tag != "" {
+		err = errNoTags
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", quote(text), err)
+	}
+	return nodeRequest{watch.NodeServices{Name: r.name, Scope: r.Scope}}, err
+}
+
+// A leafRequest is what caLeaf asks for.
+type leafRequest struct{ watch.CALeaf }
+
+func (r leafRequest) target() (string, watch.Scope) { return r.Service, r.Scope }
+
+// parseLeaf reads "NAME?OPTIONS@DATACENTER". A certificate is not for a tag, so a dot is part of the name.
+func parseLeaf(text string) (leafRequest, error) {
+	r, err := parseNamed(text, leafMarks)
+	switch {
+	case err != nil:
+		return leafRequest{}, err
+	case r.tag != "":
+		err = errNoTags
+	case !askable(r.name):
+		err = errors.New("a service name can not be empty, nor have characters that can't be printed")
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", quote(text), err)
+	}
+	return leafRequest{watch.CALeaf{Service: r.name, Scope: r.Scope}}, err
 }
 
 // parseNodes reads "?OPTIONS@DATACENTER~NEAR".

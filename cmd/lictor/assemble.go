@@ -184,7 +184,7 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 	if err != nil {
 		return nil, err
 	}
-	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), tmpl.Execute
+	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), a.telling(tmpl)
 	file := fileOf(t)
 	if a.plan != nil {
 		change := a.plan.expect(tmpl.Name(), t)

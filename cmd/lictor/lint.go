@@ -24,9 +24,10 @@ func newLintCmd(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [options] [TEMPLATE|FOLDER...]",
 		Short: "Say what is doubtful in templates.",
-		Long: `Reads templates without running them (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
+		Long: `Reads templates (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
 says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L003 */}} silences a code on its own line
-and the next, lictor:ignore-file in the whole file. -explain says more of each:
+and the next, lictor:ignore-file in the whole file. With -data, -set or -consul the templates are rendered too, for what only shows
+with data. -explain says more of each:
 ` + about.String(),
 		Args: optionsFirst,
 	}
@@ -111,6 +112,9 @@ func (a *assembly) lint(disable []string) error {
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
 		if err != nil {
+			return err
+		}
+		if source.Render, err = a.rendersWith(t, source); err != nil {
 			return err
 		}
 		all = append(all, lint.Lint(source, disable)...)

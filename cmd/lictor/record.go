@@ -72,6 +72,7 @@ func (a *assembly) record(ctx context.Context, path string, redact []string) err
 		if err != nil {
 			return err
 		}
+		a.tellWarnings(r.tmpl, done.Warnings, nil)
 		again, err := r.tmpl.Execute(func(q watch.Query) (any, bool) { answer, ok := done.Answers[q]; return answer, ok })
 		r.output, r.fickle = done.Output, err != nil || !bytes.Equal(again.Output, done.Output)
 		maps.Copy(answers, done.Answers)

@@ -49,6 +49,9 @@ func Rules() []Rule {
 		{"L006", "service without status", "Without a status only instances are taken that pass all of their checks, and when they all fail the list is " +
 			"empty. |passing says that this is meant, |any takes all, |passing,warning those in between.", serviceWithoutStatus},
 		{"L007", "idle ignore", "A lictor:ignore comment names no known code.", nil},
+		{"L008", "name of two meanings", "The registry has a service or node whose name the grammar takes for something else, such as a dot for the end of a " +
+			"tag. The text means what the grammar makes of it as long as there is that, so who registers services can change what is rendered; " +
+			`(printf "%q" NAME) means the name in any case. Looked for with -data, -set or -consul only.`, namesOfTwoMeanings},
 	}
 }
 

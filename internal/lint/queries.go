@@ -110,5 +110,8 @@ func evaluate(source string) ([]watch.Query, error) {
 		return nil, err
 	}
 	result, err := tmpl.Execute(func(watch.Query) (any, bool) { return nil, false })
+	if err == nil { // what is no name by the grammar may be one that a registry has: see what it is where there is none
+		_, err = tmpl.Execute(func(watch.Query) (any, bool) { return nil, true })
+	}
 	return result.Used.Sorted(), err
 }

@@ -16,6 +16,8 @@ import (
 type Source struct {
 	Name, Text  string
 	Left, Right string // delimiters, "" for the usual ones
+	// Render renders the template on data, with the warnings of its functions, and fails where warn does. Nil is without data.
+	Render func(warn func(what string) error) error
 }
 
 // A tree is a parsed template, and where things are in it.

@@ -1,0 +1,42 @@
+package lint
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// mostNames is how many such names are told of: anybody may register more.
+const mostNames = 20
+
+// namesOfTwoMeanings renders the template as long as there is a warning that is new. To fail at it tells where it is.
+func namesOfTwoMeanings(t *tree, found func(Position, string, ...any)) {
+	if t.Render == nil {
+		return
+	}
+	told := map[warning]bool{}
+	for range mostNames {
+		err := t.Render(func(what string) error {
+			if w := warning(what); !told[w] {
+				return w
+			}
+			return nil
+		})
+		w, ok := errors.AsType[warning](err)
+		if !ok {
+			return // all are told, or it does not render, which is for others to say
+		}
+		told[w] = true
+		var at Position
+		if m := placed.FindStringSubmatch(strings.TrimPrefix(err.Error(), t.Name+":")); m != nil {
+			at.Line, _ = strconv.Atoi(m[1])
+			at.Column, _ = strconv.Atoi(m[2])
+		}
+		found(at, "%s", string(w))
+	}
+}
+
+// A warning is what a function warns of, as an error.
+type warning string
+
+func (w warning) Error() string { return string(w) }
