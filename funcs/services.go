@@ -1,6 +1,7 @@
 package funcs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -59,6 +60,9 @@ func (b binding) instances(args []string, connect bool) ([]*watch.ServiceInstanc
 	err := lookup[serviceRequest]{b, serviceNames, serviceMarks,
 		func(text string) (serviceRequest, error) {
 			r, err := parseService(text, args[1:])
+			if err == nil && r.query.Peer != "" && r.query.SamenessGroup != "" {
+				err = fmt.Errorf("%s: peer and sameness-group: only one of them can be", quote(text))
+			}
 			if connect {
 				r.query.Connect, r.tag = true, ""
 			}

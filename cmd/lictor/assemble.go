@@ -84,7 +84,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 		Queue:   command.NewQueue(a.log),
 		Checks:  command.NewQueue(a.log),
 		Log:     a.log,
-		Once:    cfg.Once, Dry: cfg.Dry, Timeout: cfg.StartTimeout,
+		Once:    cfg.Once, Patient: a.patient(), Dry: cfg.Dry, Timeout: cfg.StartTimeout,
 		Ready:   a.ready,
 		Secrets: []string{cfg.Consul.Token.Reveal(), cfg.Consul.Auth.Password.Reveal()},
 	}
@@ -109,6 +109,11 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 		return nil, err
 	}
 	return a, nil
+}
+
+// patient tells whether a run with -once waits for better data of templates that fail: those that may, in consul-template's place.
+func (a *assembly) patient() bool {
+	return isPeer(a.persona) && slices.ContainsFunc(a.cfg.Templates, func(t config.Template) bool { return t.ErrorFatal == config.Off })
 }
 
 // mistakes gives mistakes in the templates and other blocks of a file the exit code of a wrong configuration. The peers,
