@@ -79,9 +79,9 @@ type lookup[R request] struct {
 }
 
 // resolve finds what text means: what the grammar makes of it where there is such a thing, else the thing of which it is the
-// name to the letter, alone or with OPTIONS, @DATACENTER and so on behind it. A good text that has these has no name with them in
-// it, unless the registry gave that name in this pass. The error is the grammar's, or the registry's,
-// where there is neither. A text that can only be read in one way is asked for at once.
+// name to the letter, alone or with OPTIONS, @DATACENTER and so on behind it. Whether there is such a thing does not depend on its
+// status: that a service recovers or fails must not change what a text means. The error is the grammar's, or the registry's, where
+// there is neither. A text that can only be read in one way is asked for at once.
 func (l lookup[R]) resolve(text string) error {
 	meant, bad := l.parse(text)
 	if bad == nil && (l.kind.ordinary(text) || isQuoted(text, l.marks)) {
