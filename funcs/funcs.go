@@ -37,6 +37,9 @@ type Pass interface {
 	Confirm() bool
 	// Effect asks that do be called once the output of this pass is committed; never after a partial pass or a dry run.
 	Effect(do func() error)
+	// Warn notes something that a person should know though the template renders. Where it returns an error the function
+	// returns that: it is how a linter learns where in the template it is.
+	Warn(what string) error
 	// Local returns the value that belongs to key in this pass, made by fresh when it is first asked for.
 	Local(key any, fresh func() any) any
 	// ExecuteTemplate runs a template that the text defines, and returns its output.

@@ -29,6 +29,8 @@ func TestFunctions(t *testing.T) {
 		`{{ with keyExistsGet "app/none" }}x{{ else }}none{{ end }}`:                                `none`,
 		// Environment.
 		`[{{ env "BLANK" }}][{{ envOrDefault "BLANK" "x" }}][{{ env "NONE" }}]`: `[][][]`,
+		// Files. Blanks around a path are no part of it, blanks in it are.
+		"{{ file \" testdata/a blank.txt\\n\" }}{{ file \"\" }}": "with blanks\n",
 		// Lists and maps.
 		`{{ range $i, $n := loop 5 8 }}{{ $i }}{{ $n }} {{ end }}{{ range loop 3 1 }}x{{ end }}{{ range loop "2" }}{{ . }}{{ end }}`:                                                        `05 16 27 01`,
 		`{{ in (parseJSON "[1,2]") 1.0 }} {{ in (parseJSON "[1,2]") 1 }} {{ in (parseJSON "[true]") true }} {{ in 3 3 }}`:                                                                   `true false false false`,
@@ -111,6 +113,7 @@ func TestErrors(t *testing.T) {
 		`{{ executeTemplate "none" }}`:                                                 "is not defined",
 		`{{ toTOML nil }}`:                                                             "TOML has nothing for a missing value",
 		`{{ service "web@dc9" }}`:                                                      `service(web@dc9): `,
+		`{{ file " " }}`:                                                               "the path is nothing but blanks",
 		`{{ file "/no/such" }}`:                                                        `no such file`,
 		`{{ service "web" | byMeta "version|int" }}`:                                   `what service web-1 has as "version" is no integer`,
 		"{{ explodeMap (parseJSON `{\"a\":1,\"a/b\":2}`) }}":                           "a key is both a value and a folder",

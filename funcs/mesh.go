@@ -14,9 +14,9 @@ func meshFunctions() []function {
 			Example: `{{ range caRoots }}{{ .RootCertPEM }}{{ end }}`, Output: `PEM-of-the-root`,
 		}, func(b binding) any { return b.caRoots }},
 		{Doc{
-			Name: "caLeaf", Signature: `caLeaf "SERVICE"`,
+			Name: "caLeaf", Signature: `caLeaf "SERVICE[?OPTIONS][@DATACENTER]"`,
 			Summary: "A mesh certificate of a service (.CertPEM .PrivateKeyPEM .Service .ServiceURI .SerialNumber .ValidAfter " +
-				".ValidBefore). It is renewed in time.",
+				".ValidBefore). It is renewed in time. A dot is part of the name; SERVICE may be quoted, as with service.",
 			Example: `{{ with caLeaf "web" }}{{ .CertPEM }} {{ .ServiceURI }}{{ end }}`, Output: `PEM-of-web spiffe://mesh/web`,
 		}, func(b binding) any { return b.caLeaf }},
 		{Doc{
@@ -54,11 +54,13 @@ func (b binding) caLeaf(service string) (any, error) {
 	if service == "" {
 		return nil, nil
 	}
-	r, err := parseService(service, nil)
-	if err != nil {
-		return nil, err
-	}
-	leaf, _, err := ask[*watch.LeafCert](b.pass, watch.CALeaf{Service: r.query.Name, Scope: r.query.Scope})
+	var leaf *watch.LeafCert
+	err := lookup[leafRequest]{b, serviceNames, leafMarks, parseLeaf,
+		func(r leafRequest) (found, known bool, err error) {
+			leaf, known, err = ask[*watch.LeafCert](b.pass, r.CALeaf)
+			return leaf != nil, known, err
+		},
+	}.resolve(service)
 	if err != nil || leaf == nil {
 		return nil, err
 	}
@@ -82,11 +84,17 @@ func (b binding) peerings(args ...string) ([]*watch.Peering, error) {
 func (b binding) exportedServices(args ...string) ([]*watch.ExportedService, error) {
 	q := watch.ExportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
 	services, _, err := ask[[]*watch.ExportedService](b.pass, q)
+	for _, s := range services {
+		b.noteName(serviceNames, s.Service)
+	}
 	return copied(services), err
 }
 
 func (b binding) importedServices(args ...string) ([]*watch.ImportedService, error) {
 	q := watch.ImportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
 	services, _, err := ask[[]*watch.ImportedService](b.pass, q)
+	for _, s := range services {
+		b.noteName(serviceNames, s.Service)
+	}
 	return copied(services), err
 }

@@ -100,7 +100,7 @@ func (a *assembly) build(ctx context.Context) error {
 		Queue:   command.NewQueue(a.log),
 		Checks:  command.NewQueue(a.log),
 		Log:     a.log,
-		Once:    cfg.Once, Dry: cfg.Dry, Timeout: cfg.StartTimeout,
+		Once:    cfg.Once, Patient: a.patient(), Dry: cfg.Dry, Timeout: cfg.StartTimeout,
 		Ready:   a.ready,
 		Secrets: []string{cfg.Consul.Token.Reveal(), cfg.Consul.Auth.Password.Reveal()},
 	}
@@ -122,6 +122,11 @@ func (a *assembly) build(ctx context.Context) error {
 		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
 	}
 	return errors.Join(invalid, err, a.addTemplates(ctx), a.addChild())
+}
+
+// patient tells whether a run with -once waits for better data of templates that fail: those that may, in consul-template's place.
+func (a *assembly) patient() bool {
+	return isPeer(a.persona) && slices.ContainsFunc(a.cfg.Templates, func(t config.Template) bool { return t.ErrorFatal == config.Off })
 }
 
 // mistakes gives mistakes in the templates and other blocks of a file the exit code of a wrong configuration. The peers,
@@ -197,7 +202,7 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 	if err != nil {
 		return nil, err
 	}
-	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), tmpl.Execute
+	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), a.telling(tmpl)
 	file := fileOf(t)
 	stream, err := a.stream(file)
 	if err != nil {

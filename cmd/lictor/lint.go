@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lictor/funcs"
 	"lictor/internal/config"
+	"lictor/internal/engine"
 	"lictor/internal/lint"
 	"lictor/internal/spell"
-	"lictor/watch"
 )
 
 // newLintCmd says what is doubtful in templates.
@@ -30,8 +32,8 @@ func newLintCmd(s streams) *cobra.Command {
 		Short: "Say what is doubtful in templates.",
 		Long: `Reads templates (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
 says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L004 */}} silences a code on its own line
-and the next, lictor:ignore-file in the whole file. With -data the templates are rendered too, for what shows only then; no
-command and no plugin runs. -explain says more of each:
+and the next, lictor:ignore-file in the whole file. With -data, -set or -consul the templates are rendered too, for what shows only
+with data; no command and no plugin runs. -explain says more of each:
 ` + about.String(),
 		Args: optionsFirst,
 	}
@@ -147,19 +149,32 @@ func templatesIn(paths []string) ([]string, error) {
 // sourceOf is a template as it is read without running it.
 func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 	name, text, err := a.read(t)
-	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter, Denylist: t.FunctionDenylist}, err
+	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter,
+		Functions: funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Env: a.lookupEnv}}, err
+}
+
+// rendersForLint makes what renders templates on the data that is named, nil where none is.
+func (a *assembly) rendersForLint() (func(*engine.Template) ([]byte, error), error) {
+	if !a.hasData() && !a.asksRegistry() {
+		return nil, nil
+	}
+	source, err := a.fixedSource()
+	if err != nil {
+		return nil, err
+	}
+	return func(t *engine.Template) ([]byte, error) {
+		done, err := a.render(context.Background(), source, t)
+		return done.Output, err
+	}, nil
 }
 
 // lint prints what is found in all templates that can be read. Those that can't are errors.
 func (a *assembly) lint(chosen lint.Choice) error {
 	var all []lint.Finding
 	var errs []error
-	var data watch.Source
-	if a.hasData() {
-		var err error
-		if data, err = a.fixedSource(); err != nil {
-			return err
-		}
+	render, err := a.rendersForLint()
+	if err != nil {
+		return err
 	}
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
@@ -167,7 +182,7 @@ func (a *assembly) lint(chosen lint.Choice) error {
 			errs = append(errs, err)
 			continue
 		}
-		source.Data = data
+		source.Render = render
 		all = append(all, lint.Lint(source, chosen)...)
 	}
 	if a.cfg.JSON {

@@ -176,6 +176,7 @@ func (a *assembly) renderToStdout(ctx context.Context) error {
 		}
 		return err
 	}
+	a.tellWarnings(tmpl, done.Warnings, nil)
 	_, err = a.streams.out.Write(done.Output)
 	return err
 }

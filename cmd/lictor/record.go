@@ -74,6 +74,7 @@ func (a *assembly) record(ctx context.Context, path string, redact []string) err
 		if err != nil {
 			return err
 		}
+		a.tellWarnings(r.tmpl, done.Warnings, nil)
 		known := func(q watch.Query) (any, bool) { answer, ok := done.Answers[q]; return answer, ok }
 		r.output = done.Output
 		if record.DropPrivateKeys(done.Answers) { // the output to compare with is that of what is recorded

@@ -63,7 +63,7 @@ func (a *assembly) newRegistry() (watch.Source, error) {
 			DisableKeepAlives: c.Transport.DisableKeepAlives,
 		},
 		Wait: a.cfg.BlockQueryWait, Stale: a.cfg.MaxStale > 0, MaxConnections: c.MaxConnections,
-		Once: a.cfg.Once, Log: a.log,
+		Once: a.cfg.Once && !a.patient(), Log: a.log,
 	})
 	if bad, ok := errors.AsType[*consul.AddressError](err); ok {
 		return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("consul.address"), Err: bad}}

@@ -34,6 +34,7 @@ const (
 	DefaultMaxSteps  = 50_000_000
 
 	maxExecuteDepth = 1000 // of executeTemplate within executeTemplate
+	maxWarnings     = 20   // of one pass
 )
 
 // A Template is a parsed template. One goroutine at a time may execute it.
@@ -96,6 +97,8 @@ type Result struct {
 	Failed error
 	// Effects are what functions want done, in order, once the output is committed; none where it is not Complete.
 	Effects []func() error
+	// Warnings are what functions want a person to know though the template renders; none where it is not Complete.
+	Warnings []string
 	// Passes is how many times the template ran.
 	Passes int
 }
@@ -115,7 +118,7 @@ func (t *Template) Execute(known watch.Lookup) (Result, error) {
 		err = executeError(t.name, err)
 	}
 	if err != nil || !r.Complete() {
-		r.Output, r.Effects = nil, nil
+		r.Output, r.Effects, r.Warnings = nil, nil, nil
 	}
 	if !r.Complete() {
 		r.Failed, err = err, nil
@@ -134,7 +137,7 @@ func (t *Template) run(known watch.Lookup, confirmed bool) (Result, error) {
 		err = t.tmpl.Execute(out, nil)
 	}
 	t.bytes = out.Len()
-	return Result{Output: out.Bytes(), Used: p.end(), Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Passes: 1}, err
+	return Result{Output: out.Bytes(), Used: p.end(), Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Warnings: p.warnings, Passes: 1}, err
 }
 
 // boundedBuffer takes the output of a pass. It refuses to grow past the template's bound, and counts the empty texts that

@@ -126,6 +126,7 @@ func TestConfigurationErrors(t *testing.T) {
 		{Spec{Prefixes: []Prefix{{Path: "a?dc=x"}}}, `prefix "a?dc=x": unknown option "dc"`},
 		{Spec{Prefixes: []Prefix{{Path: "a", Format: "{{ keey }}"}}}, `prefix "a": format: format:1: function "keey" not defined`},
 		{Spec{Services: []Service{{Query: "we b"}}}, `service "we b": want [TAG.]NAME`},
+		{Spec{Services: []Service{{Query: `"we\q"`}}}, `the quoted name: invalid syntax`},
 		{Spec{Services: []Service{{}}}, `service "": want`},
 		{Spec{Services: []Service{{Query: "web", FormatTag: "{{"}}}, `service "web": format_tag: format:1: unclosed action`},
 		{Spec{Prefixes: []Prefix{{Path: "a@"}, {Path: "b@"}}}, `prefix "b@": want`},
@@ -133,6 +134,30 @@ func TestConfigurationErrors(t *testing.T) {
 		_, err := New(test.spec, noVariables, quiet())
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}
+
+// TestServiceNames reads texts of which a part may be a tag or belong to the name, and names that are quoted.
+func TestServiceNames(t *testing.T) {
+	one := func(id string, tags ...string) []*watch.CatalogInstance {
+		return []*watch.CatalogInstance{{ServiceID: id, ServiceName: "n", ServiceTags: tags}}
+	}
+	known := registry{
+		watch.CatalogService{Name: "web"}: one("web-1", "v1"), watch.CatalogService{Name: "v1.web"}: one("dotted-1"),
+		watch.CatalogService{Name: "v2.web"}: one("dotted-2"), watch.CatalogService{Name: "v3.web"}: []*watch.CatalogInstance{},
+		watch.CatalogService{Name: "a b/c"}: one("odd"), watch.CatalogService{Name: "v1.a b/c"}: one("wrong"),
+	}
+	for query, want := range map[string]string{
+		"v1.web": "web-1", "v2.web": "dotted-2", "v3.web": "", `"v1.web"`: "dotted-1", `v1."web"`: "web-1", `v9."web"`: "", `"a b/c"`: "odd",
+	} {
+		b := newBuilder(t, Spec{Pristine: true, Services: []Service{{Query: query, FormatID: "id"}}})
+		r, err := b.Execute(known.lookup)
+		if err != nil || !r.Complete() {
+			t.Errorf("%s: missing %v, %v", query, r.Missing.Sorted(), err)
+		}
+		if got := string(r.Output); want != "" && !strings.Contains(got, "id="+want) || want == "" && got != "" {
+			t.Errorf("%s: %q, want %q", query, got, want)
 		}
 	}
 }

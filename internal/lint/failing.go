@@ -9,7 +9,7 @@ import (
 	"lictor/funcs"
 )
 
-// A Failing call fails whatever the data says.
+// A Failing call fails whatever the data says; but see Name.
 type Failing struct {
 	At Position
 	// Err says which call it is, and why it fails.
@@ -19,6 +19,9 @@ type Failing struct {
 	Certain bool
 	// Query says that the call asks for something that can't be asked for; else the function itself is not to be had.
 	Query bool
+	// Name says that the text which is asked for means something where the registry has a thing of that very name, as it may: such a
+	// name should be quoted.
+	Name bool
 }
 
 // FailingCalls lists the calls of a template that can't work, in the order of the text: of functions whose system is not
@@ -37,7 +40,7 @@ func (t *tree) failingCalls() []Failing {
 	var list []Failing
 	for _, u := range t.queries() {
 		if u.Err != nil && !u.outside {
-			list = append(list, Failing{At: u.At, Err: u.Problem(), Certain: certain[u.At], Query: true})
+			list = append(list, Failing{At: u.At, Err: u.Problem(), Certain: certain[u.At], Query: true, Name: u.named()})
 		}
 	}
 	t.each(func(n parse.Node) {
@@ -45,7 +48,7 @@ func (t *tree) failingCalls() []Failing {
 		if !ok {
 			return
 		}
-		if err := funcs.Refused(id.Ident, t.Denylist); err != nil {
+		if err := funcs.Refused(id.Ident, t.Functions.Denylist); err != nil {
 			at := t.position(id.Pos)
 			list = append(list, Failing{At: at, Err: err, Certain: certain[at]})
 		}
@@ -57,18 +60,28 @@ func (t *tree) failingCalls() []Failing {
 // failingCalls is the part of the rule L001 that is about calls of functions which there are.
 func failingCalls(t *tree, found func(Position, string, ...any)) {
 	for _, f := range t.failingCalls() {
-		found(f.At, "always fails: %v", f.Err)
+		when := "always fails"
+		if f.Name {
+			when = "fails where nothing has this very name"
+		}
+		found(f.At, "%s: %v", when, f.Err)
 	}
 }
 
 // Problem says what is wrong with a use that has an Err, in the words of the function.
 func (u Use) Problem() error {
 	if _, why, ok := strings.Cut(u.Err.Error(), "error calling "); ok {
+		if u.named() {
+			why += `; where a name is meant, quote it: (printf "%q" NAME)`
+		}
 		return errors.New(why)
 	}
 	_, why, _ := strings.Cut(u.Err.Error(), ">: ") // what text/template says itself, of arguments
 	return errors.New(u.Source + ": " + why)
 }
+
+// named tells whether a use with an Err asks for a thing that has its text for a name.
+func (u Use) named() bool { return u.Err != nil && len(u.Queries) > 0 }
 
 // certain are the places of what every execution of the template comes to, unless it ends before.
 func (t *tree) certain() map[Position]bool {

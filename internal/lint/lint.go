@@ -60,9 +60,13 @@ func Rules() []Rule {
 			About: "Without a status only instances are taken that pass all of their checks, and when they all fail the list is " +
 				"empty. |passing says that this is meant, |any takes all, |passing,warning those in between."},
 		{Code: "L007", Name: "idle ignore", About: "A lictor:ignore comment names no known code."},
+		{Code: "L008", Name: "name of two meanings", find: namesOfTwoMeanings,
+			About: "The registry has a service or node whose name the grammar takes for something else, such as a dot for the end of a tag. " +
+				"The text means what the grammar makes of it as long as there is that, so who registers services can change what is " +
+				`rendered; (printf "%q" NAME) means the name in any case. Looked for with -data, -set or -consul only.`},
 		{Code: "L010", Name: "integer as float", find: integersAsFloats,
 			About: "The numbers of parseJSON are floats: from a million on one is printed with an exponent, and by toTOML as 80.0 for 80. " +
-				"parseYAML reads JSON too, and keeps integers. Found by rendering the template, so with -data alone."},
+				"parseYAML reads JSON too, and keeps integers. Looked for with -data, -set or -consul only."},
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"math"
 	"regexp"
 	"slices"
@@ -15,8 +14,6 @@ import (
 
 	"lictor/funcs"
 	"lictor/internal/engine"
-	"lictor/internal/oneshot"
-	"lictor/watch"
 )
 
 // integersAsFloats renders the template, and finds calls of parseJSON that read an integer which the output has as a float. No
@@ -32,7 +29,7 @@ func integersAsFloats(t *tree, found func(Position, string, ...any)) {
 			}
 		}
 	})
-	if len(calls) == 0 || t.Data == nil {
+	if len(calls) == 0 || t.Render == nil {
 		return
 	}
 	slices.Sort(calls)
@@ -61,12 +58,12 @@ func renderNoting(t *tree, calls []parse.Pos) (output []byte, read [][]string) {
 		end := int(at) + len(callee)
 		text = text[:end] + fmt.Sprint("_", i) + text[end:]
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	// The bound is far above what a template does whose output somebody reads.
-	o := engine.Options{Left: t.Left, Right: t.Right, MaxSteps: 1_000_000, MaxOutput: 64 << 20}
-	tmpl, err := engine.Parse(t.Name, text, o, func(p *engine.Pass) template.FuncMap {
-		m := funcs.Map(ctx, p, funcs.Options{Denylist: acting})
-		parseJSON := m[callee].(func(string) (any, error))
+	output, err := t.render(text, func(p *engine.Pass, o funcs.Options) template.FuncMap {
+		m := funcs.Map(context.Background(), p, o)
+		parseJSON, ok := m[callee].(func(string) (any, error))
+		if !ok {
+			return m // a denylist has it, so that nothing renders
+		}
 		for i := range calls {
 			m[fmt.Sprint(callee, "_", i)] = func(text string) (any, error) {
 				read[i] = append(read[i], text)
@@ -76,17 +73,9 @@ func renderNoting(t *tree, calls []parse.Pos) (output []byte, read [][]string) {
 		return m
 	})
 	if err != nil {
-		cancel()
 		return nil, read
 	}
-	w := watch.New(t.Data, slog.New(slog.DiscardHandler))
-	defer w.Wait()
-	defer cancel()
-	done, err := oneshot.Render(ctx, w, tmpl)
-	if err != nil {
-		return nil, read
-	}
-	return done.Output, read
+	return output, read
 }
 
 // integers are the numbers in a JSON text that are written as integers, as parseJSON gives them.

@@ -1,8 +1,13 @@
 package lint
 
 import (
+	"context"
+	"log/slog"
 	"testing"
 
+	"lictor/funcs"
+	"lictor/internal/engine"
+	"lictor/internal/oneshot"
 	"lictor/watch"
 	"lictor/watch/watchtest"
 )
@@ -28,7 +33,7 @@ func TestIntegersAsFloats(t *testing.T) {
 		data.Set(watch.Key{Path: "c"}, &watch.KeyPair{Path: "c", Key: "c", Value: values})
 		data.Set(watch.Prefix{Path: ""}, []*watch.KeyPair{{Path: "c", Key: "c", Value: values}})
 		data.Set(watch.Key{Path: "none"}, (*watch.KeyPair)(nil))
-		if got := codesOf(Source{Name: "t", Text: c.text + "\n", Data: data}, "L003"); got != c.want {
+		if got := codesOf(Source{Name: "t", Text: c.text + "\n", Render: renderOn(data)}, "L003"); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.text, got, c.want)
 		}
 		if got := codesOf(Source{Name: "t", Text: c.text + "\n"}, "L003"); got != "" {
@@ -37,8 +42,27 @@ func TestIntegersAsFloats(t *testing.T) {
 	}
 	data := &watchtest.Source{}
 	data.Set(watch.Key{Path: "c"}, &watch.KeyPair{Value: "[2592000]"})
-	s := Source{Name: "t", Text: "ä <<\"c\" |key|parseJSON>>{{ x\n", Left: "<<", Right: ">>", Data: data}
+	s := Source{Name: "t", Text: "ä <<\"c\" |key|parseJSON>>{{ x\n", Left: "<<", Right: ">>", Render: renderOn(data)}
 	if got := codesOf(s, "L003"); got != "1:14 L010" {
 		t.Errorf("with other delimiters: %s", got)
+	}
+}
+
+// A template that may not call parseJSON at all does not render.
+func TestIntegersAsFloatsWithoutParseJSON(t *testing.T) {
+	s := Source{Name: "t", Text: "{{ (parseJSON \"[2592000]\") }}\n", Functions: funcs.Options{Denylist: []string{"parse*"}}, Render: renderOn(&watchtest.Source{})}
+	if got := codesOf(s); got != "1:5 L001" {
+		t.Error(got)
+	}
+}
+
+func renderOn(source watch.Source) func(*engine.Template) ([]byte, error) {
+	return func(t *engine.Template) ([]byte, error) {
+		w := watch.New(source, slog.New(slog.DiscardHandler))
+		defer w.Wait()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		done, err := oneshot.Render(ctx, w, t)
+		return done.Output, err
 	}
 }

@@ -179,6 +179,9 @@ func evaluate(text string) ([]watch.Query, error) {
 		return nil, nil // what it calls is not there, and so the template itself does not parse
 	}
 	result, err := tmpl.Execute(unanswered)
+	if err == nil { // what is no name by the grammar may be one that a registry has: see what it is where there is none
+		_, err = tmpl.Execute(func(watch.Query) (any, bool) { return nil, true })
+	}
 	return result.Used.Sorted(), err
 }
 

@@ -12,16 +12,16 @@ import (
 	"unicode/utf8"
 
 	"lictor/funcs"
-	"lictor/watch"
+	"lictor/internal/engine"
 )
 
 // A Source is a template to be read.
 type Source struct {
 	Name, Text  string
-	Left, Right string   // delimiters, "" for the usual ones
-	Denylist    []string // patterns of functions that it may not call
-	// Data answers the queries of the template, for the rule that renders it; nil where there is no data.
-	Data watch.Source
+	Left, Right string        // delimiters, "" for the usual ones
+	Functions   funcs.Options // how its functions are bound, and which of them it may not call
+	// Render renders a template on data, for the rules that do; nil where there is no data.
+	Render func(*engine.Template) ([]byte, error)
 }
 
 // A tree is a parsed template, and where things are in it.

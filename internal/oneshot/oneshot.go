@@ -17,6 +17,8 @@ type Rendering struct {
 	Output []byte
 	// Answers are what the template read, by query.
 	Answers map[watch.Query]any
+	// Warnings are what functions want a person to know.
+	Warnings []string
 	// Passes is how many times the template ran: the depth of its data, plus one.
 	Passes int
 }
@@ -40,7 +42,7 @@ func Render(ctx context.Context, w *watch.Watcher, t *engine.Template) (Renderin
 		case err != nil:
 			return done, err
 		case result.Complete():
-			done.Output = result.Output
+			done.Output, done.Warnings = result.Output, result.Warnings
 			return done, nil
 		case len(result.Missing) == 0:
 			return done, Lacking(t.Name(), result)

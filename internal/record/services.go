@@ -2,6 +2,7 @@ package record
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 
 	"lictor/watch"
@@ -59,9 +60,11 @@ func told[V any](r *recorder, m map[string]V) map[string]V {
 	return m
 }
 
+var wordOnly = regexp.MustCompile(`^[\w-]*$`)
+
 func (r *recorder) service(to *file.Registry, dc string, q watch.Service, instances []*watch.ServiceInstance) {
 	var nodes []string
-	if !q.Connect {
+	if !q.Connect && (len(instances) > 0 || wordOnly.MatchString(q.Name)) { // of other names it was only asked whether they are there
 		r.serviceList(to, q.Name)
 	}
 	for _, s := range instances {

@@ -47,7 +47,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 			r.Log.Info("waiting for data, the destination keeps what it has", "template", j.Name, "for", r.lacks(j))
 		}
 	case err != nil:
-		if !j.Fatal && !r.Once && (j.err == nil || j.err.Error() != err.Error()) {
+		if r.mayRecover(j) && (j.err == nil || j.err.Error() != err.Error()) {
 			r.Log.Error("template failed, the destination keeps what it has", "template", j.Name, "error", err)
 		}
 		j.err, j.ready = err, false

@@ -32,6 +32,9 @@ type Runner struct {
 
 	// Once ends the run when everything is committed and every command has succeeded.
 	Once bool
+	// Patient has a run with Once wait for the data of a template that fails to change, where it is not Fatal and has read any,
+	// as consul-template does. Without it the run ends with the error when everything else is done.
+	Patient bool
 	// Dry leaves out commands and effects; the jobs' Stage is expected to write nothing.
 	Dry bool
 	// Ready is called once, when everything is committed for the first time, or stands by with the files of an earlier run
@@ -72,7 +75,7 @@ type Runner struct {
 }
 
 // Run renders until ctx or OnSignal ends it, which is no error, or, with Once, until everything is done. It returns an
-// error when a template fails whose Fatal is set (any that fails, with Once), when a query's attempts are used up, when
+// error when a template fails whose Fatal is set (any that fails, with Once and without Patient), when a query's attempts are used up, when
 // Timeout is over and, with Once, when a command fails; and a [ChildExit] when there is a child, however it ended.
 // Whatever it started has ended when it returns.
 func (r *Runner) Run(ctx context.Context) (err error) {
@@ -238,12 +241,17 @@ func (r *Runner) done() bool {
 			continue
 		}
 		for _, j := range g.Jobs {
-			if j.err == nil && !j.ready {
+			if j.err == nil && !j.ready || j.err != nil && r.mayRecover(j) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// mayRecover tells whether the run goes on where j fails, since its data may change.
+func (r *Runner) mayRecover(j *Job) bool {
+	return !j.Fatal && (!r.Once || r.Patient && len(j.used) > 0)
 }
 
 // result is what a run with Once ends with.

@@ -116,6 +116,46 @@ func TestFatalErrorEndsTheRun(t *testing.T) {
 	})
 }
 
+// TestOnceWaitsForBetterData has a template fail that need not be an error, and others that are done meanwhile.
+func TestOnceWaitsForBetterData(t *testing.T) {
+	for _, patient := range []bool{true, false} {
+		t.Run(fmt.Sprintf("patient %v", patient), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				b.add(t, "bad", `{{number (key "n")}}`)
+				b.add(t, "good", `{{key "n"}}`)
+				b.key("n", "x")
+				b.Once, b.Patient = true, patient
+				err := b.during(t, func() {
+					synctest.Wait()
+					if b.disk.read("good") != "x" {
+						t.Errorf("good has %q", b.disk.read("good"))
+					}
+					time.Sleep(time.Hour)
+					b.key("n", "1")
+					synctest.Wait()
+				})
+				if told := strings.Count(b.log.String(), "template failed"); patient && (err != nil || b.disk.read("bad") != "1" || told != 1) {
+					t.Errorf("%v, bad has %q, told %d times", err, b.disk.read("bad"), told)
+				}
+				if !patient && (err == nil || !strings.Contains(err.Error(), "bad:1:3")) {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+	t.Run("without data", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench()
+			b.add(t, "bad", `{{number "x"}}`)
+			b.Once, b.Patient = true, true
+			if err := b.during(t, synctest.Wait); err == nil || !strings.Contains(err.Error(), "bad:1:3") {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+}
+
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

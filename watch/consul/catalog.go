@@ -34,7 +34,7 @@ func (s *Source) nodeServicesEndpoint(ctx context.Context, q watch.NodeServices)
 		}
 		name = self.Config.NodeName
 	}
-	return endpoint{path: "catalog/node/" + url.PathEscape(name), query: scopeQuery(q.Scope), none: (*watch.CatalogNode)(nil), decode: decodeNodeServices}, nil
+	return endpoint{path: "catalog/node/" + pathSegment(name), query: scopeQuery(q.Scope), none: (*watch.CatalogNode)(nil), decode: decodeNodeServices}, nil
 }
 
 func decodeNodeServices(r io.Reader) (any, error) {

@@ -262,6 +262,15 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 	return req, nil
 }
 
+// pathSegment escapes a name, or a part of a key, for the path of a call. Consul accepts any text for these. A server would take
+// "." and ".." for folders of the address, and walk.
+func pathSegment(name string) string {
+	if name == "." || name == ".." {
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return url.PathEscape(name)
+}
+
 // indexed tells whether Consul always answers such a path with an index.
 func indexed(path string) bool {
 	return strings.HasPrefix(path, "kv/") || strings.HasPrefix(path, "health/") || strings.HasPrefix(path, "catalog/") && path != "catalog/datacenters"

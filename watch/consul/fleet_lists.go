@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -213,7 +212,7 @@ send:
 	return changed, context.Cause(ctx)
 }
 
-func nodePath(name string) string { return "catalog/node-services/" + url.PathEscape(name) }
+func nodePath(name string) string { return "catalog/node-services/" + pathSegment(name) }
 
 // nodeEndpoint reads the services of a node as text.
 func (f *fleet) nodeEndpoint(name string) endpoint {

@@ -3,7 +3,6 @@ package consul
 import (
 	"cmp"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -48,7 +47,7 @@ func serviceEndpoint(q watch.Service) endpoint {
 		return endpoint{path: "status/leader", query: scopeQuery(q.Scope), agent: true, every: pollEvery,
 			decode: func(io.Reader) (any, error) { return []*watch.ServiceInstance{}, nil }}
 	}
-	return endpoint{path: "health/" + kind + "/" + url.PathEscape(q.Name), query: query, decode: sorted(q.Near, newEntry, byInstance)}
+	return endpoint{path: "health/" + kind + "/" + pathSegment(q.Name), query: query, decode: sorted(q.Near, newEntry, byInstance)}
 }
 
 func newEntry(e *rawEntry) (*watch.ServiceInstance, error) {
@@ -141,5 +140,5 @@ func catalogServiceEndpoint(q watch.CatalogService) endpoint {
 	order := func(a, b *watch.CatalogInstance) int {
 		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ServiceID, b.ServiceID))
 	}
-	return endpoint{path: "catalog/service/" + url.PathEscape(q.Name), query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
+	return endpoint{path: "catalog/service/" + pathSegment(q.Name), query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
 }
