@@ -127,6 +127,7 @@ exec {
   enabled       = true
   kill_signal   = "SIGTERM"
   kill_timeout  = "30s"
+  reload        = "signal" # none, where the templates' commands reload it
   reload_signal = "SIGHUP"
   splay         = "2s"
   restart       = "on-failure"

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"syscall"
 	"text/template"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -103,7 +102,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	}
 	a.runner.Watcher.Retry = a.retry()
 	if !cfg.Once {
-		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
+		a.runner.Queue.Retry = reloadRetry
 	}
 	if err := errors.Join(invalid, a.addTemplates(ctx), a.addChild()); err != nil {
 		return nil, err
