@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -27,6 +26,7 @@ type assembly struct {
 	cfg     config.Config
 	persona config.Persona
 	streams streams
+	sinks   *sinks
 	log     *slog.Logger
 
 	runner      *runner.Runner
@@ -35,18 +35,24 @@ type assembly struct {
 	plan        *plan       // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
-	closers                  []io.Closer
-}
-
-func (a *assembly) close() {
-	for _, c := range a.closers {
-		c.Close()
-	}
 }
 
 // assemble loads a configuration and puts together what it asks for. All mistakes that can be found without asking the
 // registry are found here, before anything is written or run.
-func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (_ *assembly, err error) {
+func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (*assembly, error) {
+	a, err := begin(p, s, load)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.build(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// begin loads a configuration and opens its log.
+func begin(p config.Persona, s streams, load func() (config.Config, []string, error)) (*assembly, error) {
 	cfg, warnings, err := load()
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
@@ -58,15 +64,16 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if cfg.Dry {
 		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode, ordered: cfg.Once}
 	}
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
-	if a.log, err = a.newLogger(); err != nil {
+	if err := a.openLog(); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
 	warnAll(a.log, warnings)
+	return a, nil
+}
+
+// build puts together what the configuration asks for.
+func (a *assembly) build(ctx context.Context) error {
+	cfg := a.cfg
 	if cfg.KillSignal != 0 {
 		a.killSignal = syscall.Signal(cfg.KillSignal)
 	}
@@ -76,7 +83,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	invalid := a.mistakes(errors.Join(cfg.Validate(), checkMarks(cfg.Templates))) // and go on, so that all mistakes are reported at once
 	source, err := a.newSource()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.runner = &runner.Runner{
 		Watcher: watch.New(source, a.log),
@@ -104,10 +111,7 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if !cfg.Once {
 		a.runner.Queue.Retry = reloadRetry
 	}
-	if err := errors.Join(invalid, a.addTemplates(ctx), a.addChild()); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return errors.Join(invalid, a.addTemplates(ctx), a.addChild())
 }
 
 // mistakes gives mistakes in the templates and other blocks of a file the exit code of a wrong configuration. The peers,

@@ -40,7 +40,7 @@ func newBench(s streams, flags *config.Flags, args []string) (*assembly, error) 
 		cfg.Templates = named(cfg, args)
 	}
 	a := &assembly{cfg: cfg, persona: config.Lictor, streams: s}
-	if a.log, err = a.newLogger(); err != nil {
+	if err := a.openLog(); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
 	warnAll(a.log, warnings)

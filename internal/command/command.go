@@ -54,6 +54,7 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("command %q was not started: %w", c.String(), err)
 	}
+	log = log.With("command", c.String())
 	var last lastLines
 	p, err := c.start(log, startOptions{last: &last})
 	if err != nil {
