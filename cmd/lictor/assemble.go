@@ -87,7 +87,7 @@ func (a *assembly) build(ctx context.Context) error {
 	}
 	a.runner = &runner.Runner{
 		Watcher: watch.New(source, a.log),
-		Queue:   command.NewQueue(a.log),
+		Queue:   command.NewQueue(a.commandLog()),
 		Checks:  command.NewQueue(a.log),
 		Log:     a.log,
 		Once:    cfg.Once, Dry: cfg.Dry, Timeout: cfg.StartTimeout,
@@ -190,9 +190,12 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), tmpl.Execute
 	file := fileOf(t)
 	if a.plan != nil {
-		change := a.plan.expect(tmpl.Name(), t)
+		change, runs := a.plan.expect(tmpl.Name(), t), job.Command.String()
+		if a.cfg.NoCommands {
+			runs = ""
+		}
 		job.Stage = func(output []byte) (runner.Staged, error) {
-			return a.plan.preview(change, job.Command.String(), file, output)
+			return a.plan.preview(change, runs, file, output)
 		}
 		return job, nil
 	}
@@ -229,7 +232,7 @@ func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, tex
 	}
 	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
 		func(p *engine.Pass) template.FuncMap {
-			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: env})
+			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, PluginTimeout: t.PluginTimeout, Debug: a.streams.out, Env: env})
 		})
 }
 

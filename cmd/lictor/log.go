@@ -103,6 +103,17 @@ func (h lineHandler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
+// commandLog is the log of what commands print. With -once somebody waits for them and wants to see it, unless another level was
+// asked for.
+func (a *assembly) commandLog() *slog.Logger {
+	if !a.cfg.Once || a.cfg.IsSet("log_level") {
+		return a.log
+	}
+	talkative := *a.sinks
+	talkative.level = slog.LevelInfo
+	return talkative.logger()
+}
+
 func newHandler(w io.Writer, format string, level slog.Level) slog.Handler {
 	o := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
 		if attr.Key == slog.LevelKey && attr.Value.Any().(slog.Level) < slog.LevelDebug {

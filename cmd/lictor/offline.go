@@ -57,7 +57,7 @@ func named(cfg config.Config, names []string) []config.Template {
 			continue
 		}
 		picked = append(picked, config.Template{
-			Source: name, LeftDelimiter: cfg.DefaultDelimiters.Left, RightDelimiter: cfg.DefaultDelimiters.Right,
+			Source: name, LeftDelimiter: cfg.DefaultDelimiters.Left, RightDelimiter: cfg.DefaultDelimiters.Right, PluginTimeout: cfg.PluginTimeout,
 		})
 	}
 	return picked

@@ -90,6 +90,12 @@ func (a *assembly) addChild() error {
 		return nil
 	case a.cfg.Dry:
 		return a.previewEnviron()
+	case a.cfg.NoCommands:
+		a.runner.Commands = runner.CommandsNever
+		if strings.HasPrefix(a.cfg.At("exec.command").File, "flag ") {
+			return &exitError{exitFlags, errors.New("flag -no-commands does not go with -exec: the program would not be started")}
+		}
+		return nil
 	}
 	if e.Command.IsZero() || e.Enabled == config.Off {
 		if a.execMode() {

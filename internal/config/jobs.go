@@ -3,7 +3,7 @@ package config
 import "time"
 
 // A Template is one template and the file it makes. After [Load], Exec holds the command whichever way it was written,
-// and Wait, MinInterval, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
+// and Wait, MinInterval, PluginTimeout, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
 type Template struct {
 	Source            string   `opt:"source" doc:"Template file; - is standard input. Either this or contents."`
 	Contents          string   `opt:"contents" doc:"The template itself. Either this or source."`
@@ -25,6 +25,7 @@ type Template struct {
 	ErrorFatal        Switch   `opt:"error_fatal" doc:"Whether a failure of this template ends the program. Unset: template_error_fatal."`
 	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
 	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
+	PluginTimeout     Duration `opt:"plugin_timeout" own:"yes" doc:"How long a program that the template runs by plugin may take, then it is killed. Unset or 0: that of the top level."`
 
 	Check        Command  `opt:"check" own:"yes" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
 	CheckTimeout Duration `opt:"check_timeout" own:"yes" doc:"Limit for the check; 0 is not allowed."`

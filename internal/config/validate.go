@@ -51,6 +51,9 @@ func (c Config) checkOptions() []error {
 	if c.Consul.Retry.Attempts < 0 {
 		bad("consul.retry.attempts", "%d is negative: 0 is no limit", c.Consul.Retry.Attempts)
 	}
+	if c.PluginTimeout == 0 {
+		bad("plugin_timeout", "0s is no limit: a program that hangs would hold all templates up for ever")
+	}
 	if c.BlockQueryWait < time.Second {
 		bad("block_query_wait", "%v is too short: want at least 1s", c.BlockQueryWait)
 	}
