@@ -154,8 +154,8 @@ const (
 	exitFlags       = 13  // the command line is wrong
 	exitRuntime     = 14  // a template, a command, a destination or the registry failed
 	exitConfig      = 15  // a configuration file is wrong
-	exitSignalled   = 255 // as a peer: a signal ended the program
 	exitStale       = 16  // -once with -cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said
+	exitSignalled   = 255 // called as a peer: a signal ended the program
 )
 
 // exitError is an error with the code to exit with. A nil err exits silently, one of an [ending] is no failure.
