@@ -67,6 +67,7 @@ template {
   error_fatal          = false
   function_denylist    = ["plugin", "write*"]
   sandbox_path         = "/etc/lictor"
+  plugin_timeout       = "10s"
   check                = "haproxy -c -f \"$LICTOR_STAGED\""
   check_timeout        = "10s"
   commit_group         = "load-balancer"
@@ -111,6 +112,7 @@ default_delimiters {
 }
 
 template_error_fatal = true
+plugin_timeout       = "30s"
 
 reload { # the default of min_interval for every template
   min_interval = "10s"
@@ -127,6 +129,7 @@ exec {
   enabled       = true
   kill_signal   = "SIGTERM"
   kill_timeout  = "30s"
+  reload        = "signal" # none, where the templates' commands reload it
   reload_signal = "SIGHUP"
   splay         = "2s"
   restart       = "on-failure"

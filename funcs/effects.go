@@ -18,8 +18,8 @@ func effectFunctions() []function {
 	return []function{
 		{Doc{
 			Name: "plugin", Signature: `plugin "PROGRAM" [ARGUMENT ...]`,
-			Summary: "What a program prints, without the blanks around it. It runs once all data is there, for at most 30 seconds " +
-				"(then it is killed with its children), and must end with status 0. Blanks around arguments are dropped, and empty arguments.",
+			Summary: "What a program prints, without the blanks around it. It runs once all data is there, for at most `plugin_timeout` " +
+				"(30 seconds; then it is killed with its children), and must end with status 0. Blanks around arguments are dropped, and empty arguments.",
 			Example: `{{ plugin "/bin/echo" "a" " b " }}`, Output: `a b`,
 		}, func(b binding) any { return b.plugin }},
 		{Doc{

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"syscall"
 	"text/template"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -29,6 +27,7 @@ type assembly struct {
 	cfg     config.Config
 	persona config.Persona
 	streams streams
+	sinks   *sinks
 	log     *slog.Logger
 
 	runner      *runner.Runner
@@ -37,51 +36,40 @@ type assembly struct {
 	plan        *plan       // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
-	closers                  []io.Closer
-}
-
-func (a *assembly) close() {
-	for _, c := range a.closers {
-		c.Close()
-	}
 }
 
 // assemble loads a configuration and puts together what it asks for. All mistakes that can be found without asking the
 // registry are found here, before anything is written or run.
-func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (_ *assembly, err error) {
-	a, warnings, err := newAssembly(p, s, load)
+func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (*assembly, error) {
+	a, err := begin(p, s, load)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
-	if a.log, err = a.newLogger(); err != nil {
-		return nil, &exitError{exitConfig, err}
-	}
-	warnAll(a.log, warnings)
 	if err := a.build(ctx); err != nil {
+		a.close()
 		return nil, err
 	}
 	return a, nil
 }
 
-// newAssembly loads a configuration, of which nothing is put together yet. Warnings are for the log.
-func newAssembly(p config.Persona, s streams, load func() (config.Config, []string, error)) (a *assembly, warnings []string, err error) {
+// begin loads a configuration and opens its log.
+func begin(p config.Persona, s streams, load func() (config.Config, []string, error)) (*assembly, error) {
 	cfg, warnings, err := load()
 	if err != nil {
-		return nil, nil, &exitError{exitConfig, err}
+		return nil, &exitError{exitConfig, err}
 	}
 	if err := checkPlan(&cfg); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	a = &assembly{cfg: cfg, persona: p, streams: s}
+	a := &assembly{cfg: cfg, persona: p, streams: s}
 	if cfg.Dry {
 		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode, ordered: cfg.Once}
 	}
-	return a, append(warnings, doubtLists(cfg)...), nil
+	if err := a.openLog(); err != nil {
+		return nil, &exitError{exitConfig, err}
+	}
+	warnAll(a.log, append(warnings, doubtLists(cfg)...))
+	return a, nil
 }
 
 // build puts together what the configuration asks for. It goes on after a mistake, so that all are reported at once.
@@ -97,7 +85,7 @@ func (a *assembly) build(ctx context.Context) error {
 	source, err := a.newSource()
 	a.runner = &runner.Runner{
 		Watcher: watch.New(source, a.log),
-		Queue:   command.NewQueue(a.log),
+		Queue:   command.NewQueue(a.commandLog()),
 		Checks:  command.NewQueue(a.log),
 		Log:     a.log,
 		Once:    cfg.Once, Patient: a.patient(), Dry: cfg.Dry, Timeout: cfg.StartTimeout,
@@ -119,7 +107,7 @@ func (a *assembly) build(ctx context.Context) error {
 	}
 	a.runner.Watcher.Retry = a.retry()
 	if !cfg.Once {
-		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
+		a.runner.Queue.Retry = reloadRetry
 	}
 	return errors.Join(invalid, err, a.addTemplates(ctx), a.addChild())
 }
@@ -212,9 +200,12 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 		job.Path, file.Path = "", "" // there is no file
 	}
 	if a.plan != nil {
-		change := a.plan.expect(tmpl.Name(), t)
+		change, runs := a.plan.expect(tmpl.Name(), t), job.Command.String()
+		if a.cfg.NoCommands {
+			runs = ""
+		}
 		job.Stage = func(output []byte) (runner.Staged, error) {
-			return a.plan.preview(change, job.Command.String(), file, output)
+			return a.plan.preview(change, runs, file, output)
 		}
 		return job, nil
 	}
@@ -272,7 +263,10 @@ func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, tex
 	}
 	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
 		func(p *engine.Pass) template.FuncMap {
-			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: env, WriteFile: a.writeFile})
+			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{
+				Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, PluginTimeout: t.PluginTimeout,
+				Debug: a.streams.out, Env: env, WriteFile: a.writeFile,
+			})
 		})
 }
 

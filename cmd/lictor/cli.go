@@ -162,14 +162,15 @@ func noArguments(cmd *cobra.Command, args []string) error {
 // Exit codes. Those from 12 on are consul-template's, so that a unit file or script that knows them goes on working.
 const (
 	exitOK          = 0
-	exitInterrupted = 12 // ended by a signal, as consul-template and envconsul
-	exitFlags       = 13 // the command line is wrong
-	exitRuntime     = 14 // a template, a command, a destination or the registry failed
-	exitConfig      = 15 // a configuration file is wrong
-	exitStale       = 16 // -once with -cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said
+	exitInterrupted = 12  // ended by a signal, as consul-template and envconsul
+	exitFlags       = 13  // the command line is wrong
+	exitRuntime     = 14  // a template, a command, a destination or the registry failed
+	exitConfig      = 15  // a configuration file is wrong
+	exitStale       = 16  // -once with -cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said
+	exitSignalled   = 255 // called as a peer: a signal ended the program
 )
 
-// exitError is an error with the code to exit with. A nil err exits silently.
+// exitError is an error with the code to exit with. A nil err exits silently, one of an [ending] is no failure.
 type exitError struct {
 	code int
 	err  error
@@ -184,13 +185,22 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// report prints err, one line for each of the errors that it joins, and returns the exit code: that of the first which has
-// one. It is the one place where an error that ends the program is printed.
+// report prints err and returns the exit code. What ends a run that has a log is told there, by [assembly.end].
 func report(w io.Writer, err error) int {
-	if err == nil {
-		return exitOK
+	code, lines := lastLines(err)
+	for _, line := range lines {
+		fmt.Fprintln(w, line)
 	}
-	code := exitRuntime
+	return code
+}
+
+// lastLines is what is to be said of an error that ends the program, one line for each of the errors that it joins, and the
+// exit code: that of the first which has one.
+func lastLines(err error) (code int, lines []string) {
+	if err == nil {
+		return exitOK, nil
+	}
+	code = exitRuntime
 	if e, ok := errors.AsType[*exitError](err); ok {
 		code = e.code
 		if err == error(e) {
@@ -201,10 +211,10 @@ func report(w io.Writer, err error) int {
 	}
 	if err != nil {
 		for _, e := range joined(err) {
-			fmt.Fprintf(w, "lictor: %s\n", strings.ReplaceAll(e.Error(), "\n", " "))
+			lines = append(lines, "lictor: "+strings.ReplaceAll(e.Error(), "\n", " "))
 		}
 	}
-	return code
+	return code, lines
 }
 
 // joined takes apart what errors.Join put together.

@@ -45,16 +45,17 @@ and runs nothing, and reports all mistakes in the configuration, the templates, 
 // checkConfig puts everything together as a start would, up to asking the registry, and then looks at what a start would
 // come to. It writes and runs nothing, so that a log is not opened either.
 func checkConfig(ctx context.Context, s streams, load func() (config.Config, []string, error)) error {
-	a, warnings, err := newAssembly(config.Lictor, s, load)
+	var whole config.Config
+	a, err := begin(config.Lictor, s, func() (config.Config, []string, error) {
+		cfg, warnings, err := load()
+		whole = cfg
+		cfg.LogFile.Path, cfg.Syslog.Enabled = "", config.Off
+		return cfg, warnings, err
+	})
 	if err != nil {
 		return err
 	}
-	quiet := a.cfg
-	quiet.LogFile.Path, quiet.Syslog.Enabled = "", config.Off
-	if a.log, err = (&assembly{cfg: quiet, streams: s}).newLogger(); err != nil {
-		return &exitError{exitConfig, err}
-	}
-	warnAll(a.log, warnings)
+	a.cfg.LogFile, a.cfg.Syslog = whole.LogFile, whole.Syslog
 	if err := errors.Join(a.build(ctx), a.checkStart()); err != nil {
 		return err
 	}

@@ -49,12 +49,15 @@ What our own environment holds is not printed. A name or value that the format c
 }
 
 // printEnviron prints in a format what load asks for.
-func printEnviron(ctx context.Context, s streams, format string, load func() (config.Config, []string, error)) error {
-	a, err := assemble(ctx, config.Lictor, s, load) // not LictorExec, since there is no program to run
+func printEnviron(ctx context.Context, s streams, format string, load func() (config.Config, []string, error)) (err error) {
+	a, err := begin(config.Lictor, s, load) // not LictorExec, since there is no program to run
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer func() { err = a.end(err) }()
+	if err := a.build(ctx); err != nil {
+		return err
+	}
 	err = a.addEnviron(nil, func(encoded []byte) (runner.Staged, error) {
 		text, err := environ.Format(format, environ.Decode(encoded))
 		if err != nil {

@@ -32,7 +32,7 @@ func (a *assembly) foresee() error {
 
 // runsProgram tells whether there is a program to be run and supervised.
 func (a *assembly) runsProgram() bool {
-	return !a.cfg.Exec.Command.IsZero() && a.cfg.Exec.Enabled != config.Off
+	return !a.cfg.Exec.Command.IsZero() && a.cfg.Exec.Enabled != config.Off && !a.cfg.NoCommands
 }
 
 // makesEnvironment tells whether keys or services are to become variables.

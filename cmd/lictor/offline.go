@@ -43,7 +43,7 @@ func newBench(s streams, flags *config.Flags, args []string) (*assembly, error) 
 		cfg.Templates = named(cfg, args)
 	}
 	a := &assembly{cfg: cfg, persona: config.Lictor, streams: s}
-	if a.log, err = a.newLogger(); err != nil {
+	if err := a.openLog(); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
 	warnAll(a.log, append(warnings, doubtLists(cfg)...))
@@ -60,7 +60,7 @@ func named(cfg config.Config, names []string) []config.Template {
 			continue
 		}
 		picked = append(picked, config.Template{
-			Source: name, LeftDelimiter: cfg.DefaultDelimiters.Left, RightDelimiter: cfg.DefaultDelimiters.Right,
+			Source: name, LeftDelimiter: cfg.DefaultDelimiters.Left, RightDelimiter: cfg.DefaultDelimiters.Right, PluginTimeout: cfg.PluginTimeout,
 		})
 	}
 	return picked

@@ -10,10 +10,14 @@ import (
 
 	"lictor/internal/command"
 	"lictor/internal/config"
+	"lictor/internal/runner"
 )
 
 // maxGrace is how long a command that is stopped may take to end at most: nothing is rendered meanwhile.
 const maxGrace = 5 * time.Second
+
+// reloadRetry says how a command that failed is run again.
+var reloadRetry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
 
 // command makes a reload command of its configuration; without a program it is the zero Command.
 func (a *assembly) command(e config.Exec) command.Command {
@@ -91,6 +95,12 @@ func (a *assembly) addChild() error {
 		return nil
 	case a.cfg.Dry:
 		return a.previewEnviron()
+	case a.cfg.NoCommands:
+		a.runner.Commands = runner.CommandsNever
+		if strings.HasPrefix(a.cfg.At("exec.command").File, "flag ") {
+			return &exitError{exitFlags, errors.New("flag -no-commands does not go with -exec: the program would not be started")}
+		}
+		return nil
 	}
 	if !a.runsProgram() {
 		if a.execMode() {
@@ -101,9 +111,17 @@ func (a *assembly) addChild() error {
 	a.child = &command.Child{
 		Command: command.Command{Args: e.Command.Args, Shell: e.Command.Shell, Stdout: a.streams.out, Stderr: a.streams.err},
 		Stdin:   a.streams.in, KillSignal: syscall.Signal(e.KillSignal), KillTimeout: e.KillTimeout,
-		ReloadSignal: syscall.Signal(e.ReloadSignal), Splay: e.Splay, Restart: command.RestartPolicy(e.Restart),
+		IgnoreFiles: e.Reload == "none", Splay: e.Splay, Restart: command.RestartPolicy(e.Restart),
+	}
+	if e.Reload != "restart" {
+		a.child.ReloadSignal = syscall.Signal(e.ReloadSignal)
 	}
 	a.runner.Child = a.child
+	if a.persona == config.ConsulTemplate {
+		a.runner.Commands = runner.CommandsFirst
+	} else {
+		a.runner.Queue.Retry = reloadRetry // also with Once, since the commands begin when the program may not be up yet
+	}
 	if !a.execMode() {
 		a.runner.Environ = func() []string { return a.environ(os.Environ(), e.Env) }
 		return nil

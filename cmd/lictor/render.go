@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"lictor/internal/config"
-	"lictor/internal/runner"
 )
 
 // newRenderCmd is the main job: render templates, for ever or once.
@@ -42,36 +40,38 @@ one dash or two, and their value after "=" or a blank; those that are true or fa
 // supervise runs what load says until it is done or a signal ends it. On the reload signal it builds the next runner, and
 // only when that is sound ends the one that runs: a broken configuration is reported, and the old one goes on. A command that
 // is running then may end first.
-func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) error {
+func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (err error) {
 	signals, stop := catchSignals()
 	defer stop()
-	current, err := assemble(ctx, p, s, load)
+	current, err := begin(p, s, load)
 	if err != nil {
 		return err
 	}
+	defer func() { err = current.end(err) }() // of the one that runs then
+	if err := current.build(ctx); err != nil {
+		return err
+	}
 	if err := current.foresee(); err != nil {
-		current.close()
 		return err
 	}
 	if current.cfg.ParseOnly {
-		defer current.close()
 		return current.checkQueries()
 	}
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
 	defer pid.remove()
 	if err := pid.moveTo(current.cfg.PidFile); err != nil {
-		current.close()
 		return err
 	}
 	for {
 		var next *assembly
-		interrupted, waiting := false, false // waiting: for commands to end before a reload, unless it is asked for again
+		var by os.Signal // that ends us
+		waiting := false // for commands to end before a reload, unless it is asked for again
 		current.runner.Signals = signals
 		current.runner.OnSignal = func(sig os.Signal) (end bool) {
 			switch current.meaning(sig) {
 			case endProgram:
-				interrupted = true
+				by = sig
 				signal.Reset(sig, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // a second one ends us at once
 				current.log.Info("stopping", "signal", sig.String())
 				return true
@@ -99,10 +99,11 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 		}
 		err := current.run(ctx)
 		if next != nil {
+			current.close()
 			current = next
 			continue
 		}
-		return current.plan.result(outcome(current.cfg.Once, p, err, interrupted))
+		return current.plan.result(current.outcome(err, by))
 	}
 }
 
@@ -136,38 +137,9 @@ func (a *assembly) tell() {
 	_ = a.log.Handler().Handle(context.Background(), record) // as with all of the log, there is nobody to tell
 }
 
-// run runs the runner, and cleans up.
+// run runs the runner.
 func (a *assembly) run(ctx context.Context) error {
-	defer a.close()
 	return a.runner.Run(ctx)
-}
-
-// outcome is what the program ends with, from how its last run ended.
-func outcome(once bool, p config.Persona, err error, interrupted bool) error {
-	child, hadChild := errors.AsType[runner.ChildExit](err)
-	peer := isPeer(p)
-	switch {
-	case interrupted && peer:
-		return &exitError{code: exitInterrupted}
-	case hadChild && child.Err != nil && peer:
-		return &exitError{exitRuntime, child.Err}
-	case hadChild && child.Err != nil:
-		return &exitError{child.ExitCode(), child.Err}
-	case hadChild && child.Signal != 0 && peer:
-		return &exitError{code: 255}
-	case hadChild && interrupted && child.Signal != 0:
-		return nil // it ended by the signal that we sent
-	case hadChild:
-		if code := child.ExitCode(); code != 0 {
-			return &exitError{code: code}
-		}
-		return nil
-	case interrupted && once && err == nil:
-		return &exitError{code: exitInterrupted} // it was not done yet
-	case errors.Is(err, runner.ErrStale):
-		return &exitError{exitStale, err}
-	}
-	return err
 }
 
 // catchSignals delivers the signals that [assembly.meaning] has a use for, until stop is called; those that end us are for

@@ -33,6 +33,8 @@ type Child struct {
 	// ReloadSignal tells it that its files have changed; 0 means that it is replaced. A changed environment always means
 	// that it is replaced, since no signal can bring it a new one.
 	ReloadSignal syscall.Signal
+	// IgnoreFiles says that changed files do not concern it: somebody else tells it.
+	IgnoreFiles bool
 	// Splay bounds a random pause before it is told or asked to end, so that a fleet does not act all at once.
 	Splay time.Duration
 	// Restart says whether it is started again when it ends by itself, after a pause as Backoff says (the zero Backoff
@@ -84,7 +86,7 @@ func (c *Child) Apply(env []string, filesChanged bool) {
 	defer c.mu.Unlock()
 	c.wanted = true
 	c.env = slices.Clone(env)
-	c.files = c.files || filesChanged
+	c.files = c.files || filesChanged && !c.IgnoreFiles
 	wake(c.news)
 }
 

@@ -55,6 +55,7 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("command %q was not started: %w", c.String(), err)
 	}
+	log = log.With("command", c.String())
 	output := runOutput{command: c.String()}
 	p, err := c.start(log, startOptions{output: &output})
 	if err != nil {

@@ -20,6 +20,7 @@ func (p *process) sweep(deadline time.Time) {
 	pause := 5 * time.Millisecond
 	for groupLives(p.pid) {
 		if !time.Now().Before(deadline) {
+			p.log.Warn("what the program has left running has not ended in time, killing it", "group", p.pid)
 			_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 			return
 		}

@@ -90,12 +90,12 @@ func (o *runOutput) add(line string) (log bool) {
 	return false
 }
 
-// tellLeftOut logs how much was not, if anything was.
+// tellLeftOut logs how much was not, if anything was. The log names the command.
 func (o *runOutput) tellLeftOut(log *slog.Logger) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.leftOutLines > 0 {
-		log.Info("command output: the rest was left out, since it is too much for the log", "command", o.command, "lines", o.leftOutLines, "bytes", o.leftOutBytes)
+		log.Info("command output: the rest was left out, since it is too much for the log", "lines", o.leftOutLines, "bytes", o.leftOutBytes)
 	}
 }
 

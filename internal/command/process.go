@@ -17,6 +17,7 @@ import (
 // A process is a started program, in most cases one that leads a process group of its own. One goroutine belongs to it, from
 // its start until done is closed; whoever started it waits for that.
 type process struct {
+	log    *slog.Logger
 	pid    int
 	leads  bool          // a group of its own; else it is in ours
 	exited chan struct{} // closed when it has ended, though its output may still be read
@@ -60,7 +61,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 		if w != nil {
 			return w
 		}
-		l := &lineLog{log: log.With("command", c.String(), "stream", name), hide: hide, run: o.output}
+		l := &lineLog{log: log.With("stream", name), hide: hide, run: o.output}
 		logs = append(logs, l)
 		return l
 	}
@@ -70,7 +71,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 	if o.withUs {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	p := &process{leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
+	p := &process{log: log, leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
 	started := make(chan error)
 	go p.follow(cmd, started, logs)
 	if err := <-started; err != nil {
@@ -185,11 +186,13 @@ func (p *process) stop(sig syscall.Signal, group bool, deadline time.Time) {
 	if halted {
 		p.signal(syscall.SIGCONT, true) // or it would never see it
 	}
-	timer := time.NewTimer(time.Until(deadline))
+	limit := time.Until(deadline)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-p.exited:
 	case <-timer.C:
+		p.log.Warn("the program has not ended when it was asked to, killing it", "pid", p.pid, "by", SignalName(sig), "after", limit.Round(time.Millisecond))
 		p.signal(syscall.SIGKILL, true)
 	}
 	<-p.done

@@ -67,6 +67,8 @@ func TestMistakes(t *testing.T) {
 		{"log format", "a.hcl", `log_format = "xml"`, `a.hcl:1: log_format: unknown format "xml": want text or json`},
 		{"signal that can't be caught", "a.hcl", "\nreload_signal = \"SIGKILL\"", `a.hcl:2: reload_signal: SIGKILL can not be caught`},
 		{"restart", "a.hcl", "exec {\n restart = \"maybe\"\n}", `a.hcl:2: exec.restart: unknown policy "maybe"`},
+		{"way to reload", "a.hcl", "exec {\n reload = \"hup\"\n}", `a.hcl:2: exec.reload: unknown way "hup": want none, signal or restart`},
+		{"reload by no signal", "a.hcl", "exec {\n reload = \"signal\"\n}", `a.hcl:2: exec.reload: there is no signal to send: set reload_signal too`},
 		{"connections", "a.hcl", "consul {\n max_connections = 1\n}", `a.hcl:2: consul.max_connections: 1 is too few`},
 		{"attempts", "a.hcl", "consul {\n retry {\n attempts = -1\n }\n}", `a.hcl:3: consul.retry.attempts: -1 is negative`},
 		{"custom without a value", "a.hcl", "exec {\n env {\n custom = [\"A=1\", \"secret\"]\n }\n}", `a.hcl:3: exec.env.custom: entry 2 is not NAME=VALUE`},

@@ -175,6 +175,7 @@ func TestFlagEffects(t *testing.T) {
 			}, []string{"ID", "", "", "P"}},
 		{"pristine", LictorExec, []string{"-pristine", "-upcase", "-sanitize"}, func(c Config) any { return c.Pristine && c.Upcase && c.Sanitize }, true},
 		{"restart", LictorExec, []string{"-restart=always"}, func(c Config) any { return c.Exec.Restart }, "always"},
+		{"reload", LictorExec, []string{"-exec-reload=none"}, func(c Config) any { return c.Exec.Reload }, "none"},
 		{"data", Lictor, []string{"-data", "a,b", "-data", "c", "-set", "k=1,2"}, func(c Config) any { return [][]string{c.Data, c.Set} }, [][]string{{"a,b", "c"}, {"k=1,2"}}},
 		{"syslog", Lictor, []string{"-syslog-facility", "DAEMON"}, func(c Config) any { return c.Syslog.Enabled }, On},
 		{"no signal", Lictor, []string{"-reload-signal="}, func(c Config) any { return c.ReloadSignal }, Signal(0)},

@@ -3,7 +3,7 @@ package config
 import "time"
 
 // A Template is one template and the file it makes. After [Load], Exec holds the command whichever way it was written,
-// and Wait, MinInterval, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
+// and Wait, MinInterval, PluginTimeout, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
 type Template struct {
 	Source            string   `opt:"source" doc:"Template file; - is standard input. Either this or contents."`
 	Contents          string   `opt:"contents" doc:"The template itself. Either this or source."`
@@ -25,6 +25,7 @@ type Template struct {
 	ErrorFatal        Switch   `opt:"error_fatal" doc:"Whether a failure of this template ends the program. Unset: template_error_fatal."`
 	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns. One that matches no function is warned of."`
 	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
+	PluginTimeout     Duration `opt:"plugin_timeout" own:"yes" doc:"How long a program that the template runs by plugin may take, then it is killed. Unset or 0: that of the top level."`
 
 	Check        Command  `opt:"check" own:"yes" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
 	CheckTimeout Duration `opt:"check_timeout" own:"yes" doc:"Limit for the check; 0 is not allowed."`
@@ -62,6 +63,7 @@ type Exec struct {
 	KillSignal   Signal   `opt:"kill_signal" flag:"kill-signal" doc:"Signal that asks the program to end."`
 	KillTimeout  Duration `opt:"kill_timeout" flag:"kill-timeout" doc:"How long it may take, then it is killed. A template's command has five seconds at most."`
 	ReloadSignal Signal   `opt:"reload_signal" flag:"reload-signal" in:"lxc" doc:"Signal sent on a change. Unset: stop and start again."`
+	Reload       string   `opt:"reload" own:"yes" flag:"reload" value:"HOW" in:"lx" doc:"What the program gets when only files have changed: none (the templates' commands reload it), signal (reload_signal) or restart. Unset: signal if there is a reload_signal, else restart."`
 	Splay        Duration `opt:"splay" flag:"splay" doc:"Random pause, at most this long, before a signal."`
 	Timeout      Duration `opt:"timeout" doc:"Limit for a run of the command. Unset or 0: command_timeout."`
 	AllowEnv     []string `opt:"allow_env" own:"yes" flag:"allow-env" value:"NAME" in:"x" doc:"Variables that keys and services may give although they decide what programs load or run, such as PATH or LD_PRELOAD. lictor exec refuses these; appended across files."`

@@ -204,6 +204,9 @@ func (c *Config) completeTemplate(t *Template) {
 	if t.MinInterval == unset {
 		t.MinInterval = c.Reload.MinInterval
 	}
+	if t.PluginTimeout == 0 {
+		t.PluginTimeout = c.PluginTimeout
+	}
 	orElse(&t.LeftDelimiter, c.DefaultDelimiters.Left)
 	orElse(&t.RightDelimiter, c.DefaultDelimiters.Right)
 	orElse(&t.User, t.UID)

@@ -13,6 +13,7 @@ import (
 var idle = map[string]string{
 	"exec.timeout":                "a program that is supervised runs as long as it wants to",
 	"template.exec.kill_signal":   "a command that is stopped gets SIGTERM",
+	"template.exec.reload":        "a command is run, not told",
 	"template.exec.reload_signal": "a command is run, not told",
 	"template.exec.splay":         "a command is run at once",
 	"template.exec.allow_env":     "a command gets no variables from keys",

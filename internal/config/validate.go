@@ -39,11 +39,20 @@ func (c Config) checkOptions() []error {
 	if !slices.Contains([]string{"never", "on-failure", "always"}, c.Exec.Restart) {
 		bad("exec.restart", "unknown policy %q: want never, on-failure or always", c.Exec.Restart)
 	}
+	switch e := c.Exec; {
+	case !slices.Contains([]string{"", "none", "signal", "restart"}, e.Reload):
+		bad("exec.reload", "unknown way %q: want none, signal or restart", e.Reload)
+	case e.Reload == "signal" && e.ReloadSignal == 0:
+		bad("exec.reload", "there is no signal to send: set reload_signal too")
+	}
 	if c.Consul.MaxConnections < 2 {
 		bad("consul.max_connections", "%d is too few: want at least 2, one for reads and one that waits for changes", c.Consul.MaxConnections)
 	}
 	if c.Consul.Retry.Attempts < 0 {
 		bad("consul.retry.attempts", "%d is negative: 0 is no limit", c.Consul.Retry.Attempts)
+	}
+	if c.PluginTimeout == 0 {
+		bad("plugin_timeout", "0s is no limit: a program that hangs would hold all templates up for ever")
 	}
 	if c.BlockQueryWait < time.Second {
 		bad("block_query_wait", "%v is too short: want at least 1s", c.BlockQueryWait)

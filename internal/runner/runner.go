@@ -50,6 +50,8 @@ type Runner struct {
 	// Child is started when Ready is called, and gets each change after that; nil for none.
 	// Its end ends the run with a [ChildExit].
 	Child *command.Child
+	// Commands says whether the commands of the first commits run after the child's start or before it, or whether none runs.
+	Commands CommandsWhen
 	// Environ is the child's whole environment, asked for before each start; nil means our own.
 	Environ func() []string
 	// Signals and OnSignal take part in the event loop: OnSignal is called for each signal, and ends the run when it
@@ -60,8 +62,8 @@ type Runner struct {
 	readers  map[watch.Query]map[*Job]*Group // who used which query in its last pass
 	rewired  bool                            // the keys of readers have changed since the watcher was told
 	settled  bool                            // the watcher was told that everything has been asked for
-	started  bool                            // Ready was called
-	before   map[string]int                  // commands that the child's start waits for, by id, with their tickets
+	started  time.Time                       // when Ready was called; zero for not yet
+	unproven map[string]bool                 // commands, by id, of files that the child was started with, that have not succeeded since
 	changed  changes                         // since the child was told last
 	failures []error                         // of commands, with Once
 	owed     []owed                          // commands to be submitted at the end of the round
@@ -94,13 +96,16 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 		if r.Child != nil {
 			r.Child.Wait()
-			if r.started && err == nil {
+			if !r.started.IsZero() && err == nil {
 				err = ChildExit{<-r.Child.Exited()}
 			}
 		}
 	}()
 	r.begun, r.nagged = time.Now(), time.Now()
-	r.readers, r.before = map[watch.Query]map[*Job]*Group{}, map[string]int{}
+	r.readers, r.unproven = map[watch.Query]map[*Job]*Group{}, map[string]bool{}
+	if r.again == (command.Retry{}) {
+		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
+	}
 	for _, g := range r.Groups {
 		g.reloads, g.running = map[string]int{}, map[string]int{}
 		for _, j := range g.Jobs {
@@ -114,9 +119,6 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}
 	r.pace()
-	if r.again == (command.Retry{}) {
-		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
-	}
 	for {
 		if err := r.round(ctx); err != nil {
 			return err
@@ -200,12 +202,12 @@ func (c *changes) add(more changes) {
 func (r *Runner) tell() {
 	changed := r.changed
 	switch {
-	case !r.started && r.mayStart() && len(r.failures) == 0:
-		r.started = true
+	case r.started.IsZero() && r.mayStart() && len(r.failures) == 0:
+		r.started = time.Now()
 		if r.Ready != nil {
 			r.Ready()
 		}
-	case !r.started || r.Once || !changed.files && !changed.environ || slices.ContainsFunc(r.Groups, (*Group).mixed):
+	case r.started.IsZero() || r.Once || !changed.files && !changed.environ || slices.ContainsFunc(r.Groups, (*Group).mixed):
 		return
 	}
 	r.changed = changes{}
@@ -233,7 +235,10 @@ func (r *Runner) committed() bool {
 
 // done tells whether a run with Once is over: every group is committed or has failed, and no command is under way.
 func (r *Runner) done() bool {
-	if !r.Once || !r.quiet() || len(r.owed) > 0 || r.Child != nil && r.started {
+	if !r.Once || !r.quiet() || r.Child != nil && !r.started.IsZero() {
+		return false
+	}
+	if _, ok := r.submits(); ok && len(r.owed) > 0 {
 		return false
 	}
 	for _, g := range r.Groups {
