@@ -4,13 +4,20 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -57,4 +64,23 @@ func (s *Server) writeCertificates() error {
 		}
 	}
 	return nil
+}
+
+// HTTP1 starts a proxy that serves the API with the agent's certificate until the test ends, and returns its host:port. It speaks
+// HTTP/1.1 only, as most load balancers do, where the agent itself speaks HTTP/2. The agent must have been started with Options.TLS.
+func (s *Server) HTTP1(tb testing.TB) (addr string) {
+	tb.Helper()
+	certificate, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.Addr})
+	forward.Transport = &http.Transport{DisableKeepAlives: true}
+	forward.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	proxy := httptest.NewUnstartedServer(forward)
+	proxy.Config.ErrorLog = forward.ErrorLog
+	proxy.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
+	proxy.StartTLS()
+	tb.Cleanup(func() { proxy.CloseClientConnections(); proxy.Close() })
+	return proxy.Listener.Addr().String()
 }

@@ -87,6 +87,8 @@ type Transport struct {
 	MaxIdleConns        int           // no limit
 	MaxIdleConnsPerHost int           // 100
 	DisableKeepAlives   bool
+
+	dial dial // opens connections in place of the network, for tests
 }
 
 const (
@@ -162,9 +164,17 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections int) *http.Transport {
 	t := c.Transport
 	dialer := &net.Dialer{Timeout: or(t.DialTimeout, 30*time.Second), KeepAlive: or(t.DialKeepAlive, 30*time.Second)}
-	tr := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         budget.dial(dialer.DialContext),
+	open, proxy := dialer.DialContext, http.ProxyFromEnvironment
+	if t.dial != nil {
+		open, proxy = t.dial, nil
+	} else if b.socket != "" {
+		open, proxy = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", b.socket)
+		}, nil
+	}
+	return &http.Transport{
+		Proxy:               proxy,
+		DialContext:         budget.dial(open),
 		TLSClientConfig:     conf.Clone(), // the transport makes changes to it
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: or(t.TLSHandshakeTimeout, 10*time.Second),
@@ -177,13 +187,6 @@ func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections
 		// Over HTTP/2 a request that is given up leaves its connection for the next, so that one that is dead must be found out.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: min(15*time.Second, or(c.Wait, defaultWait)), PingTimeout: 10 * time.Second},
 	}
-	if b.socket != "" {
-		tr.Proxy = nil
-		tr.DialContext = budget.dial(func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", b.socket)
-		})
-	}
-	return tr
 }
 
 func or[T comparable](v, fallback T) T {

@@ -109,22 +109,26 @@ func TestTokensAndTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]struct {
-		tls  TLS
-		says string // "" when it works
-	}{
-		"authority as text": {TLS{CABytes: string(ca)}, ""},
-		"unknown authority": {TLS{}, "certificate"},
-		"not verified":      {TLS{SkipVerify: true}, ""},
-		"another name":      {TLS{CAFile: server.CAFile, ServerName: "other.example"}, "other.example"},
-		"server's name":     {TLS{CAFile: server.CAFile, ServerName: "server.dc1.consul"}, ""},
-		"own certificate":   {TLS{CAFile: server.CAFile, CertFile: server.CertFile, KeyFile: server.KeyFile}, ""},
-	} {
+	for _, p := range []protocol{http2, http1} {
 		config := good
-		config.TLS = c.tls
-		_, err := first(t, open(t, config), watch.Key{Path: "open/k"})
-		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v", what, err)
+		host, _ := p.reach(t, server)
+		config.Address = "https://" + host
+		for what, c := range map[string]struct {
+			tls  TLS
+			says string // "" when it works
+		}{
+			"authority as text": {TLS{CABytes: string(ca)}, ""},
+			"unknown authority": {TLS{}, "certificate"},
+			"not verified":      {TLS{SkipVerify: true}, ""},
+			"another name":      {TLS{CAFile: server.CAFile, ServerName: "other.example"}, "other.example"},
+			"server's name":     {TLS{CAFile: server.CAFile, ServerName: "server.dc1.consul"}, ""},
+			"own certificate":   {TLS{CAFile: server.CAFile, CertFile: server.CertFile, KeyFile: server.KeyFile}, ""},
+		} {
+			config.TLS = c.tls
+			_, err := first(t, open(t, config), watch.Key{Path: "open/k"})
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s, %s: %v", p, what, err)
+			}
 		}
 	}
 

@@ -69,7 +69,9 @@ func (c *client) negotiate(ctx context.Context) (pools, error) {
 	if c.base.url.Port() == "" {
 		host = net.JoinHostPort(c.base.url.Hostname(), "443")
 	}
-	conn, err := c.streams.NewClientConn(ctx, "https", host)
+	transport := c.streams.Clone()
+	transport.MaxConnsPerHost = 0 // net/http panics when a ClientConn ends that speaks HTTP/1.1: it is counted down, but was never counted
+	conn, err := transport.NewClientConn(ctx, "https", host)
 	if err != nil {
 		return pools{}, c.unreachable(ctx, err)
 	}
