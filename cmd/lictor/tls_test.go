@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,5 +77,22 @@ func TestTLS(t *testing.T) {
 			server.Put(t, key, "5")
 			d.file("out", "5")
 		})
+	}
+}
+
+// TestRedirectElsewhere has what should be Consul redirect to another port of this machine: nothing is sent there, and it is an error at once.
+func TestRedirectElsewhere(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s was asked for elsewhere, with %v", r.URL, r.Header)
+	}))
+	t.Cleanup(other.Close)
+	from := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(from.Close)
+	dir := folder(t, map[string]string{"in.ctmpl": `{{key "a"}}`})
+	d := start(t, dir, "lictor", "-once", "-consul-addr", from.URL, "-consul-token", "hunter2", "-template", "in.ctmpl:out")
+	want := "consul at " + from.Listener.Addr().String() + " redirects to another host, " + other.Listener.Addr().String()
+	if code := d.exit(patience); code != exitRuntime || !strings.Contains(d.printed(), want) || strings.Contains(d.printed(), "will retry") {
+		t.Errorf("exit code %d, printed %q, want %q", code, d.printed(), want)
 	}
 }

@@ -83,6 +83,9 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
+	if elsewhere, ok := errors.AsType[redirectError](err); ok {
+		return watch.Permanent(fmt.Errorf("consul at %s %w", c.base, elsewhere))
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		return fmt.Errorf("consul at %s %w", c.base, errCut)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -62,13 +61,13 @@ func New(c Config) (*Source, error) {
 	}
 	separate := func() pools {
 		return pools{
-			reads: &http.Client{Transport: c.transport(b, conf, cl.budget, cl.budget.reads.limit())},
-			holds: &http.Client{Transport: c.transport(b, conf, cl.budget, cl.budget.slots.limit())},
+			reads: newHTTPClient(c.transport(b, conf, cl.budget, cl.budget.reads.limit())),
+			holds: newHTTPClient(c.transport(b, conf, cl.budget, cl.budget.slots.limit())),
 		}
 	}
 	if b.url.Scheme == "https" {
 		cl.streams = c.transport(b, conf, cl.budget, min(connections, streamConnections))
-		one := &http.Client{Transport: cl.streams}
+		one := newHTTPClient(cl.streams)
 		cl.http, cl.fallback = pools{one, one}, separate
 	} else {
 		cl.http = separate()
