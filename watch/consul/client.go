@@ -93,6 +93,9 @@ func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) 
 		r.mode, r.index = consistent, 0
 		answer, err = c.ask(ctx, r, decode)
 	}
+	if errors.Is(err, errNoPath) {
+		err = c.noPath(ctx, r)
+	}
 	return answer, err
 }
 

@@ -65,6 +65,9 @@ func (c *client) refused(r call, resp *http.Response) error {
 	if strings.Contains(said, "boolean expression") { // older servers give this the status of an error of their own
 		return watch.Permanent(fail("consul at %s refuses the filter: %s", c.base, said))
 	}
+	if strings.Contains(said, "No path to datacenter") {
+		return errNoPath
+	}
 	if strings.Contains(said, "must be enabled") {
 		return watch.Permanent(fail("consul at %s: %s", c.base, said))
 	}
