@@ -111,7 +111,10 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 func (a *assembly) reload(ctx context.Context, load func() (config.Config, []string, error), pid *pidFile) *assembly {
 	next, err := assemble(ctx, a.persona, a.streams, load)
 	if err == nil {
-		if err = next.openGroups(); err == nil {
+		if err = next.checkTokenFile(); err == nil {
+			err = next.openGroups()
+		}
+		if err == nil {
 			err = pid.moveTo(next.cfg.PidFile)
 		}
 		if err == nil {

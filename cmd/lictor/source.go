@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+
 	"lictor/internal/config"
 	"lictor/watch"
 	"lictor/watch/consul"
@@ -26,6 +29,17 @@ func withFiles(registry watch.Source) watch.Source {
 		}
 		return registry
 	})
+}
+
+// checkTokenFile fails where the token file can't be read. At a start that is waited for, but a reload must not give up a token that works.
+func (a *assembly) checkTokenFile() error {
+	if a.hasData() || a.cfg.Consul.TokenFile == "" {
+		return nil
+	}
+	if _, err := os.ReadFile(a.cfg.Consul.TokenFile); err != nil {
+		return fmt.Errorf("consul token file: %w", err)
+	}
+	return nil
 }
 
 func (a *assembly) newRegistry() (watch.Source, error) {

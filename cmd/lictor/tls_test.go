@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"lictor/internal/consultest"
@@ -77,6 +78,75 @@ func TestTLS(t *testing.T) {
 			server.Put(t, key, "5")
 			d.file("out", "5")
 		})
+	}
+}
+
+// TestRenewedClientCertificate has a Consul that asks for a certificate of its authority, and gets another authority. lictor is given
+// ours later, and needs no signal for it; one that comes while the files are broken changes nothing.
+func TestRenewedClientCertificate(t *testing.T) {
+	t.Parallel()
+	server := consultest.Start(t, consultest.Options{TLS: true, Persist: true, HCL: "verify_incoming_https = true\n"})
+	server.Put(t, "renewed", "1")
+	dir, old := t.TempDir(), t.TempDir()
+	give := func(dir string) {
+		write(t, dir, "ca.pem", read(t, "", server.CAFile))
+		write(t, dir, "cert.pem", read(t, "", server.CertFile))
+		write(t, dir, "key.pem", read(t, "", server.KeyFile))
+		write(t, dir, "token", "anonymous")
+		write(t, dir, "lictor.hcl", `
+consul {
+  address    = "https://`+server.HTTPSAddr+`"
+  token_file = "token"
+  ssl {
+    ca_cert = "ca.pem"
+    cert    = "cert.pem"
+    key     = "key.pem"
+  }
+  retry {
+    max_backoff = "500ms"
+  }
+}
+template {
+  contents    = "{{key \"renewed\"}}"
+  destination = "out"
+}`)
+	}
+	give(dir)
+	give(old)
+	d := start(t, dir, "lictor", "-config", "lictor.hcl")
+	d.file("out", "1")
+
+	server.Stop()
+	if err := server.RenewCertificates(); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Put(t, "renewed", "2")
+	d.waitPrinted("certificate signed by unknown authority", 1)
+	refused := 0
+	for _, name := range []string{"ca.pem", "cert.pem", "key.pem", "token"} {
+		good := read(t, dir, name)
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		d.signal(syscall.SIGHUP)
+		refused++
+		d.waitPrinted("the new configuration is refused, the old one goes on", refused)
+		write(t, dir, name, good)
+	}
+	give(dir)
+	d.file("out", "2")
+
+	left := start(t, old, "lictor", "-config", "lictor.hcl", "-once", "-consul-retry=false")
+	if code := left.exit(patience); code != exitRuntime || !strings.Contains(left.printed(), "certificate signed by unknown authority") {
+		t.Errorf("with the old files: exit code %d, printed %q", code, left.printed())
+	}
+	write(t, old, "ca.pem", read(t, "", server.CAFile))
+	left = start(t, old, "lictor", "-config", "lictor.hcl", "-once", "-consul-retry=false")
+	if code := left.exit(patience); code != exitRuntime || !strings.Contains(left.printed(), "certificate") {
+		t.Errorf("with the old certificate: exit code %d, printed %q", code, left.printed())
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 type client struct {
 	base     base
 	wait     time.Duration
-	token    *token
+	token    token
 	user     string
 	password Secret
 	log      *slog.Logger

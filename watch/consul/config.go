@@ -16,8 +16,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/hashicorp/consul/api"
 )
 
 // A Secret is a text that must not be seen. It prints as "(secret)".
@@ -44,7 +42,7 @@ type Config struct {
 	Namespace, Partition string // for queries that name none
 
 	Token     Secret
-	TokenFile string // holds the token, and wins over Token; it is read again when it changes
+	TokenFile string // holds the token, and wins over Token; it is read again for each request
 	Username  string // HTTP basic authentication; "" for none
 	Password  Secret
 
@@ -67,15 +65,6 @@ type Config struct {
 	Plan string
 	// Log gets what the source does by itself; nil logs nothing.
 	Log *slog.Logger
-}
-
-// TLS is how to speak TLS with the agent. It is also spoken when the address says https.
-type TLS struct {
-	Enabled                 bool
-	CertFile, KeyFile       string
-	CAFile, CAPath, CABytes string // CABytes is PEM text; of several the first that is set counts: CAFile, CABytes, CAPath
-	ServerName              string // "" is the address's host
-	SkipVerify              bool
 }
 
 // Transport tunes the HTTP connections. Zero values stand for the defaults.
@@ -143,21 +132,6 @@ func (c *Config) base() (base, error) {
 		return b, nil
 	}
 	return base{}, fmt.Errorf("consul address %q: the scheme must be http, https or unix", c.Address)
-}
-
-func (c *Config) tlsConfig() (*tls.Config, error) {
-	t := c.TLS
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return nil, errors.New("consul TLS needs both a certificate and a key file, or neither")
-	}
-	conf, err := api.SetupTLSConfig(&api.TLSConfig{
-		Address: t.ServerName, CAFile: t.CAFile, CAPath: t.CAPath, CAPem: []byte(t.CABytes),
-		CertFile: t.CertFile, KeyFile: t.KeyFile, InsecureSkipVerify: t.SkipVerify,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("consul TLS: %w", err)
-	}
-	return conf, nil
 }
 
 // transport makes a transport with at most the given number of connections, which the budget counts.

@@ -144,7 +144,8 @@ func TestTokensAndTLS(t *testing.T) {
 			}
 		}
 		write("00000000-0000-4000-8000-00000000dead")
-		s := open(t, Config{Address: server.Addr, TokenFile: file, Token: "ignored"})
+		log := &lockedBuffer{}
+		s := open(t, Config{Address: server.Addr, TokenFile: file, Token: "ignored", Log: slog.New(slog.NewTextHandler(log, nil))})
 		if _, err := first(t, s, watch.Key{Path: "open/k"}); !denied(err) {
 			t.Errorf("a wrong token: %v", err)
 		}
@@ -153,12 +154,48 @@ func TestTokensAndTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(token)
-		// An editor may keep the time, and both tokens have one length: the refusal must be reason enough to look.
+		// An editor may keep the time, and both tokens have one length.
 		if err := os.Chtimes(file, time.Time{}, before.ModTime()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
 			t.Errorf("the new token: %v", err)
+		}
+		for _, spoil := range []func() error{
+			func() error { return os.WriteFile(file, nil, 0o600) },
+			func() error { return os.Remove(file) },
+		} {
+			before := strings.Count(log.String(), "level=WARN")
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
+					t.Errorf("the token before is forgotten: %v", err)
+				}
+			}
+			if n := strings.Count(log.String(), "level=WARN") - before; n != 1 {
+				t.Errorf("%d warnings, want 1:\n%s", n, log)
+			}
+		}
+		if strings.Contains(log.String(), token) {
+			t.Errorf("the token was logged:\n%s", log)
+		}
+	})
+	t.Run("empty token file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, Config{Address: server.Addr, TokenFile: file})
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); !denied(err) { // as without any
+			t.Errorf("a token file that never held one: %v", err)
+		}
+		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
+			t.Errorf("the token that came later: %v", err)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package consul
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 )
@@ -78,7 +80,10 @@ func (c *client) negotiate(ctx context.Context) (pools, error) {
 	defer conn.Close()
 	resp, err := conn.RoundTrip(req)
 	if err != nil {
-		return pools{}, c.unreachable(ctx, err)
+		if err = c.unreachable(ctx, err); errors.Is(err, errCut) { // net/http may not say that TLS told us why
+			err = fmt.Errorf("%w right after the TLS handshake: it may want a client certificate, or not accept ours", err)
+		}
+		return pools{}, err
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
