@@ -25,7 +25,7 @@ func (c *client) noPath(ctx context.Context, r call) error {
 		known, err = decodeDatacenters(body)
 		return err
 	})
-	if err != nil || slices.Contains(known, dc) {
+	if err != nil || dc == "" || slices.Contains(known, dc) {
 		return fmt.Errorf("consul at %s: %w %q", c.base, errNoPath, dc)
 	}
 	kind, hint := "query", ""
