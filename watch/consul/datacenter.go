@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lictor/watch"
@@ -30,10 +32,11 @@ func (c *client) noPath(ctx context.Context, r call) error {
 	}
 	kind, hint := "query", ""
 	if key, ok := strings.CutPrefix(r.path, "kv/"); ok {
-		kind, hint = "key", "; {{ range ls FOLDER }} reads keys that have an @"
-		if key, err := url.PathUnescape(key); err == nil && !r.query.Has("recurse") && strings.Contains(key, "/") {
-			hint = strings.Replace(hint, "FOLDER", fmt.Sprintf("%q", path.Dir(key)), 1)
+		folder := "FOLDER"
+		if key, err := url.PathUnescape(key); err == nil && !r.query.Has("recurse") { // else r may be for many keys
+			folder = strconv.Quote(cmp.Or(strings.Trim(path.Dir("/"+key), "/"), "/"))
 		}
+		kind, hint = "key", fmt.Sprintf("; {{ range ls %s }} reads keys that have an @", folder)
 	}
 	return watch.Permanent(fmt.Errorf("consul at %s: there is no datacenter %q (what follows @ in a %s is one; known: %s)%s",
 		c.base, dc, kind, strings.Join(known, ", "), hint))
