@@ -57,13 +57,9 @@ func (a *assembly) checkLogs() error {
 
 // checkFiles tells whether the process file can be written and the token be read.
 func (a *assembly) checkFiles() error {
-	var errs []error
+	errs := []error{a.checkTokenFile()}
 	if a.cfg.PidFile != "" {
 		errs = append(errs, a.at("pid_file", mayWrite(pidFile(a.cfg.PidFile).file())))
-	}
-	if path := a.cfg.Consul.TokenFile; path != "" && !a.hasData() {
-		_, err := os.ReadFile(path)
-		errs = append(errs, a.at("consul.token_file", err))
 	}
 	return errors.Join(errs...)
 }

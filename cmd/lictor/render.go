@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -112,7 +113,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 func (a *assembly) reload(ctx context.Context, load func() (config.Config, []string, error), pid *pidFile) *assembly {
 	next, err := assemble(ctx, a.persona, a.streams, load)
 	if err == nil {
-		if err = next.foresee(); err == nil {
+		if err = errors.Join(next.foresee(), next.checkTokenFile()); err == nil {
 			err = next.openGroups()
 		}
 		if err == nil {

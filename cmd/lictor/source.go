@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 
 	"lictor/internal/config"
 	"lictor/watch"
@@ -28,6 +29,15 @@ func withFiles(registry watch.Source) watch.Source {
 		}
 		return registry
 	})
+}
+
+// checkTokenFile fails where the token file can't be read. A start waits for it, but a reload must not give up a token that works.
+func (a *assembly) checkTokenFile() error {
+	if a.hasData() || a.cfg.Consul.TokenFile == "" {
+		return nil
+	}
+	_, err := os.ReadFile(a.cfg.Consul.TokenFile)
+	return a.at("consul.token_file", err)
 }
 
 func (a *assembly) newRegistry() (watch.Source, error) {

@@ -73,9 +73,7 @@ func decodeNodeServices(r io.Reader) (any, error) {
 // datacentersEndpoint reads the names of the datacenters. That endpoint can not be held open.
 func (s *Source) datacentersEndpoint(q watch.Datacenters) endpoint {
 	e := endpoint{path: "catalog/datacenters", agent: true, every: pollEvery, decode: func(r io.Reader) (any, error) {
-		names, err := list(r, func(name *string) (string, error) { return *name, nil })
-		slices.Sort(names)
-		return names, err
+		return decodeDatacenters(r)
 	}}
 	if q.IgnoreFailing {
 		e.finish = s.reachable

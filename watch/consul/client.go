@@ -23,7 +23,7 @@ import (
 type client struct {
 	base     base
 	wait     time.Duration
-	token    *token
+	token    token
 	user     string
 	password Secret
 	log      *slog.Logger
@@ -92,6 +92,9 @@ func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) 
 	if errors.Is(err, errLeaderless) {
 		r.mode, r.index = consistent, 0
 		answer, err = c.ask(ctx, r, decode)
+	}
+	if errors.Is(err, errNoPath) {
+		err = c.noPath(ctx, r)
 	}
 	return answer, err
 }

@@ -8,15 +8,11 @@ package consul
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/hashicorp/consul/api"
 )
 
 // A Secret is a text that must not be seen. It prints as "(secret)".
@@ -43,7 +39,7 @@ type Config struct {
 	Namespace, Partition string // for queries that name none
 
 	Token     Secret
-	TokenFile string // holds the token, and wins over Token; it is read again when it changes
+	TokenFile string // holds the token, and wins over Token; it is read again for each request
 	Username  string // HTTP basic authentication; "" for none
 	Password  Secret
 
@@ -68,15 +64,6 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// TLS is how to speak TLS with the agent. It is also spoken when the address says https.
-type TLS struct {
-	Enabled                 bool
-	CertFile, KeyFile       string
-	CAFile, CAPath, CABytes string // CABytes is PEM text; of several the first that is set counts: CAFile, CABytes, CAPath
-	ServerName              string // "" is the address's host
-	SkipVerify              bool
-}
-
 // Transport tunes the HTTP connections. Zero values stand for the defaults.
 type Transport struct {
 	DialKeepAlive       time.Duration // 30 s
@@ -86,6 +73,8 @@ type Transport struct {
 	MaxIdleConns        int           // no limit
 	MaxIdleConnsPerHost int           // 100
 	DisableKeepAlives   bool
+
+	dial dial // opens connections in place of the network, for tests
 }
 
 const (
@@ -110,28 +99,21 @@ func (b base) String() string {
 	return b.url.Host
 }
 
-func (c *Config) tlsConfig() (*tls.Config, error) {
-	t := c.TLS
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return nil, errors.New("consul TLS needs both a certificate and a key file, or neither")
-	}
-	conf, err := api.SetupTLSConfig(&api.TLSConfig{
-		Address: t.ServerName, CAFile: t.CAFile, CAPath: t.CAPath, CAPem: []byte(t.CABytes),
-		CertFile: t.CertFile, KeyFile: t.KeyFile, InsecureSkipVerify: t.SkipVerify,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("consul TLS: %w", err)
-	}
-	return conf, nil
-}
-
 // transport makes a transport with at most the given number of connections, which the budget counts.
 func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections int) *http.Transport {
 	t := c.Transport
 	dialer := &net.Dialer{Timeout: or(t.DialTimeout, 30*time.Second), KeepAlive: or(t.DialKeepAlive, 30*time.Second)}
-	tr := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         budget.dial(dialer.DialContext),
+	open, proxy := dialer.DialContext, http.ProxyFromEnvironment
+	if t.dial != nil {
+		open, proxy = t.dial, nil
+	} else if b.socket != "" {
+		open, proxy = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", b.socket)
+		}, nil
+	}
+	return &http.Transport{
+		Proxy:               proxy,
+		DialContext:         budget.dial(open),
 		TLSClientConfig:     conf.Clone(), // the transport makes changes to it
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: or(t.TLSHandshakeTimeout, 10*time.Second),
@@ -144,13 +126,6 @@ func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections
 		// Over HTTP/2 a request that is given up leaves its connection for the next, so that one that is dead must be found out.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: min(15*time.Second, or(c.Wait, defaultWait)), PingTimeout: 10 * time.Second},
 	}
-	if b.socket != "" {
-		tr.Proxy = nil
-		tr.DialContext = budget.dial(func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", b.socket)
-		})
-	}
-	return tr
 }
 
 func or[T comparable](v, fallback T) T {

@@ -128,22 +128,26 @@ func TestTokensAndTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]struct {
-		tls  TLS
-		says string // "" when it works
-	}{
-		"authority as text": {TLS{CABytes: string(ca)}, ""},
-		"unknown authority": {TLS{}, "certificate"},
-		"not verified":      {TLS{SkipVerify: true}, ""},
-		"another name":      {TLS{CAFile: server.CAFile, ServerName: "other.example"}, "other.example"},
-		"server's name":     {TLS{CAFile: server.CAFile, ServerName: "server.dc1.consul"}, ""},
-		"own certificate":   {TLS{CAFile: server.CAFile, CertFile: server.CertFile, KeyFile: server.KeyFile}, ""},
-	} {
+	for _, p := range []protocol{http2, http1} {
 		config := good
-		config.TLS = c.tls
-		_, err := first(t, open(t, config), watch.Key{Path: "open/k"})
-		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v", what, err)
+		host, _ := p.reach(t, server)
+		config.Address = "https://" + host
+		for what, c := range map[string]struct {
+			tls  TLS
+			says string // "" when it works
+		}{
+			"authority as text": {TLS{CABytes: string(ca)}, ""},
+			"unknown authority": {TLS{}, "certificate"},
+			"not verified":      {TLS{SkipVerify: true}, ""},
+			"another name":      {TLS{CAFile: server.CAFile, ServerName: "other.example"}, "other.example"},
+			"server's name":     {TLS{CAFile: server.CAFile, ServerName: "server.dc1.consul"}, ""},
+			"own certificate":   {TLS{CAFile: server.CAFile, CertFile: server.CertFile, KeyFile: server.KeyFile}, ""},
+		} {
+			config.TLS = c.tls
+			_, err := first(t, open(t, config), watch.Key{Path: "open/k"})
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s, %s: %v", p, what, err)
+			}
 		}
 	}
 
@@ -159,7 +163,8 @@ func TestTokensAndTLS(t *testing.T) {
 			}
 		}
 		write("00000000-0000-4000-8000-00000000dead")
-		s := open(t, Config{Address: server.Addr, TokenFile: file, Token: "ignored"})
+		log := &lockedBuffer{}
+		s := open(t, Config{Address: server.Addr, TokenFile: file, Token: "ignored", Log: slog.New(slog.NewTextHandler(log, nil))})
 		if _, err := first(t, s, watch.Key{Path: "open/k"}); !denied(err) {
 			t.Errorf("a wrong token: %v", err)
 		}
@@ -168,12 +173,48 @@ func TestTokensAndTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(token)
-		// An editor may keep the time, and both tokens have one length: the refusal must be reason enough to look.
+		// An editor may keep the time, and both tokens have one length.
 		if err := os.Chtimes(file, time.Time{}, before.ModTime()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
 			t.Errorf("the new token: %v", err)
+		}
+		for _, spoil := range []func() error{
+			func() error { return os.WriteFile(file, nil, 0o600) },
+			func() error { return os.Remove(file) },
+		} {
+			before := strings.Count(log.String(), "level=WARN")
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
+					t.Errorf("the token before is forgotten: %v", err)
+				}
+			}
+			if n := strings.Count(log.String(), "level=WARN") - before; n != 1 {
+				t.Errorf("%d warnings, want 1:\n%s", n, log)
+			}
+		}
+		if strings.Contains(log.String(), token) {
+			t.Errorf("the token was logged:\n%s", log)
+		}
+	})
+	t.Run("empty token file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, Config{Address: server.Addr, TokenFile: file})
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); !denied(err) { // as without any
+			t.Errorf("a token file that never held one: %v", err)
+		}
+		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
+			t.Errorf("the token that came later: %v", err)
 		}
 	})
 }
