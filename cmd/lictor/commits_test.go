@@ -283,6 +283,7 @@ template {
 	values(t, dir, "fine", "three")
 	d.file("x", "fine")
 	d.file("y", "three")
+	eventually(t, "the command has run for them", func() bool { return strings.HasSuffix(read(t, dir, "ran"), "fine three\n") })
 }
 
 // A reload that ignores SIGTERM is killed, and lictor ends.
