@@ -15,7 +15,12 @@ echo "start $(cat conf)" >> log
 echo $$ > pid
 while :; do sleep 0.02; done
 `,
-	"reload.sh": `[ -f pid ] || { echo "no process file" >> log; exit 1; }
+	"reload.sh": `n=0
+until [ -s pid ]; do # the program may be on its way up
+	n=$((n+1))
+	[ $n -gt 500 ] && { echo "no process file" >> log; exit 1; }
+	sleep 0.02
+done
 echo command >> log
 kill -HUP $(cat pid)
 `,

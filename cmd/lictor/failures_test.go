@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -304,14 +306,22 @@ template {
 // freePort finds a port that nobody listens on now.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	// Not one of those that the kernel gives to connections: it would be taken before its server comes to it.
+	const first, many, each = 15000, 15000, 64
+	for range many {
+		n := int(nextPort.Add(1))
+		port := strconv.Itoa(first + (os.Getpid()*each+n)%many)
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }
+
+// nextPort counts the ports that this test binary has taken.
+var nextPort atomic.Int64
 
 // takenPort is a port that somebody else listens on until the test ends.
 func takenPort(t *testing.T) string {

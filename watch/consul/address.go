@@ -84,7 +84,7 @@ func checkHost(address, host string) error {
 	}); i >= 0 {
 		return badAddress("%q: %q can not be in the name of a host", address, []rune(name[i:])[0])
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); hasPort && (err != nil || n == 0) {
+	if n, err := strconv.ParseUint(port, 10, 16); hasPort && port != "" && (err != nil || n == 0) {
 		return badAddress("%q: the port must be a number from 1 to 65535", address)
 	}
 	return nil
