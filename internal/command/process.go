@@ -153,7 +153,7 @@ func (p *process) send(sig syscall.Signal, group bool) {
 }
 
 // tell sends sig to the program, or to its whole group, but to nobody whom it would end: a shell without a trap for it, say, or
-// the other side of a pipe. It says whether there was anybody to send it to.
+// the other side of a pipe. It says whether there was anybody to send it to. A program that has ended counts as told: it needs nothing more.
 func (p *process) tell(sig syscall.Signal, group bool) (told bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,7 +170,15 @@ func (p *process) tell(sig syscall.Signal, group bool) (told bool) {
 			told = true
 		}
 	}
-	return told
+	return told || p.ended()
+}
+
+// ended tells whether the program has ended, which it may have before awaitEnd says so. It is for a caller that holds mu and has
+// seen that the program is alive, so that its number is its own.
+func (p *process) ended() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Code != 0
 }
 
 // stop sends sig, waits for the end, and kills the whole group at the deadline. It returns when the program has ended and

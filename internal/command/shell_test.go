@@ -122,3 +122,21 @@ func TestSignalsThatNobodyHandles(t *testing.T) {
 		})
 	}
 }
+
+// A program that has ended, which nobody has noticed yet, is told of a change: it must not be taken for one that the signal
+// would end, which is replaced whatever the restart policy says.
+func TestEndedProgramIsTold(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "exit 3")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	p := &process{pid: cmd.Process.Pid, leads: true, alive: true}
+	p.awaitEnd()
+	for _, group := range []bool{false, true} {
+		if !p.tell(syscall.SIGHUP, group) {
+			t.Errorf("group %t: it counts as one that the signal would end", group)
+		}
+	}
+}
