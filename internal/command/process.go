@@ -20,6 +20,7 @@ type process struct {
 	log    *slog.Logger
 	pid    int
 	leads  bool          // a group of its own; else it is in ours
+	shell  bool          // it is the shell that runs the command's text
 	exited chan struct{} // closed when it has ended, though its output may still be read
 	done   chan struct{} // closed when it was reaped and its output is read
 	status Status        // how it ended; read after done
@@ -45,7 +46,7 @@ type startOptions struct {
 
 // start starts the program.
 func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
-	cmd, err := c.cmd()
+	cmd, byShell, err := c.cmd()
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 	if o.withUs {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	p := &process{log: log, leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
+	p := &process{log: log, leads: !o.ourGroup, shell: byShell, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
 	started := make(chan error)
 	go p.follow(cmd, started, logs)
 	if err := <-started; err != nil {
