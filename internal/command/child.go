@@ -18,9 +18,9 @@ import (
 // foreground, the terminal is handed to that group, as a shell does with a job: the program can read it, and Ctrl-C goes to
 // the program and not to us. Where only the input is, we are a part of a pipeline that shares the terminal, and the program
 // stays in our group. Signals go to the program alone, or to its whole group when it is a text for the shell. Those of a text
-// that do not ask for its end go to nobody whom they would end, such as the shell; and a program that the reload signal would
-// end is replaced. Whatever of its group outlives the program gets SIGTERM, and SIGKILL after KillTimeout. Should we be
-// killed, the kernel kills the program.
+// that do not ask for its end go to nobody whom they would end, such as the shell, except where a text was run without
+// a shell and nobody handles them; and a program that the reload signal would end is replaced. Whatever of its group outlives the
+// program gets SIGTERM, and SIGKILL after KillTimeout. Should we be killed, the kernel kills the program.
 //
 // Set the fields before Start, which is called once. The other methods may be called from anywhere after it; Apply and
 // Signal return at once.
@@ -90,7 +90,8 @@ func (c *Child) Apply(env []string, filesChanged bool) {
 	wake(c.news)
 }
 
-// Signal passes sig on to the program, if it is running. SIGKILL goes to its whole group.
+// Signal passes sig on to the program, if it is running. SIGKILL goes to its whole group. A program that does not
+// handle sig may be ended by it, unless a shell runs it.
 func (c *Child) Signal(sig syscall.Signal) {
 	c.mu.Lock()
 	p := c.current
@@ -99,7 +100,10 @@ func (c *Child) Signal(sig syscall.Signal) {
 	case p == nil:
 	case !c.Shell || !endsUnhandled(sig):
 		p.signal(sig, c.Shell || sig == syscall.SIGKILL)
-	case !p.tell(sig, true):
+	case p.tell(sig, true):
+	case !p.shell:
+		p.signal(sig, true) // no shell is ended by mistake: who sent it wants it to have its effect
+	default:
 		c.log.Warn("a signal was not passed on: no process of the program handles it, and it would end them", "signal", SignalName(sig))
 	}
 }

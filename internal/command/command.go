@@ -117,23 +117,24 @@ func (c Command) Key() string {
 	return string(sum[:])
 }
 
-// cmd makes the exec.Cmd of the command, or says why it can't be started.
-func (c Command) cmd() (*exec.Cmd, error) {
+// cmd makes the exec.Cmd of the command, or says why it can't be started. byShell says that a shell stands between us and what
+// the command runs.
+func (c Command) cmd() (cmd *exec.Cmd, byShell bool, err error) {
 	if len(c.Args) == 0 || strings.TrimSpace(c.Args[0]) == "" {
-		return nil, &StartError{Err: errors.New("it is empty")}
+		return nil, false, &StartError{Err: errors.New("it is empty")}
 	}
 	if c.Shell {
 		if program, args, ok := c.direct(); ok {
-			return &exec.Cmd{Path: program, Args: args, Env: c.Env, Dir: c.Dir}, nil
+			return &exec.Cmd{Path: program, Args: args, Env: c.Env, Dir: c.Dir}, false, nil
 		}
-		return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", c.Args[0]}, Env: c.Env, Dir: c.Dir}, nil
+		return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", c.Args[0]}, Env: c.Env, Dir: c.Dir}, true, nil
 	}
-	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	cmd = exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Env, cmd.Dir = c.Env, c.Dir
 	if cmd.Err != nil {
-		return nil, &StartError{Command: c.String(), Err: cmd.Err}
+		return nil, false, &StartError{Command: c.String(), Err: cmd.Err}
 	}
-	return cmd, nil
+	return cmd, false, nil
 }
 
 // An ExitError says how a program ended that did not end well.

@@ -20,6 +20,7 @@ type process struct {
 	log    *slog.Logger
 	pid    int
 	leads  bool          // a group of its own; else it is in ours
+	shell  bool          // it is the shell that runs the command's text
 	exited chan struct{} // closed when it has ended, though its output may still be read
 	done   chan struct{} // closed when it was reaped and its output is read
 	status Status        // how it ended; read after done
@@ -45,7 +46,7 @@ type startOptions struct {
 
 // start starts the program.
 func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
-	cmd, err := c.cmd()
+	cmd, byShell, err := c.cmd()
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 	if o.withUs {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	p := &process{log: log, leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
+	p := &process{log: log, leads: !o.ourGroup, shell: byShell, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
 	started := make(chan error)
 	go p.follow(cmd, started, logs)
 	if err := <-started; err != nil {
@@ -153,7 +154,7 @@ func (p *process) send(sig syscall.Signal, group bool) {
 }
 
 // tell sends sig to the program, or to its whole group, but to nobody whom it would end: a shell without a trap for it, say, or
-// the other side of a pipe. It says whether there was anybody to send it to.
+// the other side of a pipe. It says whether there was anybody to send it to. A program that has ended counts as told: it needs nothing more.
 func (p *process) tell(sig syscall.Signal, group bool) (told bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,7 +171,15 @@ func (p *process) tell(sig syscall.Signal, group bool) (told bool) {
 			told = true
 		}
 	}
-	return told
+	return told || p.ended()
+}
+
+// ended tells whether the program has ended, which it may have before awaitEnd says so. It is for a caller that holds mu and has
+// seen that the program is alive, so that its number is its own.
+func (p *process) ended() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Code != 0
 }
 
 // stop sends sig, waits for the end, and kills the whole group at the deadline. It returns when the program has ended and

@@ -122,3 +122,39 @@ func TestSignalsThatNobodyHandles(t *testing.T) {
 		})
 	}
 }
+
+// A text that is run without a shell gets the signals that it does not handle, as a list does.
+func TestTextWithoutShellIsEndedBySignal(t *testing.T) {
+	for _, c := range []Command{shell("sleep 3600"), {Args: []string{"sleep", "3600"}}} {
+		c := &Child{Command: c}
+		supervise(t, c)
+		c.Apply([]string{"PATH=" + os.Getenv("PATH")}, false)
+		eventually(t, "it runs", func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.current != nil
+		})
+		c.Signal(syscall.SIGUSR1)
+		if got := awaitStatus(t, c); got.Signal != syscall.SIGUSR1 {
+			t.Errorf("%s: it ended with %+v", c.Command, got)
+		}
+	}
+}
+
+// A program that has ended, which nobody has noticed yet, is told of a change: it must not be taken for one that the signal
+// would end, which is replaced whatever the restart policy says.
+func TestEndedProgramIsTold(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "exit 3")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	p := &process{pid: cmd.Process.Pid, leads: true, alive: true}
+	p.awaitEnd()
+	for _, group := range []bool{false, true} {
+		if !p.tell(syscall.SIGHUP, group) {
+			t.Errorf("group %t: it counts as one that the signal would end", group)
+		}
+	}
+}

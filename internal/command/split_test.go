@@ -63,7 +63,7 @@ func TestTextIsRunWithoutShell(t *testing.T) {
 		{text: "greet x; true", env: path, program: "/bin/sh", out: "greet x\n"},
 	} {
 		c := Command{Shell: true, Args: []string{test.text}, Env: test.env, Dir: test.dir}
-		cmd, err := c.cmd()
+		cmd, _, err := c.cmd()
 		if err != nil || cmd.Path != test.program {
 			t.Errorf("%q is run by %s, want %s: %v", test.text, cmd.Path, test.program, err)
 		}

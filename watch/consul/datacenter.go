@@ -11,15 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"lictor/watch"
 )
 
 // errNoPath says that Consul reaches no server of the datacenter that a call names.
 var errNoPath = errors.New("no path to datacenter")
 
 // noPath makes the error of a call that met errNoPath. Consul says the same of a datacenter that does not exist and of one that can't be
-// reached now, so noPath reads which ones exist: only the first is permanent.
+// reached now, so noPath reads which ones exist. Neither error is permanent: a server that has just started knows only its own
+// datacenter until it has joined the others.
 func (c *client) noPath(ctx context.Context, r call) error {
 	var known []string
 	dc := r.query.Get("dc")
@@ -38,8 +37,8 @@ func (c *client) noPath(ctx context.Context, r call) error {
 		}
 		kind, hint = "key", fmt.Sprintf("; {{ range ls %s }} reads keys that have an @", folder)
 	}
-	return watch.Permanent(fmt.Errorf("consul at %s: there is no datacenter %q (what follows @ in a %s is one; known: %s)%s",
-		c.base, dc, kind, strings.Join(known, ", "), hint))
+	return fmt.Errorf("consul at %s: there is no datacenter %q (what follows @ in a %s is one; known: %s)%s",
+		c.base, dc, kind, strings.Join(known, ", "), hint)
 }
 
 func decodeDatacenters(r io.Reader) ([]string, error) {
