@@ -15,6 +15,9 @@ import (
 type Stream struct {
 	// Patience is how long a write waits for somebody to read; 0 is for ever.
 	Patience time.Duration
+	// Stopped says why a write that would have to wait gives up instead, nil for not yet; it is asked again and again while one
+	// waits. A nil Stopped never does.
+	Stopped func() error
 
 	file    File
 	fd      int    // of this program, -1 for one that is opened for each write
@@ -185,22 +188,34 @@ func (s *Stream) open() (*os.File, error) {
 // pipeBuffer is how much can be written to a pipe without waiting when it can be written to at all.
 const pipeBuffer = 4096
 
+// askStopped is how long a write waits until it asks again whether to give up.
+const askStopped = 100 * time.Millisecond
+
 // writeSome waits until something can be written, and writes some. A descriptor that other programs share must not be made
 // non-blocking, so it is asked before each write, of which none is more than a pipe takes.
 func (s *Stream) writeSome(fd int, content []byte) (int, error) {
-	wait := -1
-	if s.Patience > 0 {
-		wait = int(s.Patience.Milliseconds())
-	}
+	began := time.Now()
 	for {
-		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, wait)
+		wait := askStopped
+		if s.Patience > 0 {
+			wait = max(0, min(wait, s.Patience-time.Since(began)))
+		}
+		stopped := s.stopped()
+		if stopped != nil {
+			wait = 0
+		}
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int((wait+time.Millisecond-1)/time.Millisecond))
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return 0, &fs.PathError{Op: "poll", Path: s.file.Path, Err: err}
-		case ready == 0:
+		case ready == 0 && stopped != nil:
+			return 0, fmt.Errorf("nobody reads what is written: %w", stopped)
+		case ready == 0 && s.Patience > 0 && time.Since(began) >= s.Patience:
 			return 0, fmt.Errorf("nobody has read what was written for %s", s.Patience)
+		case ready == 0:
+			continue
 		}
 		n, err := unix.Write(fd, content[:min(len(content), pipeBuffer)])
 		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
@@ -211,4 +226,11 @@ func (s *Stream) writeSome(fd int, content []byte) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+func (s *Stream) stopped() error {
+	if s.Stopped == nil {
+		return nil
+	}
+	return s.Stopped()
 }

@@ -36,6 +36,7 @@ type assembly struct {
 	plan        *plan       // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
+	ending                   context.Context // is over when a signal has come that ends us, with endedBy as its cause; see catchEnd
 }
 
 // assemble loads a configuration and puts together what it asks for. All mistakes that can be found without asking the
@@ -233,11 +234,7 @@ func (a *assembly) stream(file renderer.File) (*renderer.Stream, error) {
 	if a.cfg.ParseOnly {
 		return nil, nil
 	}
-	stream, err := file.Stream()
-	if stream != nil {
-		stream.Patience = a.patience()
-	}
-	return stream, err
+	return a.openStream(file)
 }
 
 // parse reads and parses a template.

@@ -96,7 +96,7 @@ func writeJUnit(path string, results []cases.Result) error {
 	if err := cases.WriteJUnit(&text, results); err != nil {
 		return err
 	}
-	return put(renderer.File{Path: path, Called: "JUnit file"}, []byte(text.String()), 0)
+	return put(renderer.File{Path: path, Called: "JUnit file"}, []byte(text.String()), renderer.File.Stream)
 }
 
 // printResults prints results for people: what failed and why, and how many passed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"syscall"
 
 	"lictor/internal/command"
@@ -40,6 +41,9 @@ func (a *assembly) close() { a.sinks.close() }
 
 // outcome is what the program ends with, from how its last run ended, and the signal by which we ended it, nil for none.
 func (a *assembly) outcome(err error, by os.Signal) error {
+	if e, ok := errors.AsType[endedBy](err); ok && by == nil {
+		err, by = nil, e.Signal // which nobody has taken up, since a run with -once is over when its last write has given up
+	}
 	child, hadChild := errors.AsType[runner.ChildExit](err)
 	peer := isPeer(a.persona)
 	code := child.ExitCode()
@@ -74,9 +78,46 @@ func (a *assembly) outcome(err error, by os.Signal) error {
 	return err
 }
 
+// endedBy is the error of what gives up because a signal has come that ends us.
+type endedBy struct{ os.Signal }
+
+func (e endedBy) Error() string { return "ended by " + command.SignalName(e.Signal.(syscall.Signal)) }
+
+// catchEnd notes the first signal that ends us in a.ending, until release is called. The runner gets it too, but can't take it up
+// while a write waits for its reader.
+func (a *assembly) catchEnd(ctx context.Context) (release func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	a.ending = ctx
+	caught := make(chan os.Signal, 1)
+	for _, sig := range []os.Signal{a.killSignal, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT} {
+		if sig != nil && a.meaning(sig) == endProgram {
+			signal.Notify(caught, sig)
+		}
+	}
+	go func() {
+		select {
+		case sig := <-caught:
+			cancel(endedBy{sig})
+		case <-ctx.Done():
+		}
+	}()
+	return func() {
+		signal.Stop(caught)
+		cancel(nil)
+	}
+}
+
+// stopped is the error of what gives up because we are to end, nil for not yet.
+func (a *assembly) stopped() error {
+	if a.ending == nil {
+		return nil
+	}
+	return context.Cause(a.ending)
+}
+
 // interrupted says that a signal to us has ended the run, and what has become of the program.
 func (a *assembly) interrupted(by os.Signal, err error) ending {
-	says := "ended by " + command.SignalName(by.(syscall.Signal))
+	says := endedBy{by}.Error()
 	if child, ok := errors.AsType[runner.ChildExit](err); ok && child.Err == nil {
 		says += "; " + a.told(child)
 	}

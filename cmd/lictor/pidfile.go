@@ -27,7 +27,7 @@ func (f *pidFile) moveTo(path string) error {
 		return nil
 	}
 	if path != "" {
-		if err := put(pidFile(path).file(), f.number(), 0); err != nil {
+		if err := put(pidFile(path).file(), f.number(), renderer.File.Stream); err != nil {
 			return err
 		}
 	}

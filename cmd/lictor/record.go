@@ -177,5 +177,5 @@ func (a *assembly) writeRecording(path string, data *file.Data, templates []reco
 		_, err := a.streams.out.Write(text.Bytes())
 		return err
 	}
-	return put(renderer.File{Path: path, Mode: 0o600, Exact: true, Called: "data file"}, text.Bytes(), 0) // it may hold secrets
+	return put(renderer.File{Path: path, Mode: 0o600, Exact: true, Called: "data file"}, text.Bytes(), renderer.File.Stream) // it may hold secrets
 }

@@ -58,6 +58,8 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	if current.cfg.ParseOnly {
 		return current.checkQueries()
 	}
+	release := current.catchEnd(ctx)
+	defer func() { release() }()
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
 	defer pid.remove()
@@ -100,6 +102,8 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 		}
 		err := current.run(ctx)
 		if next != nil {
+			release()
+			release = next.catchEnd(ctx)
 			current.close()
 			current = next
 			continue

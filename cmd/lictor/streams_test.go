@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The daemon writes to a stream whenever the content is another one, and anew after its configuration was read again. A fifo
@@ -47,5 +49,47 @@ func TestDaemonWritesToStreams(t *testing.T) {
 	d.signal(syscall.SIGTERM)
 	if code := d.exit(patience); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// A reader that stops reading holds up a run with -once for as long as it likes, until a signal ends that run: a destination, and
+// a file that a template writes.
+func TestSignalEndsAWriteThatWaits(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{
+		"long.ctmpl":   "{{ printf \"%1000000d\" 1 }}",
+		"beside.ctmpl": "{{ printf \"%1000000d\" 1 | writeToFile \"fifo-writeToFile\" \"\" \"\" \"0600\" }}x",
+	})
+	for name, args := range map[string][]string{
+		"destination": {"-template", "long.ctmpl:fifo-destination"},
+		"writeToFile": {"-template", "beside.ctmpl:out"},
+	} {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+			t.Run(name+" "+sig.String(), func(t *testing.T) {
+				fifo := dir + "/fifo-" + name
+				if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				defer os.Remove(fifo)
+				reader, err := os.OpenFile(fifo, os.O_RDWR, 0) // which does not wait for a writer
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer reader.Close()
+				d := start(t, dir, "lictor", append([]string{"-once", "-log-level", "info", "-pid-file", "pid"}, args...)...)
+				eventually(t, "the fifo is full", func() bool {
+					unread, err := unix.IoctlGetInt(int(reader.Fd()), unix.TIOCINQ)
+					return err == nil && unread >= 60000
+				})
+				d.signal(sig)
+				if code := d.exit(patience); code != exitInterrupted {
+					t.Errorf("exit code %d", code)
+				}
+				d.waitPrinted("lictor: ended by SIG", 1)
+				if read(t, dir, "pid") != "" {
+					t.Error("the process file is still there")
+				}
+			})
+		}
 	}
 }

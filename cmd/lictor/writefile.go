@@ -26,17 +26,16 @@ func (a *assembly) writeFile(w funcs.FileWrite) error {
 		}
 		content = append(before, content...)
 	}
-	return put(file, content, a.patience())
+	return put(file, content, a.openStream)
 }
 
 // put writes a file by the rules of destinations, where that has not the content already, or writes to what is at its path and is no file.
-func put(file renderer.File, content []byte, patience time.Duration) error {
-	stream, err := file.Stream()
+func put(file renderer.File, content []byte, open func(renderer.File) (*renderer.Stream, error)) error {
+	stream, err := open(file)
 	if err != nil {
 		return err
 	}
 	if stream != nil {
-		stream.Patience = patience
 		_, err := stream.Write(content)
 		return err
 	}
@@ -45,6 +44,16 @@ func put(file renderer.File, content []byte, patience time.Duration) error {
 		return err
 	}
 	return staged.Commit()
+}
+
+// openStream is the file as a stream, nil where it is none. A write to it gives up when a signal has come that ends us: while
+// it waits, nobody else takes that up.
+func (a *assembly) openStream(file renderer.File) (*renderer.Stream, error) {
+	stream, err := file.Stream()
+	if stream != nil {
+		stream.Patience, stream.Stopped = a.patience(), a.stopped
+	}
+	return stream, err
 }
 
 // patience is how long the reader of a stream may keep us waiting. With -once it may take its time; the daemon renders no
