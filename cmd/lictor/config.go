@@ -86,6 +86,8 @@ func (a *assembly) contents() string {
 	count(len(a.cfg.Services), "service", "services")
 	if a.runsProgram() {
 		count(1, "program", "")
+	} else if len(a.cfg.Templates) == 0 {
+		parts = append(parts, "for lictor exec, which is given a program") // a start without one has nothing to do
 	}
 	return strings.Join(parts, ", ")
 }

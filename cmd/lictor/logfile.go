@@ -97,9 +97,12 @@ func (f *logFile) open() error {
 	now := time.Now()
 	log := f.at(f.path)
 	stream, err := log.Stream()
-	if stream != nil || err != nil {
-		f.stream = stream
+	if err != nil {
 		return err
+	}
+	if stream != nil {
+		f.stream = stream
+		return nil
 	}
 	if f.dated {
 		log = f.at(dateName(f.path, fmt.Sprint(now.UnixNano())))
