@@ -36,7 +36,8 @@ type assembly struct {
 	plan        *plan       // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
-	ending                   context.Context // is over when a signal has come that ends us, with endedBy as its cause; see catchEnd
+	ending                   <-chan os.Signal // see catchEnd
+	ended                    error            // that a signal has come that ends us, once stopped has seen it
 }
 
 // assemble loads a configuration and puts together what it asks for. All mistakes that can be found without asking the

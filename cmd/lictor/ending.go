@@ -83,36 +83,27 @@ type endedBy struct{ os.Signal }
 
 func (e endedBy) Error() string { return "ended by " + command.SignalName(e.Signal.(syscall.Signal)) }
 
-// catchEnd notes the first signal that ends us in a.ending, until release is called. The runner gets it too, but can't take it up
+// catchEnd has the first signal that ends us wait in a.ending, until release is called. The runner gets it too, but can't take it up
 // while a write waits for its reader.
-func (a *assembly) catchEnd(ctx context.Context) (release func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	a.ending = ctx
+func (a *assembly) catchEnd() (release func()) {
 	caught := make(chan os.Signal, 1)
 	for _, sig := range []os.Signal{a.killSignal, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT} {
 		if sig != nil && a.meaning(sig) == endProgram {
 			signal.Notify(caught, sig)
 		}
 	}
-	go func() {
-		select {
-		case sig := <-caught:
-			cancel(endedBy{sig})
-		case <-ctx.Done():
-		}
-	}()
-	return func() {
-		signal.Stop(caught)
-		cancel(nil)
-	}
+	a.ending = caught
+	return func() { signal.Stop(caught) }
 }
 
-// stopped is the error of what gives up because we are to end, nil for not yet.
+// stopped is the error of what gives up because we are to end, nil for not yet. The runner's goroutine calls it.
 func (a *assembly) stopped() error {
-	if a.ending == nil {
-		return nil
+	select {
+	case sig := <-a.ending:
+		a.ended = endedBy{sig}
+	default:
 	}
-	return context.Cause(a.ending)
+	return a.ended
 }
 
 // interrupted says that a signal to us has ended the run, and what has become of the program.

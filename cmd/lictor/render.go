@@ -58,7 +58,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	if current.cfg.ParseOnly {
 		return current.checkQueries()
 	}
-	release := current.catchEnd(ctx)
+	release := current.catchEnd()
 	defer func() { release() }()
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
@@ -103,7 +103,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 		err := current.run(ctx)
 		if next != nil {
 			release()
-			release = next.catchEnd(ctx)
+			release = next.catchEnd()
 			current.close()
 			current = next
 			continue
