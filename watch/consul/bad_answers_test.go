@@ -303,11 +303,9 @@ func TestNulls(t *testing.T) {
 			t.Errorf("%s: %s is believed as %#v", c.q, c.body, answer)
 		}
 	}
-	f := newFleet(&planner{Source: s}, watch.Scope{})
-	f.nodes["n"] = &host{}
 	for _, text := range []string{`{"Node":{"Node":"n"},"Services":[null]}`, `{"Node":null,"Services":[{"ID":"a","Service":"a"}]}`, `{}`, `null`} {
-		if changed, err := f.takeNode(t.Context(), "n", result{Answer: watch.Answer{Value: []byte(text)}}, newCrowd()); err == nil {
-			t.Errorf("a node's services: %s is believed, changed %v", text, changed)
+		if services, err := newDigester().nodeServices([]byte(text)); err == nil {
+			t.Errorf("a node's services: %s is believed as %v", text, services)
 		}
 	}
 }

@@ -86,19 +86,21 @@ func near(v url.Values, node string) url.Values {
 type result struct {
 	watch.Answer
 	index uint64
-	begun time.Time     // when it was asked for
 	took  time.Duration // to make the answer and take it in, without the time that Consul waited
+	same  bool          // it is the answer of the read before, and has no value
+	every time.Duration // the endpoint's
+	// unindexed says that it may be new whatever its index is.
+	unindexed bool
 }
 
-// read asks an endpoint once. An index above 0 waits for a change.
-func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (result, error) {
+// read asks an endpoint once.
+func (s *Source) read(ctx context.Context, e endpoint, a ask) (result, error) {
 	if e.agent {
-		m = leader
+		a.mode = leader
 	}
-	begun := time.Now()
 	var value any
 	var took time.Duration
-	reply, err := s.client.get(ctx, call{e.path, e.query, m, index}, func(r io.Reader) (err error) {
+	reply, err := s.client.get(ctx, call{e.path, e.query, a}, func(r io.Reader) (err error) {
 		begin, counted := time.Now(), &counter{Reader: r}
 		value, err = e.decode(counted)
 		took = max(time.Since(begin), time.Duration(counted.bytes)*e.toll)
@@ -118,7 +120,7 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 			return result{}, err
 		}
 	}
-	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index, begun, took}, nil
+	return result{Answer: watch.Answer{Value: value, Evidence: reply.evidence}, index: reply.index, took: took}, nil
 }
 
 // A counter counts what is read.

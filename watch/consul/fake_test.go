@@ -140,6 +140,13 @@ func (f *fake) body(r *http.Request) (string, bool) {
 				}
 			}
 		}
+	case "node":
+		for _, service := range slices.Sorted(maps.Keys(f.services)) {
+			out = append(out, f.check(service))
+		}
+		if f.sick {
+			out = append(out, sickness)
+		}
 	case "nodes":
 		out = []string{`{"Node":"n"}`}
 	case "node-services":

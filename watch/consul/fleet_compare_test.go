@@ -106,25 +106,3 @@ func (r *requests) asks(a, b string) bool {
 	}
 	return false
 }
-
-// TestNothingIsKeptOfWhatIsDropped has answers that lists are to be compared with, to queries that are then dropped, once after a
-// last read of one was under way.
-func TestNothingIsKeptOfWhatIsDropped(t *testing.T) {
-	f := newFleet(nil, watch.Scope{})
-	f.nodes["n"] = &host{news: news{}}
-	for i := range 10 {
-		q := watch.Service{Name: fmt.Sprint("s", i)}
-		f.change([]*watch.Seat{{Query: q}}, nil)
-		a := f.members[q.Name].queries[0]
-		f.note(a, []*watch.ServiceInstance{{Node: "N", ID: "1"}}, 0, false)
-		f.noteNew(a)
-		if len(f.checkNews) != 1 || len(f.nodeNews) != 1 || len(f.nodes["n"].news) != 1 {
-			t.Fatalf("%d, %d and %d answers are noted, want one each", len(f.checkNews), len(f.nodeNews), len(f.nodes["n"].news))
-		}
-		f.change(nil, []watch.Query{q})
-		f.noteNew(a)
-		if n := len(f.checkNews) + len(f.nodeNews) + len(f.nodes["n"].news); n > 0 {
-			t.Fatalf("%d answers to dropped queries are kept", n)
-		}
-	}
-}

@@ -135,8 +135,8 @@ func TestPlanIsShown(t *testing.T) {
 	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
 	answered(t, w, want)
 	for _, line := range []string{
-		`msg="consul plan" slots=56 ring="1 for 60 queries" fleet="1 for 60 queries"`,
-		`msg="consul fleet" way=nodes services=60 nodes=1`,
+		`msg="consul plan" slots=56 prefix="1 for 60 queries" catalog="1 for 60 queries"`,
+		`msg="consul catalog mirror" "answers from"=nodes services=60 nodes=1`,
 	} {
 		eventually(t, func() string {
 			if !strings.Contains(log.String(), line) {

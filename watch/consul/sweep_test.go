@@ -40,7 +40,7 @@ func portsAre(t *testing.T, w *watch.Watcher, n, port int) {
 func TestSweepComesToAllNodes(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t, consultest.Options{})
-	const nodes, services = 5*4*fleetReaders/2 + 3, 100
+	const nodes, services = 83, 100
 	want := watch.Set{}
 	register := func(port int) {
 		for i := range services {
