@@ -341,7 +341,6 @@ func (c *catalogMirror) takeChecksIndex(r result) bool {
 func (c *catalogMirror) readAllChecks() {
 	v := c.lists.checks
 	if v.pace == nil { // for the first time
-		v.hintedAt = time.Now()
 		c.s.add(v)
 		v.pace = newPace(0.1, time.Second)
 		return

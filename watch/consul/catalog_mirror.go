@@ -308,7 +308,7 @@ func (c *catalogMirror) readOnce(m *catalogMember, r result, believed bool) {
 			}
 		}
 	}
-	if own.dirty() {
+	if own.dirty {
 		c.answer(m)
 	}
 }

@@ -9,9 +9,9 @@ import (
 
 // A nameIndex is the list of the names of all services with their tags, made out of nodes.
 type nameIndex struct {
-	tags   map[string][]*watch.ServiceName // by folded name, one for each spelling
-	list   []*watch.ServiceName            // all of them by name, nil when it is to be made anew
-	told   *catalogMember                  // who was told list
+	tags map[string][]*watch.ServiceName // by folded name, one for each spelling
+	list []*watch.ServiceName            // all of them by name, nil when it is to be made anew
+	told *catalogMember                  // who was told list
 }
 
 func newNameIndex() nameIndex { return nameIndex{tags: map[string][]*watch.ServiceName{}} }

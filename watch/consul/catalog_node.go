@@ -46,7 +46,6 @@ type nodeState struct {
 	*nodeServices
 	instances map[string][]*watch.ServiceInstance // by folded service name
 	sums      map[string]checkSum                 // of the checks in each state, and of all in StatusAny
-	checks    map[string]int                      // how many checks each instance has, by its id
 	index     uint64                              // of the checks
 	evidence  watch.Evidence
 }
@@ -125,8 +124,8 @@ func (n *mirrorNode) begin(a ask) func(context.Context) (result, error) {
 	return func(ctx context.Context) (result, error) { return n.c.readNode(ctx, n.name, todo, a) }
 }
 
-// readNode reads the services of a node and then its checks, and makes sure that they fit together: an instance that joins or leaves
-// meanwhile must not be seen without its checks. Where that is in doubt the services are read once more.
+// readNode reads the services of a node and then its checks, and makes sure that the services are still the same, so that both are of one
+// moment: an instance that joins or leaves meanwhile must not be seen without its checks.
 func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead, a ask) (result, error) {
 	begin := time.Now()
 	read := func() (*nodeServices, error) {
@@ -159,40 +158,21 @@ func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead
 		if err != nil {
 			return result{}, err
 		}
-		checks := r.Value.(*nodeChecks)
-		if try < 5 && checks.mayBeOfAnotherMoment(services, todo.state) {
-			again, err := read()
-			if err != nil {
+		still, err := c.s.read(ctx, c.nodeIndexEndpoint(name), a)
+		if err != nil {
+			return result{}, err
+		}
+		if still.index != services.index && try < 5 {
+			if services, err = read(); err != nil {
 				return result{}, err
 			}
-			if again.content != services.content {
-				services = again
-				continue
-			}
+			continue
 		}
-		state := newNodeState(services, checks)
+		state := newNodeState(services, r.Value.(*nodeChecks))
 		state.index, state.evidence = r.index, services.evidence
 		state.evidence.Filtered = state.evidence.Filtered || r.Filtered
 		return result{Answer: watch.Answer{Value: state, Evidence: state.evidence}, index: services.index, unindexed: true, took: time.Since(begin) / 8}, nil
 	}
-}
-
-// mayBeOfAnotherMoment tells whether checks may have been read when there were other services on their node.
-func (k *nodeChecks) mayBeOfAnotherMoment(s *nodeServices, before *nodeState) bool {
-	has := make(map[string]bool, len(s.services))
-	for _, service := range s.services {
-		has[service.ID] = true
-		now := k.perInstance[service.ID]
-		if before == nil && now == 0 || before != nil && now < before.checks[service.ID] {
-			return true
-		}
-	}
-	for id := range k.perInstance {
-		if !has[id] {
-			return true
-		}
-	}
-	return false
 }
 
 // take takes in what was read of the node, and answers the services that have changed by that.
@@ -286,8 +266,8 @@ func sameInstances(a, b []*watch.ServiceInstance) bool {
 }
 
 func newNodeState(s *nodeServices, k *nodeChecks) *nodeState {
-	state := &nodeState{nodeServices: s, instances: make(map[string][]*watch.ServiceInstance, len(s.services)), sums: k.sums, checks: k.perInstance}
-	of := make(map[string][]*watch.HealthCheck, len(k.perInstance))
+	state := &nodeState{nodeServices: s, instances: make(map[string][]*watch.ServiceInstance, len(s.services)), sums: k.sums}
+	of := make(map[string][]*watch.HealthCheck, len(s.services))
 	for _, check := range k.checks {
 		of[check.ServiceID] = append(of[check.ServiceID], check)
 	}
@@ -312,6 +292,14 @@ func (c *catalogMirror) nodeEndpoint(name string) endpoint {
 			}
 			return c.digests.nodeServices(text)
 		}}
+}
+
+// nodeIndexEndpoint reads the index of a node's services, which is another one when any of them has changed or is gone.
+func (c *catalogMirror) nodeIndexEndpoint(name string) endpoint {
+	e := c.nodeEndpoint(name)
+	e.query.Set("filter", `ID == ""`)
+	e.none, e.decode = true, discard
+	return e
 }
 
 func (d digester) nodeServices(text []byte) (*nodeServices, error) {
@@ -342,14 +330,13 @@ func (d digester) nodeServices(text []byte) (*nodeServices, error) {
 
 // A nodeChecks is what Consul says of the checks of a node.
 type nodeChecks struct {
-	checks      []*watch.HealthCheck
-	sums        map[string]checkSum
-	perInstance map[string]int
+	checks []*watch.HealthCheck
+	sums   map[string]checkSum
 }
 
 func (c *catalogMirror) nodeChecksEndpoint(name string) endpoint {
 	return endpoint{path: "health/node/" + url.PathEscape(name), query: scopeQuery(c.scope), decode: func(r io.Reader) (any, error) {
-		k := &nodeChecks{sums: map[string]checkSum{}, perInstance: map[string]int{}}
+		k := &nodeChecks{sums: map[string]checkSum{}}
 		err := elements(r, func(element []byte) error {
 			check := &watch.HealthCheck{}
 			if err := json.Unmarshal(element, check); err != nil {
@@ -363,9 +350,6 @@ func (c *catalogMirror) nodeChecksEndpoint(name string) endpoint {
 			sum := checkSum(c.digests.of(element))
 			k.sums[watch.StatusAny] += sum
 			k.sums[check.Status] += sum
-			if check.ServiceID != "" {
-				k.perInstance[check.ServiceID]++
-			}
 			return nil
 		})
 		return k, err

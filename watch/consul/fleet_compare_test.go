@@ -27,7 +27,7 @@ func TestWhatCameAndWent(t *testing.T) {
 					var hold atomic.Bool
 					reading, release := make(chan struct{}), make(chan struct{})
 					f.instead = func(w http.ResponseWriter, r *http.Request) bool {
-						if r.URL.Path != "/v1/health/service/s1" || r.FormValue("index") != "" || !hold.CompareAndSwap(true, false) {
+						if r.URL.Path != "/v1/health/node/n" || !hold.CompareAndSwap(true, false) {
 							return false
 						}
 						f.mu.Lock()
@@ -63,9 +63,9 @@ func TestWhatCameAndWent(t *testing.T) {
 						f.mu.Lock()
 						after := fmt.Sprintf("index=%d&", f.index)
 						f.mu.Unlock()
-						lists := []string{"state/any?filter", "state/critical?", "catalog/nodes?", "node-services/n?"}
+						lists := []string{"state/critical?", "catalog/nodes?", "node-services/n?"}
 						if plan == PlanSweep {
-							lists[3] = "catalog/services?"
+							lists[2] = "catalog/services?"
 						}
 						for _, list := range lists {
 							if !f.asks(list, after) {

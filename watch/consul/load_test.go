@@ -17,14 +17,13 @@ import (
 func TestChangeDuringALoad(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		before bool // before the services of the node are read
+		before bool // before the checks of the node are read
 		change func(f *fake)
-		after  bool // after the checks were looked at again, and before that is known
 	}{
-		{"port", false, func(f *fake) { f.services["s100"] = 2 }, false},
-		{"port and status", true, func(f *fake) { f.services["s100"] = 2; f.passing["s100"] = true }, false},
-		{"check of the node", true, func(f *fake) { f.services["s100"] = 2; f.sick = true }, false},
-		{"check of the node at the end", false, func(f *fake) { f.services["s100"] = 2; f.sick = true }, true},
+		{"port", false, func(f *fake) { f.services["s100"] = 2 }},
+		{"port and status", true, func(f *fake) { f.services["s100"] = 2; f.passing["s100"] = true }},
+		{"check of the node", true, func(f *fake) { f.services["s100"] = 2; f.sick = true }},
+		{"check of the node, too late", false, func(f *fake) { f.services["s100"] = 2; f.sick = true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -39,10 +38,7 @@ func TestChangeDuringALoad(t *testing.T) {
 				f.fake.mu.Lock()
 				f.instead = func(w http.ResponseWriter, r *http.Request) bool {
 					switch {
-					case c.after && r.Form.Has("filter") && !r.Form.Has("index"):
-						loading <- struct{}{}
-						<-load
-					case !c.after && r.URL.Path == "/v1/catalog/node-services/n" && !r.Form.Has("index"):
+					case r.URL.Path == "/v1/health/node/n":
 						loading <- struct{}{}
 						<-load
 						if c.before { // what there is now, and not when it was asked for

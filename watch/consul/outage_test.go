@@ -290,8 +290,8 @@ func TestHoldsThatFail(t *testing.T) {
 func TestOneThingFails(t *testing.T) {
 	wired(t, func(t *testing.T, cable *cable, w *watch.Watcher, want watch.Set, _ *lockedBuffer) {
 		const path = "/v1/health/service/s1"
-		if q := (watch.Service{Name: "s1"}); !want.Has(q) {
-			return
+		if q := (watch.Service{Name: "s1"}); !want.Has(q) || len(want) > 50 {
+			return // among many it is not asked for by itself: see TestLoadThatNeverWorks
 		}
 		within(t, 5*time.Second, func() string { return current(w, want, 80) })
 		cable.set(func() {

@@ -108,8 +108,7 @@ func TestLargeNeighbours(t *testing.T) {
 	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
 	answered(t, w, want)
 	eventually(t, func() string {
-		if !strings.Contains(log.String(), `msg="consul plan" slots=56 single="55 for 55 queries" rota="1 for 5 queries"`) &&
-			!strings.Contains(log.String(), `msg="consul plan" slots=56 single="56 for 56 queries" rota="1 for 4 queries"`) {
+		if !strings.Contains(log.String(), `msg="consul plan" slots=56 "by itself"="60 for 60 queries"`) {
 			return "the keys were not moved: " + log.String()
 		}
 		return ""

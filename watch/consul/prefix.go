@@ -58,7 +58,7 @@ func (p *prefixView) change(add []*watch.Subscription, drop []watch.Query) {
 		m := &prefixMember{sub: sub}
 		p.members[sub.Query] = m
 		if p.last != nil && !p.tell(m, *p.last) {
-			p.s.hint(p.view)
+			p.s.readAgain(p.view)
 		}
 	}
 	if p.s.once && len(add) > 0 && p.last != nil && !p.complete(p.last.Value.(*pairList)) {

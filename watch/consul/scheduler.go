@@ -78,11 +78,12 @@ func (s *scheduler) stop(v *view) {
 // hint says that what a view reads may have changed.
 func (s *scheduler) hint(v *view) { s.hintAt(v, time.Now()) }
 
-// hintAt is hint for a change that may have been as early as at.
+// hintAt is hint for a change that was no later than at.
 func (s *scheduler) hintAt(v *view, at time.Time) {
-	if at.After(v.hintedAt) {
-		v.hintedAt = at
+	if v.state == holding || v.state == reading && v.flight.begun.After(at) || v.state != reading && v.readAt.After(at) {
+		return // it tells of changes itself, or was read since
 	}
+	v.dirty = true
 	if v.state == idle || v.state == resting && v.policy.gap == 0 && (v.trouble.failures == 0 || !v.trouble.since.IsZero()) {
 		s.stop(v)
 		s.next(v)
@@ -98,11 +99,20 @@ func (s *scheduler) restart(v *view) {
 	}
 }
 
+// readAgain has a view read consistently now, also while it is held.
+func (s *scheduler) readAgain(v *view) {
+	v.sure.wanted = true
+	if v.state == holding || v.state == idle || v.state == resting && v.trouble.failures == 0 {
+		s.stop(v)
+		s.next(v)
+	}
+}
+
 // next decides what a view does that has nothing under way.
 func (s *scheduler) next(v *view) {
 	switch {
 	case v.state == removed:
-	case v.sure.wanted || v.cursor.seen == 0 || v.dirty() || v.policy.hold && v.slot && v.cursor.wait == 0:
+	case v.sure.wanted || v.cursor.seen == 0 || v.dirty || v.policy.hold && v.slot && v.cursor.wait == 0:
 		s.enqueue(v)
 	case v.policy.hold && v.slot:
 		s.hold(v)
@@ -148,7 +158,7 @@ func (s *scheduler) start() {
 		if v.policy.hold && v.slot && now.Sub(v.readAt) > 20*time.Millisecond {
 			v.cursor.probed = false // while nobody waited the server may have been replaced by one with a lower index
 		}
-		if v.policy.hold && v.slot && v.cursor.wait > 0 && !v.dirty() && !v.sure.wanted {
+		if v.policy.hold && v.slot && v.cursor.wait > 0 && !v.dirty && !v.sure.wanted {
 			s.hold(v)
 		} else {
 			s.enqueue(v)
@@ -163,10 +173,10 @@ func (s *scheduler) start() {
 		switch {
 		case v.sure.wanted || v.cursor.seen == 0:
 			m = consistent
-		case v.policy.leader && v.dirty():
+		case v.policy.leader && v.dirty:
 			m = leader
 		}
-		v.state = reading
+		v.state, v.dirty = reading, false
 		s.reads++
 		s.fly(v, ask{mode: m})
 	}

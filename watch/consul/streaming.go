@@ -91,7 +91,7 @@ func (s *scheduler) restartStreamed(datacenter string) {
 	}
 	s.log.Debug("consul was restored or lost, queries on services start over", "datacenter", datacenter)
 	for v := range s.slots {
-		if v.policy.streamed && v.policy.datacenter == datacenter {
+		if v.policy.streamed && v.policy.datacenter == datacenter && !v.readAt.After(s.recoveredAt) {
 			s.restart(v)
 		}
 	}

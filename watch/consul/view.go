@@ -6,7 +6,7 @@ import (
 )
 
 // A view is one thing that is read from Consul and kept: a query, a prefix, a node, a list. Its functions are set by who makes
-// it; all else is the scheduler's. A view is dirty when it was hinted at after the read began that it shows.
+// it; all else is the scheduler's.
 type view struct {
 	name   string // for logs and for an order that does not change
 	source reader
@@ -17,6 +17,7 @@ type view struct {
 	state  state
 	flight *flight // the request that is under way, or nil
 	times
+	dirty     bool // it was hinted at since its last read began
 	sure      sure
 	trouble   trouble
 	slot      bool // it may have a blocking query
@@ -26,7 +27,6 @@ type view struct {
 // Times are when things happened to a view.
 type times struct {
 	due       time.Time // while it rests: until when
-	hintedAt  time.Time
 	readAt    time.Time // when the read began whose answer was taken last, or when the blocking query ended
 	changedAt time.Time // when an answer was taken last that may have been new
 }
@@ -115,9 +115,6 @@ type outcome struct {
 	result result
 	err    error
 }
-
-// dirty tells whether the view was hinted at after its last read began.
-func (v *view) dirty() bool { return v.hintedAt.After(v.readAt) }
 
 // restHeap is a heap of resting views, those first that are due first.
 type restHeap []*view
