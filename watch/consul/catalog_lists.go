@@ -82,7 +82,7 @@ func discard(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); retur
 func (c *catalogMirror) openNames() {
 	held := c.holdAll()
 	c.lists.holdsAll = held
-	derived := held && c.loaded() && !c.lists.evidence.Filtered
+	derived := held && c.allSeen()
 	wanted := c.members[watch.Services{Scope: c.scope}] != nil
 	need := !held && c.mode != undecided && !c.s.once || wanted && !derived
 	switch {
@@ -216,6 +216,11 @@ func (c *catalogMirror) takeNodes(r result) bool {
 
 // startOver has everything read again after Consul was away.
 func (c *catalogMirror) startOver() {
+	for _, m := range c.members {
+		if m.own != nil && m.own.state == idle {
+			c.s.readAgain(m.own)
+		}
+	}
 	if c.mode != byNodes {
 		return
 	}
@@ -398,10 +403,16 @@ func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 		return 0, 0
 	}
 	for _, m := range c.members {
-		if m.own == nil {
+		switch {
+		case m.own == nil:
 			pause = max(pause, m.sub.Failed(err))
-			told++
+		case m.own.state == idle: // it waits to be hinted at
+			more, _ := m.own.source.fail(err)
+			pause = max(pause, more)
+		default:
+			continue
 		}
+		told++
 	}
 	c.lists.told = true
 	return pause, told

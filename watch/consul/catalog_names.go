@@ -55,8 +55,19 @@ func (x *nameIndex) all() []*watch.ServiceName {
 }
 
 // namesDerived tells whether the list of names is made out of nodes: it is where nobody needs to read it.
-func (c *catalogMirror) namesDerived() bool {
-	return c.loaded() && !c.lists.evidence.Filtered && c.lists.names == nil
+func (c *catalogMirror) namesDerived() bool { return c.lists.names == nil && c.allSeen() }
+
+// allSeen tells whether all nodes are known with all that is on them, and access rules hide nothing.
+func (c *catalogMirror) allSeen() bool {
+	if !c.loaded() || c.lists.evidence.Filtered {
+		return false
+	}
+	for _, n := range c.nodes {
+		if n.state != nil && n.state.evidence.Filtered {
+			return false
+		}
+	}
+	return true
 }
 
 // tellAllNames tells who wants the list of names what it is now, where it is made out of nodes.
@@ -65,9 +76,7 @@ func (c *catalogMirror) tellAllNames() {
 	if m == nil || !c.loaded() {
 		return
 	}
-	if c.lists.names != nil {
-		c.openNames() // it may be made out of nodes from now on
-	}
+	c.openNames() // it may be made out of nodes from now on, or no more
 	c.tellNames(m)
 }
 

@@ -244,7 +244,9 @@ func (s *scheduler) land(o outcome) {
 		v.trouble.failures = 0
 	}
 	now := time.Now()
+	again := v.sure.wanted
 	fresh, pause := v.cursor.answered(&o.result, o.flight.index, o.flight.begun, now, o.flight.wait)
+	v.cursor.probed = v.cursor.probed || again // it was waited beyond before
 	if o.flight.index > 0 && o.result.index < o.flight.index {
 		s.goneBack(v)
 	}

@@ -34,15 +34,18 @@ func (s *scheduler) newCanary(datacenter string) *view {
 	v.source = reader{
 		begin: s.reading(e),
 		take: func(r result) bool {
-			if failing || r.index <= seen {
-				s.restartStreamed(datacenter)
+			switch {
+			case r.index <= seen:
+				s.restartStreamed(datacenter, time.Time{})
+			case failing:
+				s.restartStreamed(datacenter, s.recoveredAt)
 			}
 			seen, failing = r.index, false
 			return true
 		},
 		fail: func(err error) (time.Duration, int) {
 			if !silent(err) && !failing && !refusal(err) {
-				s.restartStreamed(datacenter)
+				s.restartStreamed(datacenter, time.Time{})
 			}
 			seen, failing = 0, !refusal(err)
 			return 0, 0
@@ -84,14 +87,14 @@ func (s *scheduler) mayRestart(datacenter string) bool {
 	return true
 }
 
-// restartStreamed makes the streamed queries of a datacenter start over.
-func (s *scheduler) restartStreamed(datacenter string) {
+// restartStreamed makes the streamed queries of a datacenter start over, but for those that have done so since.
+func (s *scheduler) restartStreamed(datacenter string, since time.Time) {
 	if !s.mayRestart(datacenter) {
 		return
 	}
 	s.log.Debug("consul was restored or lost, queries on services start over", "datacenter", datacenter)
 	for v := range s.slots {
-		if v.policy.streamed && v.policy.datacenter == datacenter && !v.readAt.After(s.recoveredAt) {
+		if v.policy.streamed && v.policy.datacenter == datacenter && (since.IsZero() || v.readAt.Before(since)) {
 			s.restart(v)
 		}
 	}
