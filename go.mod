@@ -14,7 +14,6 @@ require (
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc
 	github.com/fatih/color v1.19.0
 	github.com/fsnotify/fsnotify v1.10.1
-	github.com/google/renameio/v2 v2.0.2
 	github.com/hashicorp/consul/api v1.34.2
 	github.com/hashicorp/go-bexpr v0.1.17
 	github.com/hashicorp/go-sockaddr v1.0.7

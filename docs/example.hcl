@@ -67,6 +67,7 @@ template {
   error_fatal          = false
   function_denylist    = ["plugin", "write*"]
   sandbox_path         = "/etc/lictor"
+  plugin_timeout       = "10s"
   check                = "haproxy -c -f \"$LICTOR_STAGED\""
   check_timeout        = "10s"
   commit_group         = "load-balancer"
@@ -99,7 +100,7 @@ template {
 template {
   contents        = "{{ key \"app/motd\" }}\n"
   destination     = "/etc/motd"
-  command         = "logger motd changed && true" # a text goes to sh -c
+  command         = "logger motd changed && true" # a text is for sh -c
   command_timeout = "5s"
   uid             = 0 # older spelling of user
   gid             = 0 # older spelling of group
@@ -111,6 +112,7 @@ default_delimiters {
 }
 
 template_error_fatal = true
+plugin_timeout       = "30s"
 
 reload { # the default of min_interval for every template
   min_interval = "10s"
@@ -127,9 +129,11 @@ exec {
   enabled       = true
   kill_signal   = "SIGTERM"
   kill_timeout  = "30s"
+  reload        = "signal" # none, where the templates' commands reload it
   reload_signal = "SIGHUP"
   splay         = "2s"
   restart       = "on-failure"
+  allow_env     = ["PATH"] # a key may give it
 
   env {
     pristine  = false
@@ -137,6 +141,13 @@ exec {
     allowlist = ["PATH", "APP_*"]
     denylist  = ["APP_DEBUG"]
   }
+}
+
+command_env { # of every template's command and check
+  pristine  = false
+  custom    = ["LC_ALL=C"]
+  allowlist = ["*"]
+  denylist  = ["CONSUL_*", "*_TOKEN"]
 }
 
 prefix {

@@ -8,28 +8,25 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
 func effectFunctions() []function {
 	return []function{
 		{Doc{
 			Name: "plugin", Signature: `plugin "PROGRAM" [ARGUMENT ...]`,
-			Summary: "What a program prints, without the blanks around it. It runs once all data is there, for at most 30 seconds " +
-				"(then it is killed with its children), and must end with status 0. Blanks around arguments are dropped, and empty arguments.",
+			Summary: "What a program prints, without the blanks around it. It runs once all data is there, for at most `plugin_timeout` " +
+				"(30 seconds; then it is killed with its children), and must end with status 0. Blanks around arguments are dropped, and empty arguments.",
 			Example: `{{ plugin "/bin/echo" "a" " b " }}`, Output: `a b`,
 		}, func(b binding) any { return b.plugin }},
 		{Doc{
 			Name: "writeToFile", Signature: `writeToFile "PATH" "USER" "GROUP" "PERMS" ["FLAGS"] CONTENT`,
-			Summary: `Writes CONTENT to another file, atomically, once the template is complete and written. USER and GROUP are names or ` +
-				`numbers, "" for our own; PERMS is octal. FLAGS are append (add to what the file has) and newline (end with one), joined ` +
-				`by a comma. Missing folders are made. A sandbox_path holds here too.`,
+			Summary: `Writes CONTENT to another file, once the template is complete and written, in the way of a template's destination: in one ` +
+				`step, links followed where they may be. USER and GROUP are names or numbers, "" for our own; PERMS is octal. ` +
+				`FLAGS are append (add to what the file has) and newline (end with one), joined by a comma. Missing folders are made. A sandbox_path holds here too.`,
 			Example: `{{ key "app/name" | writeToFile "/tmp/lictor-example" "" "" "0644" "newline" }}done`, Output: `done`,
 		}, func(b binding) any { return b.writeToFile }},
 	}
@@ -99,11 +96,14 @@ func (b binding) writeToFile(path, owner, group, perms string, rest ...string) (
 	if err != nil {
 		return "", errors.New("argument 4 is no octal number such as 0644")
 	}
-	w := fileWrite{path: path, mode: os.FileMode(mode & 0o777), content: rest[len(rest)-1]}
+	if mode&0o777 == 0 {
+		return "", errors.New("argument 4 lets nobody read the file: want an octal number such as 0644")
+	}
+	w := FileWrite{Path: path, Mode: os.FileMode(mode & 0o777), Content: rest[len(rest)-1]}
 	if len(rest) == 2 {
-		w.append = strings.Contains(rest[0], "append")
-		if strings.Contains(rest[0], "newline") && !strings.HasSuffix(w.content, "\n") {
-			w.content += "\n"
+		w.Append = strings.Contains(rest[0], "append")
+		if strings.Contains(rest[0], "newline") && !strings.HasSuffix(w.Content, "\n") {
+			w.Content += "\n"
 		}
 	}
 	if path == "" || len(path) > maxPath {
@@ -112,92 +112,59 @@ func (b binding) writeToFile(path, owner, group, perms string, rest ...string) (
 	if err := checkSandbox(b.Sandbox, path); err != nil {
 		return "", err
 	}
-	if w.uid, err = userID(owner); err != nil {
+	if w.User, err = userID(owner); err != nil {
 		return "", errors.New("argument 2 is no user of this machine")
 	}
-	if w.gid, err = groupID(group); err != nil {
+	if w.Group, err = groupID(group); err != nil {
 		return "", errors.New("argument 3 is no group of this machine")
 	}
+	if b.WriteFile == nil {
+		return "", nil
+	}
 	b.pass.Effect(func() error {
-		if err := checkSandbox(b.Sandbox, path); err != nil { // folders may have become links meanwhile
+		err := checkSandbox(b.Sandbox, path) // folders may have become links meanwhile
+		if err == nil {
+			err = b.WriteFile(w)
+		}
+		if err != nil {
 			return fmt.Errorf("writeToFile: %w", err)
 		}
-		return w.write()
+		return nil
 	})
 	return "", nil
 }
 
-// A fileWrite is a file to be written; uid and gid are -1 for our own.
-type fileWrite struct {
-	path, content string
-	mode          os.FileMode
-	append        bool
-	uid, gid      int
+// A FileWrite is a file that a template asks for beside its output.
+type FileWrite struct {
+	Path, Content string
+	Mode          os.FileMode
+	User, Group   string // numbers; "" is nobody in particular
+	Append        bool   // to what the file has
 }
 
-func (w fileWrite) write() error {
-	content := w.content
-	if w.append {
-		old, err := os.ReadFile(w.path)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("writeToFile: %w", err)
-		}
-		content = string(old) + content
-	}
-	if err := os.MkdirAll(filepath.Dir(w.path), 0o755); err != nil {
-		return fmt.Errorf("writeToFile: %w", err)
-	}
-	target := w.path
-	if info, err := os.Stat(target); err == nil && info.IsDir() {
-		return fmt.Errorf("writeToFile: %s is a directory", w.path)
-	}
-	if real, err := filepath.EvalSymlinks(target); err == nil {
-		target = real // a link stays one
-	}
-	pending, err := renameio.NewPendingFile(target, renameio.WithPermissions(w.mode), renameio.IgnoreUmask())
-	if err != nil {
-		return fmt.Errorf("writeToFile: %w", err)
-	}
-	defer pending.Cleanup()
-	if w.uid >= 0 || w.gid >= 0 {
-		err = pending.Chown(w.uid, w.gid)
-	}
-	if err == nil {
-		_, err = pending.WriteString(content)
-	}
-	if err == nil {
-		err = pending.CloseAtomicallyReplace()
-	}
-	if err != nil {
-		return fmt.Errorf("writeToFile %s: %w", w.path, err)
-	}
-	return nil
-}
-
-func userID(name string) (int, error) {
-	if name == "" {
-		return -1, nil
-	}
-	if id, err := strconv.Atoi(name); err == nil && id >= 0 {
-		return id, nil
+func userID(name string) (string, error) {
+	if name == "" || isID(name) {
+		return name, nil
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	return strconv.Atoi(u.Uid)
+	return u.Uid, nil
 }
 
-func groupID(name string) (int, error) {
-	if name == "" {
-		return -1, nil
-	}
-	if id, err := strconv.Atoi(name); err == nil && id >= 0 {
-		return id, nil
+func groupID(name string) (string, error) {
+	if name == "" || isID(name) {
+		return name, nil
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
-	return strconv.Atoi(g.Gid)
+	return g.Gid, nil
+}
+
+func isID(name string) bool {
+	_, err := strconv.ParseUint(name, 10, 31)
+	return err == nil
 }

@@ -88,62 +88,39 @@ func TestPluginErrors(t *testing.T) {
 }
 
 func TestWriteToFile(t *testing.T) {
-	dir := t.TempDir()
-	write := func(path, perms, flags, content string) error {
-		t.Helper()
-		text := `{{ writeToFile "` + path + `" "" "" "` + perms + `" "` + flags + `" "` + content + `" }}`
-		r, err := render(t, funcs.Options{}, text)
-		if err != nil || len(r.Effects) != 1 {
-			t.Fatalf("%s: %d effects, %v", text, len(r.Effects), err)
-		}
-		return r.Effects[0]()
-	}
-	path := filepath.Join(dir, "deep", "file")
-	for _, step := range []struct {
-		perms, flags, content, want string
-		mode                        os.FileMode
-	}{
-		{"0640", "", "one", "one", 0o640},
-		{"0600", "append", "two", "onetwo", 0o600},
-		{"0600", "append,newline", "three", "onetwothree\n", 0o600},
-		{"0644", "newline", "four", "four\n", 0o644},
-		{"0644", "", "", "", 0o644},
+	var written []funcs.FileWrite
+	o := funcs.Options{WriteFile: func(w funcs.FileWrite) error { written = append(written, w); return nil }}
+	for text, want := range map[string]funcs.FileWrite{
+		`"/f" "" "" "0640" "x"`:                    {Path: "/f", Mode: 0o640, Content: "x"},
+		`"/f" "0" "00" "7600" "x\n"`:               {Path: "/f", Mode: 0o600, Content: "x\n", User: "0", Group: "00"},
+		`"/f" "root" "root" "644" "newline" "x"`:   {Path: "/f", Mode: 0o644, Content: "x\n", User: "0", Group: "0"},
+		`"/f" "" "" "0600" "append" "x"`:           {Path: "/f", Mode: 0o600, Content: "x", Append: true},
+		`"/f" "" "" "0600" "append,newline" "x\n"`: {Path: "/f", Mode: 0o600, Content: "x\n", Append: true},
+		`"/f" "" "" "0600" (key "app/name")`:       {Path: "/f", Mode: 0o600, Content: "orders"},
 	} {
-		if err := write(path, step.perms, step.flags, step.content); err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(path)
-		info, _ := os.Stat(path)
-		if err != nil || string(text) != step.want || info.Mode() != step.mode {
-			t.Errorf("after %+v: %q, %v, %v", step, text, info.Mode(), err)
+		written = nil
+		if _, err := commit(t, o, `{{ writeToFile `+text+` }}`); err != nil || len(written) != 1 || written[0] != want {
+			t.Errorf("writeToFile %s: %+v, %v", text, written, err)
 		}
 	}
-	if err := write(dir, "0644", "", "x"); err == nil || !strings.Contains(err.Error(), "is a directory") {
-		t.Errorf("onto a directory: %v", err)
+	written = nil
+	if _, err := commit(t, o, `{{ key "no/such" | writeToFile "/never" "" "" "0644" }}`); err == nil || len(written) > 0 {
+		t.Error("complete, or written, without its key")
 	}
-	link := filepath.Join(dir, "link")
-	if err := os.Symlink(path, link); err != nil {
-		t.Fatal(err)
-	}
-	if err := write(link, "0644", "", "through"); err != nil {
-		t.Fatal(err)
-	}
-	if target, err := os.Readlink(link); err != nil || target != path {
-		t.Errorf("the link is now %q, %v", target, err)
-	}
-	if text, _ := os.ReadFile(path); string(text) != "through" {
-		t.Errorf("the link's target has %q", text)
-	}
-	if _, err := render(t, funcs.Options{}, `{{ key "no/such" | writeToFile "`+dir+`/never" "" "" "0644" }}`); err == nil {
-		t.Error("complete without its key")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "never")); err == nil {
-		t.Error("written though a key was missing")
-	}
-	for _, bad := range []string{`"" "" "" "0644" "x"`, `"f" "" "" "9" "x"`, `"f" "nobody-such" "" "0644" "x"`, `"f" "" "nobody-such" "0644" "x"`, `"f" "" "" "0644"`, `"f" "" "" "0644" "a" "b" "c"`} {
-		if r, err := render(t, funcs.Options{}, `{{ writeToFile `+bad+` }}`); err == nil || len(r.Effects) > 0 {
-			t.Errorf("writeToFile %s: %v", bad, err)
+	for _, bad := range []string{
+		`"" "" "" "0644" "x"`, `"f" "" "" "9" "x"`, `"f" "" "" "0" "x"`, `"f" "" "" "1000" "x"`, `"f" "nobody-such" "" "0644" "x"`, `"f" "" "nobody-such" "0644" "x"`,
+		`"f" "-1" "" "0644" "x"`, `"f" "" "" "0644"`, `"f" "" "" "0644" "a" "b" "c"`,
+	} {
+		if _, err := commit(t, o, `{{ writeToFile `+bad+` }}`); err == nil || len(written) > 0 {
+			t.Errorf("writeToFile %s: %v, %v", bad, written, err)
 		}
+	}
+	if r, err := render(t, funcs.Options{}, `{{ writeToFile "/f" "" "" "0640" "x" }}`); err != nil || len(r.Effects) > 0 {
+		t.Errorf("%d effects where there are to be none, %v", len(r.Effects), err)
+	}
+	o.WriteFile = func(funcs.FileWrite) error { return errors.New("the disk is full") }
+	if _, err := commit(t, o, `{{ writeToFile "/f" "" "" "0640" "hunter2" }}`); err == nil || err.Error() != "writeToFile: the disk is full" {
+		t.Error(err)
 	}
 }
 
@@ -175,15 +152,25 @@ func TestSandbox(t *testing.T) {
 			t.Errorf("file %s in %s: %q, %v", c.path, c.sandbox, r.Output, err)
 		}
 	}
-	o := funcs.Options{Sandbox: filepath.Join(dir, "box")}
+	written := ""
+	o := funcs.Options{Sandbox: filepath.Join(dir, "box"), WriteFile: func(w funcs.FileWrite) error { written = w.Path; return nil }}
 	for path, allowed := range map[string]bool{"box/new": true, "box/newer/new": true, "box/link": false, "box/linked/new": false, "new": false, "box/../new": false} {
+		written = ""
 		_, err := commit(t, o, `{{ writeToFile "`+dir+"/"+path+`" "" "" "0644" "x" }}`)
-		if (err == nil) != allowed {
-			t.Errorf("writeToFile %s: %v", path, err)
+		if (err == nil) != allowed || (written == dir+"/"+path) != allowed {
+			t.Errorf("writeToFile %s: %q, %v", path, written, err)
 		}
 	}
-	if text, _ := os.ReadFile(filepath.Join(dir, "out")); string(text) != "out" {
-		t.Errorf("the file outside was changed to %q", text)
+	o.WriteFile = func(funcs.FileWrite) error { t.Error("written outside"); return nil }
+	r, err := render(t, o, `{{ writeToFile "`+dir+`/box/newest/x" "" "" "0644" "x" }}`)
+	if err != nil || len(r.Effects) != 1 {
+		t.Fatalf("%d effects, %v", len(r.Effects), err)
+	}
+	if err := os.Symlink("..", filepath.Join(dir, "box/newest")); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Effects[0](); err == nil {
+		t.Error("a link that was made before the write leads outside")
 	}
 	if _, err := render(t, funcs.Options{Sandbox: "testdata"}, `{{ file "`+dir+`/out" }}`); err == nil {
 		t.Error("an absolute path with a relative sandbox is not refused")

@@ -31,7 +31,7 @@ func formatFunctions() []function {
 }
 
 func toJSON(v any, indent string, escape bool) (string, error) {
-	v, err := converted(v, 0, func(leaf any) any { return leaf })
+	v, err := converted(v, 0, textKeys, func(leaf any) any { return leaf })
 	if err != nil {
 		return "", err
 	}
@@ -50,30 +50,38 @@ const maxDepth = 1000
 
 var errTooDeep = fmt.Errorf("nested more than %d deep: does a map hold itself?", maxDepth)
 
-// converted copies a value with each leaf converted, and with the keys of parseYAML's maps made texts, as JSON and TOML need
-// them.
-func converted(v any, depth int, leaf func(any) any) (any, error) {
+// textKeys makes the keys of parseYAML's maps texts, as JSON and TOML need them.
+func textKeys(m map[any]any) any {
+	texts := make(map[string]any, len(m))
+	for k, item := range m {
+		texts[fmt.Sprint(k)] = item
+	}
+	return texts
+}
+
+// converted copies a value with each leaf converted, and with the maps that parseYAML makes passed through keys.
+func converted(v any, depth int, keys func(map[any]any) any, leaf func(any) any) (any, error) {
 	if depth > maxDepth {
 		return nil, errTooDeep
 	}
 	switch v := v.(type) {
 	case map[any]any:
-		m := make(map[string]any, len(v))
+		m := make(map[any]any, len(v))
 		for k, item := range v {
-			c, err := converted(item, depth+1, leaf)
+			c, err := converted(item, depth+1, keys, leaf)
 			if err != nil {
 				return nil, err
 			}
-			m[fmt.Sprint(k)] = c
+			m[k] = c
 		}
-		return m, nil
+		return keys(m), nil
 	case map[string]any:
 		if v == nil {
 			return v, nil
 		}
 		m := make(map[string]any, len(v))
 		for k, item := range v {
-			c, err := converted(item, depth+1, leaf)
+			c, err := converted(item, depth+1, keys, leaf)
 			if err != nil {
 				return nil, err
 			}
@@ -86,7 +94,7 @@ func converted(v any, depth int, leaf func(any) any) (any, error) {
 		}
 		list := make([]any, len(v))
 		for i, item := range v {
-			c, err := converted(item, depth+1, leaf)
+			c, err := converted(item, depth+1, keys, leaf)
 			if err != nil {
 				return nil, err
 			}
@@ -98,7 +106,8 @@ func converted(v any, depth int, leaf func(any) any) (any, error) {
 }
 
 func toYAML(v any) (string, error) {
-	if _, err := converted(v, 0, func(leaf any) any { return leaf }); err != nil { // for the depth alone
+	v, err := converted(v, 0, func(m map[any]any) any { return m }, wholeNumber)
+	if err != nil {
 		return "", err
 	}
 	out, err := yaml.Marshal(v)
@@ -108,11 +117,19 @@ func toYAML(v any) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
+// wholeNumber makes a float an integer where it is one, as JSON's integers are: the YAML library would write an exponent.
+func wholeNumber(v any) any {
+	if f, ok := v.(float64); ok && f == math.Trunc(f) && math.Abs(f) < 1<<63 && f != 0 { // there is a zero below zero
+		return int64(f)
+	}
+	return v
+}
+
 func toTOML(v any) (string, error) {
 	if v == nil {
 		return "", errors.New("TOML has nothing for a missing value")
 	}
-	v, err := converted(v, 0, func(leaf any) any {
+	v, err := converted(v, 0, textKeys, func(leaf any) any {
 		if f, ok := leaf.(float64); ok {
 			return plainFloat(f)
 		}

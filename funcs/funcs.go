@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -36,6 +37,9 @@ type Pass interface {
 	Confirm() bool
 	// Effect asks that do be called once the output of this pass is committed; never after a partial pass or a dry run.
 	Effect(do func() error)
+	// Warn notes something that a person should know though the template renders. Where it returns an error the function
+	// returns that: it is how a linter learns where in the template it is.
+	Warn(what string) error
 	// Local returns the value that belongs to key in this pass, made by fresh when it is first asked for.
 	Local(key any, fresh func() any) any
 	// ExecuteTemplate runs a template that the text defines, and returns its output.
@@ -55,6 +59,8 @@ type Options struct {
 	PluginTimeout time.Duration
 	// Now tells the time; nil means the system's clock.
 	Now func() time.Time
+	// WriteFile writes what writeToFile was given, as an effect; nil means that there are no effects.
+	WriteFile func(FileWrite) error
 	// Debug is where spew_dump and spew_printf write; nil means nowhere.
 	Debug io.Writer
 }
@@ -105,6 +111,25 @@ func denied(patterns []string, name string) bool {
 	return false
 }
 
+// Refused says why every call of the function fails in a template with this denylist, whatever its arguments; nil where it
+// does not.
+func Refused(name string, denylist []string) error {
+	if denied(denylist, name) && slices.Contains(Names(), name) {
+		return fmt.Errorf("%s: %w", name, errDisabled)
+	}
+	for _, f := range absent {
+		if f.name == name {
+			return fmt.Errorf("%s: %w", name, errUnsupported(f.system))
+		}
+	}
+	return nil
+}
+
+// Deniable tells whether a pattern of a denylist matches any function.
+func Deniable(pattern string) bool {
+	return slices.ContainsFunc(catalogue(), func(f function) bool { return matches(pattern, f.Name) })
+}
+
 func matches(pattern, name string) bool {
 	head, tail, wild := strings.Cut(pattern, "*")
 	if !wild {
@@ -137,6 +162,9 @@ func ask[T any](p Pass, q watch.Query) (value T, known bool, err error) {
 	}
 	return value, false, fmt.Errorf("%s: the source answered with a %T, not a %T (please report this)", q, answer, value)
 }
+
+// copied is a list for one template alone, which is empty rather than nil: the difference shows in toJSON.
+func copied[E any](list []E) []E { return append([]E{}, list...) }
 
 // quote quotes a text for an error, cut where it is too long to read.
 func quote(text string) string {

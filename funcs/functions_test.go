@@ -29,6 +29,8 @@ func TestFunctions(t *testing.T) {
 		`{{ with keyExistsGet "app/none" }}x{{ else }}none{{ end }}`:                                `none`,
 		// Environment.
 		`[{{ env "BLANK" }}][{{ envOrDefault "BLANK" "x" }}][{{ env "NONE" }}]`: `[][][]`,
+		// Files. Blanks around a path are no part of it, blanks in it are.
+		"{{ file \" testdata/a blank.txt\\n\" }}{{ file \"\" }}": "with blanks\n",
 		// Lists and maps.
 		`{{ range $i, $n := loop 5 8 }}{{ $i }}{{ $n }} {{ end }}{{ range loop 3 1 }}x{{ end }}{{ range loop "2" }}{{ . }}{{ end }}`:                                                        `05 16 27 01`,
 		`{{ in (parseJSON "[1,2]") 1.0 }} {{ in (parseJSON "[1,2]") 1 }} {{ in (parseJSON "[true]") true }} {{ in 3 3 }}`:                                                                   `true false false false`,
@@ -43,10 +45,12 @@ func TestFunctions(t *testing.T) {
 		`{{ toTitle "o'neil foo-bar wORLD" }}`:                           `O'neil Foo-Bar WORLD`,
 		"{{ indent 2 \"\\n\\na\\n\" | printf \"%q\" }}":                  `"\n\n  a\n"`,
 		// Formats.
-		`{{ sprig_dict "n" 1000000.0 "big" 1e21 "tiny" 1e-7 | toTOML }}`: "big = 1000000000000000000000.0\nn = 1000000.0\ntiny = 0.0000001",
-		`{{ parseYAML "a: {b: 1}\n2: x" | toJSON }}`:                     `{"2":"x","a":{"b":1}}`,
-		`{{ parseYAML "a: {b: 1}" | toTOML }}`:                           "[a]\n  b = 1",
-		`{{ parseYAML "[yes, 012, 1_000, ~, \"yes\"]" | toYAML }}`:       "- true\n- 10\n- 1000\n- null\n- \"yes\"",
+		`{{ sprig_dict "n" 1000000.0 "big" 1e21 "tiny" 1e-7 | toTOML }}`:                                                            "big = 1000000000000000000000.0\nn = 1000000.0\ntiny = 0.0000001",
+		"{{ with parseJSON `{\"a\": [2592000, 12, -3232235530, 2.5, 1e30]}` }}{{ toYAML . }} {{ toJSON . }}{{ end }}":               "a:\n- 2592000\n- 12\n- -3232235530\n- 2.5\n- 1e+30 {\"a\":[2592000,12,-3232235530,2.5,1e+30]}",
+		"{{ with parseYAML `{a: [2592000, 12345678901234567], 1: 2592000}` }}{{ toYAML . }} {{ toJSON . }} {{ toTOML . }}{{ end }}": "1: 2592000\na:\n- 2592000\n- 12345678901234567 {\"1\":2592000,\"a\":[2592000,12345678901234567]} 1 = 2592000\na = [2592000, 12345678901234567]",
+		`{{ parseYAML "a: {b: 1}\n2: x" | toJSON }}`:                                                                                `{"2":"x","a":{"b":1}}`,
+		`{{ parseYAML "a: {b: 1}" | toTOML }}`:                                                                                      "[a]\n  b = 1",
+		`{{ parseYAML "[yes, 012, 1_000, ~, \"yes\"]" | toYAML }}`:                                                                  "- true\n- 10\n- 1000\n- null\n- \"yes\"",
 		// Numbers.
 		`{{ printf "%T" (add 1 2) }} {{ printf "%T" (add 1 2.0) }} {{ printf "%T" (add (parseUint "1") 2) }} {{ printf "%T" (add (parseUint "1") (parseUint "2")) }}`: `int64 float64 int64 uint64`,
 		`{{ subtract (parseUint "5") (parseUint "3") }} {{ divide 2 -7 }} {{ modulo 2 -7 }} {{ divide 0.0 1 }}`:                                                       `18446744073709551614 -3 -1 +Inf`,
@@ -89,8 +93,8 @@ func TestWaits(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		`{{ secret "x" }}`:       "no Vault source is configured",
-		`{{ nomadVarListSafe }}`: "no Nomad source is configured",
+		`{{ secret "x" }}`:       "error calling secret: Vault is not supported: only",
+		`{{ nomadVarListSafe }}`: "error calling nomadVarListSafe: Nomad is not supported: only",
 		`{{ mustEnv "BLANK" }}`:  `environment variable "BLANK" is needed`,
 		`{{ loop 1000001 }}`:     "more than 1000000 numbers",
 		`{{ loop -9223372036854775807 9223372036854775807 }}`: "more than 1000000 numbers",
@@ -109,6 +113,7 @@ func TestErrors(t *testing.T) {
 		`{{ executeTemplate "none" }}`:                                                 "is not defined",
 		`{{ toTOML nil }}`:                                                             "TOML has nothing for a missing value",
 		`{{ service "web@dc9" }}`:                                                      `service(web@dc9): `,
+		`{{ file " " }}`:                                                               "the path is nothing but blanks",
 		`{{ file "/no/such" }}`:                                                        `no such file`,
 		`{{ service "web" | byMeta "version|int" }}`:                                   `what service web-1 has as "version" is no integer`,
 		"{{ explodeMap (parseJSON `{\"a\":1,\"a/b\":2}`) }}":                           "a key is both a value and a folder",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"lictor/watch"
 )
@@ -28,7 +29,7 @@ func localFunctions() []function {
 		}, func(b binding) any { return b.mustEnv }},
 		{Doc{
 			Name: "file", Signature: `file "PATH"`,
-			Summary: "The contents of a local file, followed as they change. With a sandbox_path, files outside that folder are an error, " +
+			Summary: "The contents of a local file, followed as they change. Blanks around PATH are no part of it. With a sandbox_path, files outside that folder are an error, " +
 				"symlinks resolved.",
 			Example: `{{ file "testdata/motd.txt" }}`, Output: "Welcome\n",
 		}, func(b binding) any { return b.file }},
@@ -61,6 +62,9 @@ const maxPath = 4096
 func (b binding) file(path string) (string, error) {
 	if path == "" {
 		return "", nil
+	}
+	if path = strings.TrimSpace(path); path == "" {
+		return "", errors.New("the path is nothing but blanks")
 	}
 	if len(path) > maxPath {
 		return "", fmt.Errorf("the path %s is too long", quote(path))

@@ -1,7 +1,6 @@
 package funcs
 
 import (
-	"slices"
 	"strings"
 
 	"lictor/watch"
@@ -11,13 +10,13 @@ func meshFunctions() []function {
 	return []function{
 		{Doc{
 			Name: "caRoots", Signature: "caRoots",
-			Summary: "The certificate authorities that the mesh trusts (.RootCertPEM .Active .ID .Name).",
+			Summary: "The certificate authorities that the mesh trusts (.RootCertPEM .Active .ID .Name .NotBefore .NotAfter).",
 			Example: `{{ range caRoots }}{{ .RootCertPEM }}{{ end }}`, Output: `PEM-of-the-root`,
 		}, func(b binding) any { return b.caRoots }},
 		{Doc{
-			Name: "caLeaf", Signature: `caLeaf "SERVICE"`,
+			Name: "caLeaf", Signature: `caLeaf "SERVICE[?OPTIONS][@DATACENTER]"`,
 			Summary: "A mesh certificate of a service (.CertPEM .PrivateKeyPEM .Service .ServiceURI .SerialNumber .ValidAfter " +
-				".ValidBefore). It is renewed in time.",
+				".ValidBefore). It is renewed in time. A dot is part of the name; SERVICE may be quoted, as with service.",
 			Example: `{{ with caLeaf "web" }}{{ .CertPEM }} {{ .ServiceURI }}{{ end }}`, Output: `PEM-of-web spiffe://mesh/web`,
 		}, func(b binding) any { return b.caLeaf }},
 		{Doc{
@@ -47,7 +46,7 @@ func meshFunctions() []function {
 
 func (b binding) caRoots() ([]*watch.CARoot, error) {
 	roots, _, err := ask[[]*watch.CARoot](b.pass, watch.CARoots{})
-	return slices.Concat([]*watch.CARoot{}, roots), err
+	return copied(roots), err
 }
 
 // caLeaf returns a nil of no type where there is no certificate (yet), which prints as "<no value>".
@@ -55,11 +54,13 @@ func (b binding) caLeaf(service string) (any, error) {
 	if service == "" {
 		return nil, nil
 	}
-	r, err := parseService(service, nil)
-	if err != nil {
-		return nil, err
-	}
-	leaf, _, err := ask[*watch.LeafCert](b.pass, watch.CALeaf{Service: r.query.Name, Scope: r.query.Scope})
+	var leaf *watch.LeafCert
+	err := lookup[leafRequest]{b, serviceNames, leafMarks, parseLeaf,
+		func(r leafRequest) (found, known bool, err error) {
+			leaf, known, err = ask[*watch.LeafCert](b.pass, r.CALeaf)
+			return leaf != nil, known, err
+		},
+	}.resolve(service)
 	if err != nil || leaf == nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (b binding) caLeaf(service string) (any, error) {
 
 func (b binding) partitions() ([]*watch.Partition, error) {
 	partitions, _, err := ask[[]*watch.Partition](b.pass, watch.Partitions{})
-	return slices.Concat([]*watch.Partition{}, partitions), err
+	return copied(partitions), err
 }
 
 func (b binding) peerings(args ...string) ([]*watch.Peering, error) {
@@ -77,17 +78,23 @@ func (b binding) peerings(args ...string) ([]*watch.Peering, error) {
 		return nil, err
 	}
 	peerings, _, err := ask[[]*watch.Peering](b.pass, watch.Peerings{Scope: r.Scope})
-	return slices.Concat([]*watch.Peering{}, peerings), err
+	return copied(peerings), err
 }
 
 func (b binding) exportedServices(args ...string) ([]*watch.ExportedService, error) {
 	q := watch.ExportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
 	services, _, err := ask[[]*watch.ExportedService](b.pass, q)
-	return slices.Concat([]*watch.ExportedService{}, services), err
+	for _, s := range services {
+		b.noteName(serviceNames, s.Service)
+	}
+	return copied(services), err
 }
 
 func (b binding) importedServices(args ...string) ([]*watch.ImportedService, error) {
 	q := watch.ImportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
 	services, _, err := ask[[]*watch.ImportedService](b.pass, q)
-	return slices.Concat([]*watch.ImportedService{}, services), err
+	for _, s := range services {
+		b.noteName(serviceNames, s.Service)
+	}
+	return copied(services), err
 }

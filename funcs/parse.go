@@ -25,7 +25,8 @@ func parseFunctions() []function {
 		{Doc{Name: "parseFloat", Signature: `parseFloat TEXT`, Summary: "The number (64-bit float) that a text is; 0 for an empty text.",
 			Example: `{{ "0.5" | parseFloat | multiply 3 }}`, Output: `1.5`}, is(parseFloat)},
 		{Doc{Name: "parseJSON", Signature: `parseJSON TEXT`,
-			Summary: "The maps, lists, texts, floats and booleans of a JSON text; an empty map for an empty text.",
+			Summary: "The maps, lists, texts, floats and booleans of a JSON text; an empty map for an empty text. Every number is a float, " +
+				"which prints with an exponent from a million on (2500000 as 2.5e+06): parseYAML reads JSON too, and keeps integers.",
 			Example: "{{ with parseJSON `{\"db\":{\"port\":5432}}` }}{{ .db.port }}{{ end }}", Output: `5432`}, is(parseJSON)},
 		{Doc{Name: "parseYAML", Signature: `parseYAML TEXT`,
 			Summary: "The same of a YAML 1.1 text, whose numbers may be integers. Of several documents it is the first.",

@@ -1,6 +1,7 @@
 package funcs
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,17 +16,21 @@ import (
 //
 //	key, ls, tree     PATH?OPTIONS@DATACENTER
 //	service, connect  TAG.NAME?OPTIONS@DATACENTER~NEAR|STATUSES
+//	caLeaf            NAME?OPTIONS@DATACENTER
 //	services          ?OPTIONS@DATACENTER
 //	node              NAME?OPTIONS@DATACENTER
 //	nodes             ?OPTIONS@DATACENTER~NEAR
 //	peerings          ?OPTIONS
 //
 // Each part but the name may be left out; those that are there come in this order. OPTIONS are name=value pairs joined by
-// "&": ns, partition, peer, sameness-group. STATUSES are joined by commas.
+// "&": ns, partition, peer, sameness-group. STATUSES are joined by commas. The NAME of a service or node may be a Go string in
+// double quotes, which is taken to the letter.
 
 // A reference is such a text, taken apart.
 type reference struct {
-	name string
+	name   string
+	quoted bool   // the name is to be taken to the letter
+	tag    string // before a quoted name
 	watch.Scope
 	near, statuses string
 }
@@ -35,32 +40,43 @@ const maxReference = 8 << 10
 
 // parseReference takes text apart at marks, which are those of "?@~|" that the kind of query knows, in that order.
 func parseReference(text, marks string) (reference, error) {
-	var r reference
+	if err := checkText(text); err != nil {
+		return reference{}, err
+	}
+	name, rest := cutAt(text, marks)
+	r := reference{name: name}
+	return r, r.setAll(text, rest, marks)
+}
+
+func checkText(text string) error {
 	if !utf8.ValidString(text) {
-		return r, fmt.Errorf("%s is not valid UTF-8", quote(text))
+		return fmt.Errorf("%s is not valid UTF-8", quote(text))
 	}
 	if len(text) > maxReference {
-		return r, fmt.Errorf("%s is too long", quote(text))
+		return fmt.Errorf("%s is too long", quote(text))
 	}
-	r.name, text = cutAt(text, marks)
-	whole := r.name + text
+	return nil
+}
+
+// setAll takes over what follows the name in whole.
+func (r *reference) setAll(whole, rest, marks string) error {
 	for _, mark := range marks {
-		part, found := strings.CutPrefix(text, string(mark))
+		part, found := strings.CutPrefix(rest, string(mark))
 		if !found {
 			continue
 		}
-		part, text = cutAt(part, marks)
+		part, rest = cutAt(part, marks)
 		if part == "" {
-			return r, fmt.Errorf("%s: nothing follows %q", quote(whole), mark)
+			return fmt.Errorf("%s: nothing follows %q", quote(whole), mark)
 		}
 		if err := r.set(mark, part); err != nil {
-			return r, fmt.Errorf("%s: %w", quote(whole), err)
+			return fmt.Errorf("%s: %w", quote(whole), err)
 		}
 	}
-	if text != "" {
-		return r, fmt.Errorf("%s: %s is out of place: the order is NAME%s, each at most once", quote(whole), quote(text), order(marks))
+	if rest != "" {
+		return fmt.Errorf("%s: %s is out of place: the order is NAME%s, each at most once", quote(whole), quote(rest), order(marks))
 	}
-	return r, nil
+	return nil
 }
 
 func cutAt(text, marks string) (before, rest string) {
@@ -92,7 +108,7 @@ func (r *reference) set(mark rune, part string) error {
 		r.statuses = part
 		return onlyWord(part, ",", "list of statuses")
 	}
-	if err := onlyWord(part, "-=&", "options"); err != nil {
+	if err := onlyWord(part, "-=&", "list of options"); err != nil {
 		return err
 	}
 	return r.SetOptions(part)
@@ -157,27 +173,18 @@ func parseService(text string, more []string) (serviceRequest, error) {
 			text += "|" + arg
 		}
 	}
-	r, err := parseReference(text, "?@~|")
+	r, err := parseNamed(text, serviceMarks)
 	if err != nil {
 		return s, err
 	}
-	name := r.name
-	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
-		s.tag, name = name[:dot], name[dot+1:]
-		if s.tag == "" {
-			return s, fmt.Errorf("%s: no tag before the dot", quote(text))
-		}
-		if err := onlyWord(s.tag, "=:.-", "tag"); err != nil {
-			return s, fmt.Errorf("%s: %w", quote(text), err)
-		}
-	}
-	if name == "" {
+	s.tag, s.query.Name, err = r.service()
+	if errors.Is(err, errNameless) {
 		return s, fmt.Errorf("%s has no service name", quote(text))
 	}
-	if err := onlyWord(name, "-", "service name"); err != nil {
+	if err != nil {
 		return s, fmt.Errorf("%s: %w", quote(text), err)
 	}
-	s.query.Name, s.query.Near, s.query.Scope = name, r.near, r.Scope
+	s.query.Near, s.query.Scope = r.near, r.Scope
 	s.statuses, err = parseStatuses(r.statuses)
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", quote(text), err)
@@ -214,20 +221,6 @@ func checkFilter(expression string) error {
 		return fmt.Errorf("filter %s does not parse: %s", quote(expression), what)
 	}
 	return nil
-}
-
-// parseNode reads "NAME?OPTIONS@DATACENTER"; "" is the agent's own node.
-func parseNode(text string) (watch.NodeServices, error) {
-	r, err := parseReference(text, "?@")
-	if err == nil && text != "" && r.name == "" {
-		err = fmt.Errorf("%s has no node name", quote(text))
-	}
-	if err == nil {
-		if err = onlyWord(r.name, ".-", "node name"); err != nil {
-			err = fmt.Errorf("%s: %w", quote(text), err)
-		}
-	}
-	return watch.NodeServices{Name: r.name, Scope: r.Scope}, err
 }
 
 // parseNodes reads "?OPTIONS@DATACENTER~NEAR".

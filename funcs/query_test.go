@@ -3,6 +3,7 @@ package funcs
 import (
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -28,6 +29,15 @@ func TestParseService(t *testing.T) {
 		{args: "web|any|any", err: `"|any" is out of place`},
 		{args: "web|healthy", err: `"healthy" is no status; there are any, passing, warning, critical, maintenance`},
 		{args: "web~near@dc1", err: `"@dc1" is out of place: the order is NAME?OPTIONS@DATACENTER~NEAR|STATUSES`},
+		{args: "web?ns=a#b", err: `'#' can not be in a list of options`},
+		{args: `"a.b/c:d|é"@dc2|any`, want: serviceRequest{query: watch.Service{Name: "a.b/c:d|é", Scope: watch.Scope{Datacenter: "dc2"}}, statuses: []string{"any"}}},
+		{args: `v1."a.b"~n`, want: serviceRequest{query: watch.Service{Name: "a.b", Near: "n"}, tag: "v1", statuses: passing}},
+		{args: `"web`, err: "what begins with a quotation mark is no string"},
+		{args: `"web"1`, err: `"1" is out of place`},
+		{args: `""`, err: "can not be empty"},
+		{args: `"a\nb"`, err: "characters that can't be printed"},
+		{args: `+."web"`, err: `'+' can not be in a tag`},
+		{args: `we"b"`, err: `'"' can not be in a service name`},
 		{args: "web/1", err: `'/' can not be in a service name`},
 		{args: "we+b.web", err: `'+' can not be in a tag`},
 		{args: ".web", err: "no tag before the dot"},
@@ -86,6 +96,9 @@ func FuzzServiceReference(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := parseService(text, nil)
+		if isQuoted(text, serviceMarks) {
+			return // see FuzzQuotedName
+		}
 		if err != nil {
 			if grammar.MatchString(text) && !strings.Contains(err.Error(), "unknown option") && !strings.Contains(err.Error(), "is no status") {
 				t.Errorf("%q is good, but: %v", text, err)
@@ -128,11 +141,32 @@ func FuzzNodeReference(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		unknown := func(err error) bool { return err != nil && strings.Contains(err.Error(), "unknown option") }
-		if q, err := parseNode(text); (err == nil) != node.MatchString(text) && !unknown(err) {
+		if q, err := parseNode(text); !isQuoted(text, nodeMarks) && (err == nil) != node.MatchString(text) && !unknown(err) {
 			t.Errorf("node %q: %+v, %v", text, q, err)
 		}
 		if q, err := parseNodes(text); (err == nil) != nodes.MatchString(text) && !unknown(err) {
 			t.Errorf("nodes %q: %+v, %v", text, q, err)
+		}
+	})
+}
+
+// FuzzQuotedName quotes names, and reads them again as they were.
+func FuzzQuotedName(f *testing.F) {
+	for _, seed := range []string{"web", "my-service-1.0", "a/b", "a b", "a|any", "a:b", "a@dc1", "ü", `"`, "\\", "a?ns=b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		text := strconv.Quote(name)
+		ok := utf8.ValidString(name) && askable(name) && len(text) < maxReference/2
+		want := watch.Service{Name: name, Near: "n", Scope: watch.Scope{Datacenter: "dc2"}}
+		if r, err := parseService("v1."+text+"@dc2~n|any", nil); ok && (err != nil || r.query != want || r.tag != "v1") {
+			t.Errorf("%s: %+v, %v", text, r, err)
+		}
+		if r, err := parseNode(text + "@dc2"); ok && (err != nil || r.Name != name || r.Datacenter != "dc2") {
+			t.Errorf("%s: %+v, %v", text, r, err)
+		}
+		if r, err := parseLeaf(text); ok && (err != nil || r.Service != name) {
+			t.Errorf("%s: %+v, %v", text, r, err)
 		}
 	})
 }

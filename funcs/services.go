@@ -1,11 +1,19 @@
 package funcs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"lictor/watch"
 )
+
+// literalNames is for the documentation of functions that take a name.
+const literalNames = `A registry may have names with dots, slashes, blanks or other characters that mean something here. A text that can't be read ` +
+	`as above, or whose TAG.NAME no instance of any status is, is a name to the letter. So is one with any of ?@~| that the template got from the ` +
+	`registry, such as a .Name of services, where it is nothing else. What may be both is warned of. A name in double quotes, as (printf "%q" .Name) ` +
+	`writes it, can't be anything else: "\"my.service\"@dc2". A text that can't be read and is written out in the template is reported by lint, ` +
+	`-parse-only and config -check, which don't know the names: quote it.`
 
 const serviceArgument = `"[TAG.]NAME[?OPTIONS][@DATACENTER][~NEAR][|STATUSES]" ["filter=EXPRESSION"]`
 
@@ -15,9 +23,10 @@ func serviceFunctions() []function {
 			Name: "service", Signature: "service " + serviceArgument,
 			Summary: "The instances of a service that pass their checks, or that have one of STATUSES (any, passing, warning, critical, " +
 				"maintenance; joined by commas). They come by node and then id, or by distance from node NEAR (_agent is the agent's own). " +
-				"TAG is compared without regard to case. EXPRESSION is a Consul filter over the health endpoint's fields " +
+				"TAG is compared without regard to case. " + literalNames + " EXPRESSION is a Consul filter over the health endpoint's fields " +
 				"(https://developer.hashicorp.com/consul/api-docs/features/filtering). Fields: .Node .NodeID .NodeAddress .NodeMeta " +
-				".NodeTaggedAddresses .Address .Port .ID .Name .Tags .ServiceMeta .ServiceTaggedAddresses .Status .Checks .Weights.",
+				".NodeTaggedAddresses .Address .Port .ID .Name .Tags .ServiceMeta .ServiceTaggedAddresses .Status .Checks (.CheckID .Name " +
+				".Status .Output .Notes .Type .Definition ...) .Weights .NodeDatacenter .Kind .Namespace .Partition.",
 			Example: `{{ range service "web" }}server {{ .ID }} {{ .Address }}:{{ .Port }};{{ end }}`,
 			Output:  `server web-1 10.0.0.1:8080;server web-2 10.0.0.2:8080;`,
 		}, func(b binding) any { return b.service }},
@@ -29,7 +38,8 @@ func serviceFunctions() []function {
 		}, func(b binding) any { return b.connect }},
 		{Doc{
 			Name: "services", Signature: `services ["[?OPTIONS][@DATACENTER]"]`,
-			Summary: "All services (.Name, .Tags), by name; .Tags are those of all instances together, sorted.",
+			Summary: "All services (.Name, .Tags), by name; .Tags are those of all instances together, sorted. A .Name that service could " +
+				`take for something else, such as v1.web, is quoted by (printf "%q" .Name).`,
 			Example: `{{ range services }}{{ .Name }} {{ end }}`, Output: `db web web-1-proxy `,
 		}, func(b binding) any { return b.services }},
 	}
@@ -47,32 +57,50 @@ func (b binding) instances(args []string, connect bool) ([]*watch.ServiceInstanc
 	if len(args) == 0 || args[0] == "" {
 		return []*watch.ServiceInstance{}, nil
 	}
-	request, err := parseService(args[0], args[1:])
+	var statuses []string
+	var found []*watch.ServiceInstance
+	err := lookup[serviceRequest]{b, serviceNames, serviceMarks,
+		func(text string) (serviceRequest, error) {
+			r, err := parseService(text, args[1:])
+			if err == nil && r.query.Peer != "" && r.query.SamenessGroup != "" {
+				err = fmt.Errorf("%s: peer and sameness-group: only one of them can be", quote(text))
+			}
+			if connect {
+				r.query.Connect, r.tag = true, ""
+			}
+			return r, err
+		},
+		func(r serviceRequest) (bool, bool, error) {
+			all, known, err := ask[[]*watch.ServiceInstance](b.pass, r.query)
+			found, statuses = r.tagged(all), r.statuses
+			return len(found) > 0, known, err
+		},
+	}.resolve(args[0])
 	if err != nil {
 		return nil, err
 	}
-	if connect {
-		request.query.Connect, request.tag = true, ""
-	}
-	all, _, err := ask[[]*watch.ServiceInstance](b.pass, request.query)
-	if err != nil {
-		return nil, err
-	}
-	picked := make([]*watch.ServiceInstance, 0, len(all))
-	for _, instance := range all {
-		if request.accepts(instance) {
+	picked := make([]*watch.ServiceInstance, 0, len(found))
+	for _, instance := range found {
+		b.noteName(nodeNames, instance.Node)
+		if slices.Contains(statuses, instance.Status) || slices.Contains(statuses, watch.StatusAny) {
 			picked = append(picked, instance)
 		}
 	}
 	return picked, nil
 }
 
-// accepts tells whether an instance has the status and the tag that are asked for.
-func (r serviceRequest) accepts(instance *watch.ServiceInstance) bool {
-	if !slices.Contains(r.statuses, instance.Status) && !slices.Contains(r.statuses, watch.StatusAny) {
-		return false
+// tagged picks the instances that have the tag that is asked for.
+func (r serviceRequest) tagged(all []*watch.ServiceInstance) []*watch.ServiceInstance {
+	if r.tag == "" {
+		return all
 	}
-	return r.tag == "" || slices.ContainsFunc(instance.Tags, func(t string) bool { return strings.EqualFold(t, r.tag) })
+	var picked []*watch.ServiceInstance
+	for _, instance := range all {
+		if slices.ContainsFunc(instance.Tags, func(t string) bool { return strings.EqualFold(t, r.tag) }) {
+			picked = append(picked, instance)
+		}
+	}
+	return picked
 }
 
 func (b binding) services(args ...string) ([]*watch.ServiceName, error) {
@@ -81,5 +109,8 @@ func (b binding) services(args ...string) ([]*watch.ServiceName, error) {
 		return nil, err
 	}
 	names, _, err := ask[[]*watch.ServiceName](b.pass, watch.Services{Scope: r.Scope})
-	return slices.Concat([]*watch.ServiceName{}, names), err
+	for _, n := range names {
+		b.noteName(serviceNames, n.Name)
+	}
+	return copied(names), err
 }

@@ -22,18 +22,12 @@ const setIDBits = 0o6000
 // setAttributes gives the staged file its final owner, extended attributes and mode. It is empty still, so nobody reads
 // in it what they may not read in the end. old is the destination's open file or nil.
 func (s *Staged) setAttributes(old *os.File) error {
-	mode := unixMode(s.file.Mode)
-	if mode == 0 {
-		mode = defaultMode
-		if s.old != nil {
-			mode = s.old.Mode & 0o7777
-		}
-	}
-	uid, gid, err := s.file.owner(s.old)
+	after, err := s.file.access(s.old)
 	if err != nil {
 		return err
 	}
-	s.after = access{uid, gid, mode}
+	s.after = after
+	uid, gid, mode := after.UID, after.GID, after.Mode
 	if s.elsewhere() {
 		s.mode = 0o600 // it is for checking only, and the folder doesn't keep anybody out as the destination's may
 		return s.setMode()
@@ -55,6 +49,20 @@ func (s *Staged) setAttributes(old *os.File) error {
 	}
 	s.mode = mode
 	return s.setMode()
+}
+
+// access is what the file has to have in the end, given what is there now or nil: a UID or GID of -1 is what the system gives.
+func (f File) access(old *unix.Stat_t) (access, error) {
+	mode := unixMode(f.Mode)
+	switch {
+	case mode != 0:
+	case old != nil:
+		mode = old.Mode & 0o7777
+	default:
+		mode = defaultMode
+	}
+	uid, gid, err := f.owner(old)
+	return access{uid, gid, mode}, err
 }
 
 func (s *Staged) setMode() error {

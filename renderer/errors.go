@@ -24,6 +24,10 @@ func (f File) explain(err error) error {
 	at, isPath := errors.AsType[*fs.PathError](err)
 	hint := ""
 	switch {
+	case errors.Is(err, errMissingParent) && f.Called == "":
+		hint = "; create it, or let create_dest_dirs do so"
+	case errors.Is(err, errMissingParent):
+		hint = "; create it"
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		hint = "; make room there"
 	case errors.Is(err, unix.EROFS):
@@ -40,5 +44,5 @@ func (f File) explain(err error) error {
 	case errors.Is(err, unix.EISDIR):
 		hint = "; remove that folder, or name another destination"
 	}
-	return fmt.Errorf("%s %q: %w%s", cmp.Or(f.called, "destination"), f.Path, err, hint)
+	return fmt.Errorf("%s %q: %w%s", cmp.Or(f.Called, "destination"), f.Path, err, hint)
 }

@@ -23,7 +23,7 @@ type File struct {
 	Path string
 	// Mode is what the file gets: permission bits, and set-id bits as numbers (04755) or in the fs package's way. 0
 	// keeps the mode of an existing file and gives a new one 0644, whatever the umask. It is not applied when the
-	// destination already has the content.
+	// destination already has the content, unless the file is to be Exact.
 	Mode fs.FileMode
 	// User and Group are names or numbers; "" keeps the owner of an existing file and leaves a new one to the system.
 	User, Group string
@@ -35,8 +35,11 @@ type File struct {
 	// and new for a moment, and a crash can leave one. It is the only way where the file itself is a mount point, as
 	// with Docker's bind mount of a single file.
 	InPlace bool
+	// Exact applies Mode, User and Group also when the destination has the content already.
+	Exact bool
+	// Called is what errors call the file; "" is a destination.
+	Called string
 
-	called string  // what messages call it; "" is a destination
 	noSync bool    // it need not survive a power cut
 	faults *faults // tests only
 }
@@ -78,6 +81,9 @@ func (f File) stage(content []byte) (_ *Staged, err error) {
 		defer old.Close()
 		s.old = info
 		same, err := hasContent(old, info.Size, content)
+		if same && f.Exact {
+			same, err = f.hasAccess(info)
+		}
 		if same {
 			dir.sweep(name, 0)
 		}
@@ -93,7 +99,8 @@ func (f File) stage(content []byte) (_ *Staged, err error) {
 }
 
 // existing opens what is at the destination and describes it; nil, nil, nil when nothing is there. What can't be
-// replaced is an error.
+// replaced is an error. A file that somebody else could have put there counts for nothing where it is going to be replaced:
+// neither its content nor its mode and access list are what anybody here has asked for.
 func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error) {
 	info, err := dir.stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +109,7 @@ func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := f.replaceable(dir, name, info); err != nil {
+	if counts, err := f.replaceable(dir, name, info); err != nil || !counts {
 		return nil, nil, err
 	}
 	old, err := dir.open(name, unix.O_RDONLY)
@@ -114,29 +121,34 @@ func (f File) existing(dir *folder, name string) (*os.File, *unix.Stat_t, error)
 		old.Close()
 		return nil, nil, err
 	}
-	if err := f.replaceable(dir, name, info); err != nil {
+	if counts, err := f.replaceable(dir, name, info); err != nil || !counts {
 		old.Close()
 		return nil, nil, err
 	}
 	return old, &info, nil
 }
 
-// replaceable says why what is at the destination can not be replaced by a file, if it can't.
-func (f File) replaceable(dir *folder, name string, info unix.Stat_t) error {
+// replaceable says why what is at the destination can not be replaced by a file, if it can't, and whether what is there counts.
+func (f File) replaceable(dir *folder, name string, info unix.Stat_t) (counts bool, err error) {
 	if info.Mode&unix.S_IFMT != unix.S_IFREG {
-		return notAFile(info.Mode)
+		return false, notAFile(info.Mode)
 	}
 	parent, err := dir.stat("")
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !trusted(info.Uid, parent) && !f.givenTo(info.Uid) {
-		return fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it, or set user and leave out in_place", info.Uid)
+	theirs := !trusted(info.Uid, parent)
+	if theirs && !f.givenTo(info.Uid) {
+		hint := ""
+		if f.Called == "" {
+			hint = ", or set user and leave out in_place"
+		}
+		return false, fmt.Errorf("is a file of user %d in a directory that anybody may write to, and that user would be given the content; remove it%s", info.Uid, hint)
 	}
 	if !f.InPlace && dir.isMountPoint(name) {
-		return errMountPoint
+		return false, errMountPoint
 	}
-	return nil
+	return f.InPlace || !theirs, nil
 }
 
 // givenTo tells whether an untrusted owner of an existing file does no harm: the content is for that user anyway, or the
@@ -176,6 +188,12 @@ func hasContent(f *os.File, size int64, content []byte) (bool, error) {
 	}
 	current, err := io.ReadAll(io.LimitReader(f, size+1))
 	return bytes.Equal(current, content), err
+}
+
+// hasAccess tells whether a file has the mode and the owner that are asked for.
+func (f File) hasAccess(info *unix.Stat_t) (bool, error) {
+	want, err := f.access(info)
+	return want == access{int(info.Uid), int(info.Gid), info.Mode & 0o7777}, err
 }
 
 // Current reads the destination as it is: nil when it isn't there, empty but not nil when it is empty.

@@ -61,21 +61,23 @@ func TestSetGIDFolder(t *testing.T) {
 	}
 }
 
-// What /dev/stdout leads to has no name that a file could take the place of.
-func TestPipeBehindALinkOfProc(t *testing.T) {
-	r, w, err := os.Pipe()
+// What /dev/stdout leads to is no file that another one could take the place of, even where it has a name.
+func TestDescriptorsAreNotReplaced(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir+"/log", "old", 0o600)
+	log, err := os.OpenFile(dir+"/log", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	defer w.Close()
-	link := t.TempDir() + "/stdout"
-	symlink(t, fmt.Sprintf("/proc/self/fd/%d", w.Fd()), link)
-	f := File{Path: link}
+	defer log.Close()
+	symlink(t, fmt.Sprintf("/proc/self/fd/%d", log.Fd()), dir+"/stdout")
+	f := File{Path: dir + "/stdout"}
 	_, err = f.Stage([]byte("x"))
 	for _, err := range []error{err, f.Check()} {
-		if want := fmt.Sprintf("destination %q: is a fifo, and must be a regular file, or not there yet", link); err == nil || err.Error() != want {
+		if want := fmt.Sprintf("destination %q: is descriptor %d of this program, and must be a regular file, or not there yet", f.Path, log.Fd()); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+	see(t, dir+"/log", "old", 0o600)
+	onlyThese(t, dir, "log", "stdout")
 }

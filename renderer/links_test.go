@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestSymlinksAreFollowedAndKept(t *testing.T) {
@@ -96,6 +98,33 @@ func TestPlantedLinksAndFilesAreRefused(t *testing.T) {
 		symlink(t, secret, dir+"/mine")
 		write(t, File{Path: dir + "/mine"}, "better")
 		see(t, secret, "better", 0o600)
+	}
+}
+
+// A file that somebody else has planted is replaced by one of which it says nothing, neither what is in it nor who may read it.
+func TestPlantedFileCountsForNothing(t *testing.T) {
+	needRoot(t)
+	dir := openDir(t, fs.ModeSticky|0o777)
+	put(t, dir+"/file", "same", 0o666)
+	if err := os.Lchown(dir+"/file", 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setxattr(dir+"/file", "user.planted", []byte("x"), 0); err != nil {
+		t.Logf("no attributes here: %v", err)
+	}
+	f := File{Path: dir + "/file", User: "0"}
+	if now, err := f.Current(); now != nil || err != nil {
+		t.Errorf("Current: %q, %v", now, err)
+	}
+	if s := write(t, f, "same"); s == nil {
+		t.Fatal("left alone")
+	}
+	see(t, dir+"/file", "same", 0o644)
+	if got := owner(t, dir+"/file"); got != "0:0" {
+		t.Errorf("owner %s", got)
+	}
+	if _, err := unix.Getxattr(dir+"/file", "user.planted", make([]byte, 1)); err == nil {
+		t.Error("its attributes were copied")
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lictor/internal/realpath"
 )
 
 // missing says what locate does about folders that aren't there.
@@ -28,7 +30,8 @@ var errMissingParent = errors.New("parent directory is missing")
 // last one too, so that a destination that is a link keeps its link; a link whose target is not there leads to the
 // target. With missingIsFine the name is "" when the folder is not there yet, and the folder is the last existing one.
 //
-// It follows links itself, and not those that somebody else may have planted: see trusted.
+// It follows links itself, and not those that somebody else may have planted: see trusted. Where they lead to a name of an
+// open file, such as /dev/stdout, that is a [descriptorError].
 func locate(path string, m missing, faults *faults) (_ *folder, name string, err error) {
 	todo := components(path)
 	switch {
@@ -47,6 +50,9 @@ func locate(path string, m missing, faults *faults) (_ *folder, name string, err
 		}
 	}()
 	for links := 0; ; {
+		if fd, is := realpath.Descriptor(strings.TrimRight(dir.path, "/") + "/" + strings.Join(todo, "/")); is {
+			return dir, "", descriptorError(fd)
+		}
 		name, todo = todo[0], todo[1:]
 		st, err := dir.stat(name)
 		switch {
@@ -55,7 +61,7 @@ func locate(path string, m missing, faults *faults) (_ *folder, name string, err
 		case errors.Is(err, fs.ErrNotExist) && m == missingIsFine:
 			return dir, "", nil
 		case errors.Is(err, fs.ErrNotExist) && m == missingFails:
-			return dir, "", fmt.Errorf("%w: %s/%s; create it, or let create_dest_dirs do so", errMissingParent, strings.TrimRight(dir.path, "/"), name)
+			return dir, "", fmt.Errorf("%w: %s/%s", errMissingParent, strings.TrimRight(dir.path, "/"), name)
 		case errors.Is(err, fs.ErrNotExist):
 			if err := dir.makeFolder(name); err != nil {
 				return dir, "", err
@@ -112,10 +118,6 @@ func (d *folder) follow(name string, link unix.Stat_t, todo []string) (*folder, 
 	}
 	if !trusted(link.Uid, parent) {
 		return d, nil, fmt.Errorf("%s/%s is a symbolic link of user %d in a directory that anybody may write to, and is not followed; remove it if it is not meant", d.path, name, link.Uid)
-	}
-	var end unix.Stat_t // a link in /proc, as /dev/stdout is one, says no name where what it leads to has none
-	if err := unix.Fstatat(d.fd, name, &end, 0); err == nil && end.Mode&unix.S_IFMT != unix.S_IFREG && end.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return d, nil, notAFile(end.Mode)
 	}
 	target, err := d.readlink(name)
 	if err != nil {

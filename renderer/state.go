@@ -37,7 +37,7 @@ const (
 
 // stateFile need not survive a power cut when it only says that a reload is owed: then every service starts anew.
 func (g *Group) stateFile() File {
-	return File{Path: g.path, Mode: 0o600, called: "state file", noSync: !g.state.durable, faults: g.faults}
+	return File{Path: g.path, Mode: 0o600, Called: "state file", noSync: !g.state.durable, faults: g.faults}
 }
 
 // readState reads the state file that a path leads to; nil when there is none. The group's path is the file's own.

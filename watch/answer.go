@@ -2,7 +2,9 @@ package watch
 
 import "time"
 
-// The field and method names of the answers are those that templates written for consul-template use.
+// The field and method names of the answers are those that templates written for consul-template use. So are their order
+// and their tags: what a template makes of an answer with toJSON, toYAML or toTOML is what consul-template makes of it. A
+// field that consul-template does not have is there for templates that name it, and is left out of those texts.
 
 // A KeyPair is one key of the key-value store.
 type KeyPair struct {
@@ -33,7 +35,7 @@ type ServiceInstance struct {
 	Node                string
 	NodeID              string
 	NodeAddress         string
-	NodeDatacenter      string
+	NodeDatacenter      string `json:"-" yaml:"-" toml:"-"`
 	NodeTaggedAddresses map[string]string
 	NodeMeta            map[string]string
 
@@ -42,13 +44,13 @@ type ServiceInstance struct {
 	ServiceTaggedAddresses map[string]ServiceAddress
 	ID                     string
 	Name                   string
-	Kind                   string // "" for an ordinary service, "connect-proxy" and so on for mesh parts
+	Kind                   string `json:"-" yaml:"-" toml:"-"` // "" for an ordinary service, "connect-proxy" and so on for mesh parts
 	Tags                   ServiceTags
 	Checks                 HealthChecks // the node's and the instance's own
 	Status                 string       // the worst of the checks' statuses; passing without any check
 	Port                   int
 	Weights                Weights
-	Namespace, Partition   string
+	Namespace, Partition   string `json:"-" yaml:"-" toml:"-"`
 }
 
 // ServiceAddress is a tagged address of a service instance.
@@ -59,54 +61,6 @@ type ServiceAddress struct {
 
 // Weights are an instance's weights for load balancing, by its status.
 type Weights struct{ Passing, Warning int }
-
-// HealthChecks are the checks of an instance or a node.
-type HealthChecks []*HealthCheck
-
-// AggregatedStatus is the worst status of the checks: maintenance, critical, warning, then passing. A check is one of
-// maintenance when its id is "_node_maintenance" or begins with "_service_maintenance:".
-func (h HealthChecks) AggregatedStatus() string {
-	var maintenance, critical, warning bool
-	for _, c := range h {
-		switch {
-		case c.CheckID == "_node_maintenance" || len(c.CheckID) >= len(serviceMaintenance) && c.CheckID[:len(serviceMaintenance)] == serviceMaintenance:
-			maintenance = true
-		case c.Status == StatusCritical:
-			critical = true
-		case c.Status == StatusWarning:
-			warning = true
-		}
-	}
-	switch {
-	case maintenance:
-		return StatusMaintenance
-	case critical:
-		return StatusCritical
-	case warning:
-		return StatusWarning
-	}
-	return StatusPassing
-}
-
-const serviceMaintenance = "_service_maintenance:"
-
-// A HealthCheck is one check of a node, or of an instance where ServiceID is set.
-type HealthCheck struct {
-	Node        string
-	CheckID     string
-	Name        string
-	Status      string
-	Notes       string
-	Output      string
-	ServiceID   string
-	ServiceName string
-	ServiceTags []string
-	Type        string
-	Namespace   string
-	Partition   string
-
-	CreateIndex, ModifyIndex uint64
-}
 
 // A ServiceName is a service in the list of all services.
 type ServiceName struct {
@@ -156,9 +110,11 @@ type NodeService struct {
 
 // A CARoot is a certificate authority of the mesh.
 type CARoot struct {
-	ID, Name    string
-	RootCertPEM string
-	Active      bool
+	ID, Name            string
+	RootCertPEM         string `json:"RootCert"`
+	Active              bool
+	NotBefore, NotAfter *time.Time `json:",omitempty"` // nil where Consul does not say
+	DaysRemaining       *int       `json:",omitempty"` // until NotAfter, when Consul answered; nil where it does not say
 
 	CreateIndex, ModifyIndex uint64
 }
@@ -166,7 +122,7 @@ type CARoot struct {
 // A LeafCert is a mesh certificate of a service, with its private key.
 type LeafCert struct {
 	SerialNumber            string
-	CertPEM, PrivateKeyPEM  string
+	CertPEM, PrivateKeyPEM  string `json:",omitempty"`
 	Service, ServiceURI     string
 	ValidAfter, ValidBefore time.Time
 
@@ -183,7 +139,7 @@ type Peering struct {
 	Meta                map[string]string
 	PeeringState        string // such as ACTIVE or PENDING
 	PeerID              string
-	PeerCAPems          []string
+	PeerCAPems          []string `json:"-" yaml:"-" toml:"-"`
 	PeerServerName      string
 	PeerServerAddresses []string
 	StreamStatus        StreamStatus
@@ -191,21 +147,28 @@ type Peering struct {
 }
 
 // StreamStatus is what goes over a peering.
-type StreamStatus struct{ ImportedServices, ExportedServices []string }
+type StreamStatus struct {
+	ImportedServices, ExportedServices   []string
+	LastHeartbeat, LastReceive, LastSend *time.Time // nil where there was none
+}
 
 // PeeringRemote is where the other cluster is, as it says itself.
 type PeeringRemote struct{ Partition, Datacenter string }
 
 // An ExportedService is a service that a partition exports, and to whom.
 type ExportedService struct {
-	Service   string
-	Consumers ExportedServiceConsumers
+	Service, Partition, Namespace string
+	Consumers                     ExportedServiceConsumers
 }
 
 // ExportedServiceConsumers are those that an exported service is exported to.
-type ExportedServiceConsumers struct{ Partitions, Peers, SamenessGroups []string }
+type ExportedServiceConsumers struct {
+	Peers, Partitions []string
+	SamenessGroups    []string `json:"-" yaml:"-" toml:"-"`
+}
 
 // An ImportedService is a service that a partition imports, and from where.
 type ImportedService struct {
-	Service, SourcePartition, SourcePeer string
+	Service, Namespace, SourcePartition string
+	SourcePeer                          string `json:"-" yaml:"-" toml:"-"`
 }

@@ -15,7 +15,7 @@ import (
 // guards remember. The values of keys are base64, since they may be any bytes. The version changes when an older or newer file
 // would be misread. What is only lacking in an older one, as Whole and all that guards remember may be, says nothing instead.
 
-const cacheVersion = 2
+const cacheVersion = 3
 
 type cacheFile struct {
 	Version        int
@@ -38,21 +38,29 @@ type freshEntry struct {
 	Past
 }
 
-// cached are the kinds that are kept, each with its answer. Files are not: they are as near as the cache is.
-var cached = map[string]struct{ query, answer reflect.Type }{
-	"key":               {reflect.TypeFor[Key](), reflect.TypeFor[*cachedPair]()},
-	"prefix":            {reflect.TypeFor[Prefix](), reflect.TypeFor[[]*cachedPair]()},
-	"service":           {reflect.TypeFor[Service](), reflect.TypeFor[[]*ServiceInstance]()},
-	"services":          {reflect.TypeFor[Services](), reflect.TypeFor[[]*ServiceName]()},
-	"catalog-service":   {reflect.TypeFor[CatalogService](), reflect.TypeFor[[]*CatalogInstance]()},
-	"nodes":             {reflect.TypeFor[Nodes](), reflect.TypeFor[[]*Node]()},
-	"node":              {reflect.TypeFor[NodeServices](), reflect.TypeFor[*CatalogNode]()},
-	"datacenters":       {reflect.TypeFor[Datacenters](), reflect.TypeFor[[]string]()},
-	"ca-roots":          {reflect.TypeFor[CARoots](), reflect.TypeFor[[]*CARoot]()},
-	"partitions":        {reflect.TypeFor[Partitions](), reflect.TypeFor[[]*Partition]()},
-	"peerings":          {reflect.TypeFor[Peerings](), reflect.TypeFor[[]*Peering]()},
-	"exported-services": {reflect.TypeFor[ExportedServices](), reflect.TypeFor[[]*ExportedService]()},
-	"imported-services": {reflect.TypeFor[ImportedServices](), reflect.TypeFor[[]*ImportedService]()},
+// A cachedKind is a kind of query whose answers are kept: its type, the type of its answers, and what JSON is made of.
+type cachedKind struct{ query, answer, kept reflect.Type }
+
+func cachedAs[Q Query, A any]() cachedKind {
+	answer := reflect.TypeFor[A]()
+	return cachedKind{reflect.TypeFor[Q](), answer, plainType(answer)}
+}
+
+// cached are the kinds that are kept. Files are not: they are as near as the cache is.
+var cached = map[string]cachedKind{
+	"key":               {reflect.TypeFor[Key](), reflect.TypeFor[*KeyPair](), reflect.TypeFor[*cachedPair]()},
+	"prefix":            {reflect.TypeFor[Prefix](), reflect.TypeFor[[]*KeyPair](), reflect.TypeFor[[]*cachedPair]()},
+	"service":           cachedAs[Service, []*ServiceInstance](),
+	"services":          cachedAs[Services, []*ServiceName](),
+	"catalog-service":   cachedAs[CatalogService, []*CatalogInstance](),
+	"nodes":             cachedAs[Nodes, []*Node](),
+	"node":              cachedAs[NodeServices, *CatalogNode](),
+	"datacenters":       cachedAs[Datacenters, []string](),
+	"ca-roots":          cachedAs[CARoots, []*CARoot](),
+	"partitions":        cachedAs[Partitions, []*Partition](),
+	"peerings":          cachedAs[Peerings, []*Peering](),
+	"exported-services": cachedAs[ExportedServices, []*ExportedService](),
+	"imported-services": cachedAs[ImportedServices, []*ImportedService](),
 }
 
 // cachedPair is a KeyPair whose value survives JSON whatever its bytes are.
@@ -61,8 +69,8 @@ type cachedPair struct {
 	Value []byte
 }
 
-// pack makes an answer ready for JSON.
-func pack(answer any) any {
+// pack makes an answer of a kind ready for JSON.
+func (k cachedKind) pack(answer any) any {
 	switch a := answer.(type) {
 	case *KeyPair:
 		return packPair(a)
@@ -73,7 +81,7 @@ func pack(answer any) any {
 		}
 		return pairs
 	}
-	return answer
+	return convert(reflect.ValueOf(answer), k.kept).Interface()
 }
 
 func packPair(p *KeyPair) *cachedPair {
@@ -84,8 +92,8 @@ func packPair(p *KeyPair) *cachedPair {
 }
 
 // unpack undoes pack.
-func unpack(answer any) any {
-	switch a := answer.(type) {
+func (k cachedKind) unpack(packed reflect.Value) any {
+	switch a := packed.Interface().(type) {
 	case *cachedPair:
 		return a.unpack()
 	case []*cachedPair:
@@ -95,7 +103,7 @@ func unpack(answer any) any {
 		}
 		return pairs
 	}
-	return answer
+	return convert(packed, k.answer).Interface()
 }
 
 func (p *cachedPair) unpack() *KeyPair {
@@ -124,7 +132,11 @@ func (w *Watcher) WriteAnswers(out io.Writer, registry string) error {
 	}
 	entries := []byte("[")
 	for _, q := range all.Sorted() {
-		entry, err := json.Marshal(freshEntry{kinds[reflect.TypeOf(q)], q, pack(known[q].Answer), known[q].Whole, known[q].Past})
+		kind := kinds[reflect.TypeOf(q)]
+		if reflect.TypeOf(known[q].Answer) != cached[kind].answer {
+			continue
+		}
+		entry, err := json.Marshal(freshEntry{kind, q, cached[kind].pack(known[q].Answer), known[q].Whole, known[q].Past})
 		if err != nil {
 			return err
 		}
@@ -189,11 +201,11 @@ func (entry cacheEntry) read() (q Query, answer any, ok bool) {
 	if !ok {
 		return nil, nil, false
 	}
-	query, value := reflect.New(types.query), reflect.New(types.answer)
+	query, value := reflect.New(types.query), reflect.New(types.kept)
 	if !decode(entry.Query, query.Interface()) || !decode(entry.Answer, value.Interface()) || !whole(value.Elem(), true) {
 		return nil, nil, false
 	}
-	return query.Elem().Interface().(Query), unpack(value.Elem().Interface()), true
+	return query.Elem().Interface().(Query), types.unpack(value.Elem()), true
 }
 
 // decode reads text into v, and tells whether that is all that text says, and text all that v can hold: no field is lacking,
@@ -206,10 +218,17 @@ func decode(text json.RawMessage, v any) bool {
 	return err == nil && bytes.Equal(again, text)
 }
 
-// whole tells whether nothing in an answer is missing that templates rely on: only an answer itself may be nil.
+// whole tells whether nothing in an answer is missing that templates rely on: only an answer itself, and a time or a number,
+// may be nil.
 func whole(v reflect.Value, top bool) bool {
+	if v.Type() == timeType {
+		return true
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
+		if v.Type().Elem() == timeType || v.Type().Elem().Kind() != reflect.Struct {
+			return true
+		}
 		return v.IsNil() && top || !v.IsNil() && whole(v.Elem(), false)
 	case reflect.Slice:
 		for i := range v.Len() {

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/davecgh/go-spew/spew"
+
 	"lictor/watch"
 	"lictor/watch/watchtest"
 )
@@ -50,6 +52,34 @@ func TestAnswersSurviveTheirCache(t *testing.T) {
 	})
 }
 
+// A cache file keeps every field, also those that the texts of templates leave out.
+func TestEveryFieldSurvivesTheCache(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
+		answers, want := watchtest.Answers(), watch.Set{}
+		for q, answer := range answers {
+			s.Set(q, answer)
+			want.Add(q)
+		}
+		w.Sync(ctx, want)
+		synctest.Wait()
+		kept := throughCache(t, w)
+		for q, answer := range answers {
+			if _, secret := q.(watch.CALeaf); secret {
+				continue
+			}
+			if got := kept[q].Answer; !reflect.DeepEqual(got, answer) {
+				t.Errorf("%s: got %s\nwant %s", q, show(got), show(answer))
+			}
+		}
+		if len(kept) != len(answers)-1 {
+			t.Errorf("%d of %d answers were kept", len(kept), len(answers))
+		}
+	})
+}
+
+// show shows an answer with what it points to.
+func show(answer any) string { return spew.Sdump(answer) }
+
 // throughCache is what w knows, written and read again.
 func throughCache(t *testing.T, w *watch.Watcher) map[watch.Query]watch.Known {
 	t.Helper()
@@ -74,7 +104,7 @@ func cacheOf(version int, entries string) string {
 const goodEntry = `{"Kind":"services","Query":{"Datacenter":"","Namespace":"","Partition":"","Peer":"","SamenessGroup":""},"Answer":[{"Name":"web","Tags":["a"]}]}`
 
 func TestDamagedCache(t *testing.T) {
-	good := cacheOf(2, "["+goodEntry+"]")
+	good := cacheOf(3, "["+goodEntry+"]")
 	if known, err := watch.ReadAnswers(strings.NewReader(good), "here"); err != nil || len(known) != 1 {
 		t.Fatalf("the good one: %v, %v", known, err)
 	}
@@ -90,18 +120,18 @@ func TestDamagedCache(t *testing.T) {
 		strings.Replace(good, "web", "wob", 1):   "hash does not match",
 		strings.Replace(good, "here", "hare", 1): "hash does not match",
 		cacheOf(1, "[]"):                         "version 1",
-		cacheOf(2, "{}"):                         "damaged",
-		cacheOf(2, "[null]"):                     "entry 0",
-		cacheOf(2, `[`+goodEntry+`,{"Kind":"nonesuch"}]`):                                                                 `entry 1, of kind "nonesuch"`,
-		cacheOf(2, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `[null]`, 1)+"]"):                      "entry 0",
-		cacheOf(2, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `[{}]`, 1)+"]"):                        "entry 0",
-		cacheOf(2, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `{}`, 1)+"]"):                          "entry 0",
-		cacheOf(2, "["+strings.Replace(goodEntry, `"Tags"`, `"Tegs"`, 1)+"]"):                                             "entry 0",
-		cacheOf(2, "["+strings.Replace(goodEntry, `{"Datacenter"`, `{"Extra":1,"Datacenter"`, 1)+"]"):                     "entry 0",
-		cacheOf(2, "["+strings.Replace(goodEntry, `,"Answer":[{"Name":"web","Tags":["a"]}]`, ``, 1)+"]"):                  "entry 0",
-		cacheOf(2, "["+strings.Replace(nodeQuery, `[{"Name":"web","Tags":["a"]}]`, `{"Node":null,"Services":[]}`, 1)+"]"): "entry 0",
-		cacheOf(2, "["+strings.Replace(goodEntry, `"Kind"`, `"HeldSince":"yesterday","Kind"`, 1)+"]"):                     "damaged",
-		cacheOf(2, "["+strings.Replace(goodEntry, `"Kind"`, `"Whole":1,"Kind"`, 1)+"]"):                                   "damaged",
+		cacheOf(3, "{}"):                         "damaged",
+		cacheOf(3, "[null]"):                     "entry 0",
+		cacheOf(3, `[`+goodEntry+`,{"Kind":"nonesuch"}]`):                                                                 `entry 1, of kind "nonesuch"`,
+		cacheOf(3, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `[null]`, 1)+"]"):                      "entry 0",
+		cacheOf(3, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `[{}]`, 1)+"]"):                        "entry 0",
+		cacheOf(3, "["+strings.Replace(goodEntry, `[{"Name":"web","Tags":["a"]}]`, `{}`, 1)+"]"):                          "entry 0",
+		cacheOf(3, "["+strings.Replace(goodEntry, `"Tags"`, `"Tegs"`, 1)+"]"):                                             "entry 0",
+		cacheOf(3, "["+strings.Replace(goodEntry, `{"Datacenter"`, `{"Extra":1,"Datacenter"`, 1)+"]"):                     "entry 0",
+		cacheOf(3, "["+strings.Replace(goodEntry, `,"Answer":[{"Name":"web","Tags":["a"]}]`, ``, 1)+"]"):                  "entry 0",
+		cacheOf(3, "["+strings.Replace(nodeQuery, `[{"Name":"web","Tags":["a"]}]`, `{"Node":null,"Services":[]}`, 1)+"]"): "entry 0",
+		cacheOf(3, "["+strings.Replace(goodEntry, `"Kind"`, `"HeldSince":"yesterday","Kind"`, 1)+"]"):                     "damaged",
+		cacheOf(3, "["+strings.Replace(goodEntry, `"Kind"`, `"Whole":1,"Kind"`, 1)+"]"):                                   "damaged",
 	} {
 		if _, err := watch.ReadAnswers(strings.NewReader(text), "here"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
@@ -126,14 +156,14 @@ func TestCacheLeavesOutWhatIsNotUTF8(t *testing.T) {
 // FuzzReadAnswers: whatever a cache file says, also with a hash that is right, it is either refused or what it gives can be
 // compared, guarded, and written again.
 func FuzzReadAnswers(f *testing.F) {
-	f.Add(cacheOf(2, "["+goodEntry+"]"), false)
+	f.Add(cacheOf(3, "["+goodEntry+"]"), false)
 	f.Add("["+goodEntry+"]", true)
 	for _, kind := range []string{"key", "prefix", "service", "node", "nodes", "peerings"} {
 		f.Add(`[{"Kind":"`+kind+`","Query":{},"Answer":[null,{}]},{"Kind":"`+kind+`","Query":null,"Answer":null}]`, true)
 	}
 	f.Fuzz(func(t *testing.T, text string, hashed bool) {
 		if hashed {
-			text = cacheOf(2, text)
+			text = cacheOf(3, text)
 		}
 		known, err := watch.ReadAnswers(strings.NewReader(text), "here")
 		if err != nil {

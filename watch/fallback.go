@@ -38,7 +38,7 @@ func (w *Watcher) Settle() (changed bool) {
 	}
 	maps.DeleteFunc(w.Fallback, func(q Query, _ Known) bool { return !watched.Has(q) })
 	for _, g := range w.Guards {
-		if idle := g.idle(watched); len(idle) > 0 {
+		if idle := g.idle(watched, w.Closest); len(idle) > 0 {
 			w.log.Warn("GUARD: nothing that is read so far is what these patterns are for", "guard", g.Where, "patterns", strings.Join(idle, ", "))
 		}
 	}

@@ -79,22 +79,39 @@ func fits(pattern, text string) bool {
 	return ok && strings.HasSuffix(text, parts[len(parts)-1])
 }
 
-// idle are the patterns of the guard that fit none of the queries, as they are written in a configuration.
-func (g Guard) idle(queries Set) []string {
-	var idle []string
-	look := func(option, pattern string, only Guard) {
+// idle are the patterns of the guard that fit none of the queries, as they are written in a configuration. Beside a pattern of
+// services is the name that closest, unless it is nil, takes it to be meant as.
+func (g Guard) idle(queries Set, closest func(word string, names []string) string) []string {
+	fits := func(only Guard) bool {
 		for q := range queries {
 			if only.covers(q) {
-				return
+				return true
 			}
 		}
-		idle = append(idle, fmt.Sprintf("%s %q", option, pattern))
+		return false
+	}
+	var idle, services []string
+	for _, q := range queries.Sorted() {
+		if name, _, ok := instancesOf(q); ok {
+			services = append(services, name)
+		}
 	}
 	for _, pattern := range g.Services {
-		look("services", pattern, Guard{Services: []string{pattern}, MaxShrink: g.MaxShrink})
+		if fits(Guard{Services: []string{pattern}, MaxShrink: g.MaxShrink}) {
+			continue
+		}
+		said := fmt.Sprintf("services %q", pattern)
+		if closest != nil {
+			if near := closest(pattern, services); near != "" {
+				said += fmt.Sprintf(" (did you mean %q?)", near)
+			}
+		}
+		idle = append(idle, said)
 	}
 	for _, pattern := range g.Queries {
-		look("queries", pattern, Guard{Queries: []string{pattern}, MaxShrink: g.MaxShrink})
+		if !fits(Guard{Queries: []string{pattern}, MaxShrink: g.MaxShrink}) {
+			idle = append(idle, fmt.Sprintf("queries %q", pattern))
+		}
 	}
 	return idle
 }

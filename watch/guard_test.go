@@ -206,8 +206,11 @@ func TestGuardsThatAreForNothing(t *testing.T) {
 		if log.Len() > 0 {
 			t.Errorf("it was said too early: %s", log)
 		}
+		w.Closest = func(word string, names []string) string {
+			return map[string]string{"wbe": names[0]}[word]
+		}
 		w.Settle()
-		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, `guard=a.hcl:7 patterns="services \"wbe\", queries \"nodes()\""`) {
+		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, `guard=a.hcl:7 patterns="services \"wbe\" (did you mean \"web\"?), queries \"nodes()\""`) {
 			t.Errorf("said: %s", said) // no guard counts nodes by min_instances
 		}
 	})

@@ -19,6 +19,8 @@ type Watcher struct {
 	MaxAge time.Duration
 	// Guards hold back answers that shrink too much; of several that are for a query each counts.
 	Guards []Guard
+	// Closest finds the name that a pattern of a guard which fits nothing is most likely meant as, or "". It may be nil.
+	Closest func(word string, names []string) string
 	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read, or the [Watcher.Known]
 	// of an earlier one. What the registry says first is doubted and guarded by it, and takes its place: the map is the Watcher's
 	// from the first Sync on. It may be nil.

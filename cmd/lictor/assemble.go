@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"syscall"
 	"text/template"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -19,6 +17,7 @@ import (
 	"lictor/internal/config"
 	"lictor/internal/engine"
 	"lictor/internal/runner"
+	"lictor/internal/spell"
 	"lictor/renderer"
 	"lictor/watch"
 )
@@ -28,6 +27,7 @@ type assembly struct {
 	cfg     config.Config
 	persona config.Persona
 	streams streams
+	sinks   *sinks
 	log     *slog.Logger
 
 	runner      *runner.Runner
@@ -36,18 +36,24 @@ type assembly struct {
 	plan        *plan       // of a dry run, else nil
 
 	killSignal, reloadSignal os.Signal
-	closers                  []io.Closer
-}
-
-func (a *assembly) close() {
-	for _, c := range a.closers {
-		c.Close()
-	}
 }
 
 // assemble loads a configuration and puts together what it asks for. All mistakes that can be found without asking the
 // registry are found here, before anything is written or run.
-func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (_ *assembly, err error) {
+func assemble(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (*assembly, error) {
+	a, err := begin(p, s, load)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.build(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// begin loads a configuration and opens its log.
+func begin(p config.Persona, s streams, load func() (config.Config, []string, error)) (*assembly, error) {
 	cfg, warnings, err := load()
 	if err != nil {
 		return nil, &exitError{exitConfig, err}
@@ -59,39 +65,37 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	if cfg.Dry {
 		a.plan = &plan{out: s.out, diff: cfg.Diff, asJSON: cfg.JSON, exitCode: cfg.ExitCode, ordered: cfg.Once}
 	}
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
-	if a.log, err = a.newLogger(); err != nil {
+	if err := a.openLog(); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	warnAll(a.log, warnings)
+	warnAll(a.log, append(warnings, doubtLists(cfg)...))
+	return a, nil
+}
+
+// build puts together what the configuration asks for. It goes on after a mistake, so that all are reported at once.
+func (a *assembly) build(ctx context.Context) error {
+	cfg := a.cfg
 	if cfg.KillSignal != 0 {
 		a.killSignal = syscall.Signal(cfg.KillSignal)
 	}
 	if cfg.ReloadSignal != 0 {
 		a.reloadSignal = syscall.Signal(cfg.ReloadSignal)
 	}
-	invalid := a.mistakes(errors.Join(cfg.Validate(), checkMarks(cfg.Templates))) // and go on, so that all mistakes are reported at once
+	invalid := a.mistakes(errors.Join(cfg.Validate(), checkMarks(cfg.Templates)))
 	source, err := a.newSource()
-	if err != nil {
-		return nil, err
-	}
 	a.runner = &runner.Runner{
 		Watcher: watch.New(source, a.log),
-		Queue:   command.NewQueue(a.log),
+		Queue:   command.NewQueue(a.commandLog()),
 		Checks:  command.NewQueue(a.log),
 		Log:     a.log,
-		Once:    cfg.Once, Dry: cfg.Dry, Timeout: cfg.StartTimeout,
+		Once:    cfg.Once, Patient: a.patient(), Dry: cfg.Dry, Timeout: cfg.StartTimeout,
 		Ready:   a.ready,
 		Secrets: []string{cfg.Consul.Token.Reveal(), cfg.Consul.Auth.Password.Reveal()},
 	}
 	if os.Getenv("NOTIFY_SOCKET") != "" {
 		a.runner.Report = a.report
 	}
-	a.runner.Watcher.MaxAge = cfg.MaxStale
+	a.runner.Watcher.MaxAge, a.runner.Watcher.Closest = cfg.MaxStale, spell.Closest
 	for _, g := range cfg.Guards {
 		a.runner.Watcher.Guards = append(a.runner.Watcher.Guards, watch.Guard{
 			Services: g.Services, Queries: g.Queries, MaxShrink: float64(g.MaxShrink), MinInstances: g.MinInstances, Hold: g.Hold,
@@ -103,12 +107,14 @@ func assemble(ctx context.Context, p config.Persona, s streams, load func() (con
 	}
 	a.runner.Watcher.Retry = a.retry()
 	if !cfg.Once {
-		a.runner.Queue.Retry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
+		a.runner.Queue.Retry = reloadRetry
 	}
-	if err := errors.Join(invalid, a.addTemplates(ctx), a.addChild()); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return errors.Join(invalid, err, a.addTemplates(ctx), a.addChild())
+}
+
+// patient tells whether a run with -once waits for better data of templates that fail: those that may, in consul-template's place.
+func (a *assembly) patient() bool {
+	return isPeer(a.persona) && slices.ContainsFunc(a.cfg.Templates, func(t config.Template) bool { return t.ErrorFatal == config.Off })
 }
 
 // mistakes gives mistakes in the templates and other blocks of a file the exit code of a wrong configuration. The peers,
@@ -184,12 +190,31 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 	if err != nil {
 		return nil, err
 	}
-	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), tmpl.Execute
+	job.Name, job.Execute = fmt.Sprintf("%s => %s", tmpl.Name(), t.Destination), a.telling(tmpl)
 	file := fileOf(t)
+	stream, err := a.stream(file)
+	if err != nil {
+		return nil, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: %w", err)}
+	}
+	if stream != nil {
+		job.Path, file.Path = "", "" // there is no file
+	}
 	if a.plan != nil {
-		change := a.plan.expect(tmpl.Name(), t)
+		change, runs := a.plan.expect(tmpl.Name(), t), job.Command.String()
+		if a.cfg.NoCommands {
+			runs = ""
+		}
 		job.Stage = func(output []byte) (runner.Staged, error) {
-			return a.plan.preview(change, job.Command.String(), file, output)
+			return a.plan.preview(change, runs, file, output)
+		}
+		return job, nil
+	}
+	if stream != nil {
+		job.Stage = func(output []byte) (runner.Staged, error) {
+			if staged := stream.Stage(output); staged != nil {
+				return staged, nil
+			}
+			return nil, nil // a nil *StagedWrite must become a nil interface
 		}
 		return job, nil
 	}
@@ -201,6 +226,18 @@ func (a *assembly) newJob(ctx context.Context, t config.Template) (*runner.Job, 
 		return staged, err
 	}
 	return job, nil
+}
+
+// stream is the destination where that is written to and not replaced, else nil.
+func (a *assembly) stream(file renderer.File) (*renderer.Stream, error) {
+	if a.cfg.ParseOnly {
+		return nil, nil
+	}
+	stream, err := file.Stream()
+	if stream != nil {
+		stream.Patience = a.patience()
+	}
+	return stream, err
 }
 
 // parse reads and parses a template.
@@ -226,7 +263,10 @@ func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, tex
 	}
 	return engine.Parse(name, text, engine.Options{Left: t.LeftDelimiter, Right: t.RightDelimiter, ErrorOnMissingKey: t.ErrorOnMissingKey},
 		func(p *engine.Pass) template.FuncMap {
-			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Debug: a.streams.out, Env: env})
+			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{
+				Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, PluginTimeout: t.PluginTimeout,
+				Debug: a.streams.out, Env: env, WriteFile: a.writeFile,
+			})
 		})
 }
 

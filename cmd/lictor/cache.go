@@ -77,14 +77,7 @@ func (a *assembly) keepAnswers(path string) error {
 	if err := a.runner.Watcher.WriteAnswers(&answers, registryName(a.cfg)); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
-	staged, err := renderer.File{Path: path, Mode: 0o600, User: strconv.Itoa(os.Geteuid())}.Stage(answers.Bytes())
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
-	}
-	if staged == nil {
-		return nil
-	}
-	return staged.Commit()
+	return put(renderer.File{Path: path, Mode: 0o600, User: strconv.Itoa(os.Geteuid()), Exact: true, Called: "cache"}, answers.Bytes(), 0)
 }
 
 // registryName says which registry a configuration asks, without a secret: the answers of one are none of another's.

@@ -115,7 +115,7 @@ func TestCacheOfAnotherRegistryIsNotUsed(t *testing.T) {
 	t.Parallel()
 	dir, _ := cacheFolder(t)
 	write(t, dir, "other.yaml", "{damaged")
-	for _, args := range [][]string{{"-data", "other.yaml"}, {"-data", "data.yaml", "-set", "x=y"}, {"-consul", "127.0.0.1:1"}} {
+	for _, args := range [][]string{{"-data", "other.yaml"}, {"-data", "data.yaml", "-set", "kv/x=y"}, {"-consul", "127.0.0.1:1"}} {
 		args = append(args, "-cache", "cache", "-template", "in.ctmpl:out", "-start-timeout", "300ms")
 		d := start(t, dir, "lictor", args...)
 		if code := d.exit(patience); code != exitRuntime || read(t, dir, "out") != "" || !strings.Contains(d.printed(), "is about another registry") {

@@ -96,11 +96,7 @@ func writeJUnit(path string, results []cases.Result) error {
 	if err := cases.WriteJUnit(&text, results); err != nil {
 		return err
 	}
-	staged, err := renderer.File{Path: path}.Stage([]byte(text.String()))
-	if err != nil || staged == nil {
-		return err
-	}
-	return staged.Commit()
+	return put(renderer.File{Path: path, Called: "JUnit file"}, []byte(text.String()), 0)
 }
 
 // printResults prints results for people: what failed and why, and how many passed.

@@ -43,7 +43,14 @@ func run(name string, args []string, s streams) int {
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetArgs(normalize(root, args))
+	if completes(args) && root.HasSubCommands() {
+		return report(s.err, complete(root, args, s.out))
+	}
+	args, err := normalize(root, args)
+	if err != nil {
+		return report(s.err, &exitError{exitFlags, err})
+	}
+	root.SetArgs(args)
 	return report(s.err, root.Execute())
 }
 
@@ -64,7 +71,7 @@ func newRootCmd(s streams) *cobra.Command {
 }
 
 // normalize rewrites single-dash long flags for pflag. The command that is named first decides which flags there are.
-func normalize(cmd *cobra.Command, args []string) []string {
+func normalize(cmd *cobra.Command, args []string) ([]string, error) {
 	var path []string
 	for len(args) > 0 {
 		next := child(cmd, args[0])
@@ -74,10 +81,14 @@ func normalize(cmd *cobra.Command, args []string) []string {
 		cmd, path, args = next, append(path, args[0]), args[1:]
 	}
 	if cmd.DisableFlagParsing {
-		return append(path, args...)
+		return append(path, args...), nil
 	}
 	cmd.InitDefaultHelpFlag()
-	return append(path, config.NormalizeArgs(args, cmd.Flags())...)
+	args = config.NormalizeArgs(args, cmd.Flags())
+	if cmd.Name() == config.Envconsul.String() { // which runs a program of that name
+		return append(path, args...), nil
+	}
+	return append(path, args...), config.StrayValue(args, cmd.Flags(), cmd.Name() == "exec")
 }
 
 func child(cmd *cobra.Command, name string) *cobra.Command {
@@ -97,16 +108,12 @@ func bind(cmd *cobra.Command, p config.Persona) *config.Flags {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &exitError{exitFlags, config.FlagError(err, cmd.Flags())}
 	})
-	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		out := cmd.OutOrStdout()
-		fmt.Fprintf(out, "Usage: %s\n\n%s\n", cmd.UseLine(), strings.TrimSpace(cmd.Long))
-		if subs := cmd.Commands(); len(subs) > 0 {
-			fmt.Fprint(out, "\nCommands:\n")
-			for _, c := range subs {
-				if c.IsAvailableCommand() {
-					fmt.Fprintf(out, "  %-14s %s\n", c.Name(), c.Short)
-				}
-			}
+	cmd.SetHelpFunc(func(of *cobra.Command, _ []string) {
+		out := of.OutOrStdout()
+		printAbout(out, of)
+		if of != cmd { // one below it, which does not have its flags
+			printOwnFlags(out, of, nil)
+			return
 		}
 		printOwnFlags(out, cmd, config.Table(p))
 		config.Usage(out, p) //nolint:errcheck // nobody is left to tell
@@ -132,17 +139,22 @@ func newVersionCmd(s streams) *cobra.Command {
 	}
 }
 
-// noArguments refuses arguments that are no flags, in the peer's words, unless the first looks like a misspelt command.
+// noArguments refuses arguments that are no flags, in the peer's words, unless the first looks like a command.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	var names []string
 	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
 	}
-	if near := spell.Closest(args[0], names); near != "" {
+	switch near := spell.Closest(args[0], names); {
+	case near != "":
 		return &exitError{exitFlags, fmt.Errorf("unknown command %q: did you mean %q?", args[0], near)}
+	case len(names) > 0 && cmd.Flags().NFlag() == 0:
+		return &exitError{exitFlags, fmt.Errorf("unknown command %q: there are %s", args[0], strings.Join(names, ", "))}
 	}
 	return &exitError{exitFlags, fmt.Errorf("extra args: %q: flags must come first, and nothing may follow them", args)}
 }
@@ -150,14 +162,15 @@ func noArguments(cmd *cobra.Command, args []string) error {
 // Exit codes. Those from 12 on are consul-template's, so that a unit file or script that knows them goes on working.
 const (
 	exitOK          = 0
-	exitInterrupted = 12 // ended by a signal, as consul-template and envconsul
-	exitFlags       = 13 // the command line is wrong
-	exitRuntime     = 14 // a template, a command, a destination or the registry failed
-	exitConfig      = 15 // a configuration file is wrong
-	exitStale       = 16 // -once with -cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said
+	exitInterrupted = 12  // ended by a signal, as consul-template and envconsul
+	exitFlags       = 13  // the command line is wrong
+	exitRuntime     = 14  // a template, a command, a destination or the registry failed
+	exitConfig      = 15  // a configuration file is wrong
+	exitStale       = 16  // -once with -cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said
+	exitSignalled   = 255 // called as a peer: a signal ended the program
 )
 
-// exitError is an error with the code to exit with. A nil err exits silently.
+// exitError is an error with the code to exit with. A nil err exits silently, one of an [ending] is no failure.
 type exitError struct {
 	code int
 	err  error
@@ -172,13 +185,22 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// report prints err, one line for each of the errors that it joins, and returns the exit code: that of the first which has
-// one. It is the one place where an error that ends the program is printed.
+// report prints err and returns the exit code. What ends a run that has a log is told there, by [assembly.end].
 func report(w io.Writer, err error) int {
-	if err == nil {
-		return exitOK
+	code, lines := lastLines(err)
+	for _, line := range lines {
+		fmt.Fprintln(w, line)
 	}
-	code := exitRuntime
+	return code
+}
+
+// lastLines is what is to be said of an error that ends the program, one line for each of the errors that it joins, and the
+// exit code: that of the first which has one.
+func lastLines(err error) (code int, lines []string) {
+	if err == nil {
+		return exitOK, nil
+	}
+	code = exitRuntime
 	if e, ok := errors.AsType[*exitError](err); ok {
 		code = e.code
 		if err == error(e) {
@@ -189,10 +211,10 @@ func report(w io.Writer, err error) int {
 	}
 	if err != nil {
 		for _, e := range joined(err) {
-			fmt.Fprintf(w, "lictor: %s\n", strings.ReplaceAll(e.Error(), "\n", " "))
+			lines = append(lines, "lictor: "+strings.ReplaceAll(e.Error(), "\n", " "))
 		}
 	}
-	return code
+	return code, lines
 }
 
 // joined takes apart what errors.Join put together.

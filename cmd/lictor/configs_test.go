@@ -26,7 +26,6 @@ const configsFolder = "../../../shared/configs"
 // file checks them.
 var differences = map[string]string{
 	"05-shared-commands.hcl":  "at the start the shared command may run twice: a template does not wait for the data of another",
-	"07-missing-key.hcl":      "-once ends with 14 and the error, where consul-template waits for ever for a template that has failed",
 	"10-sandbox-denylist.hcl": "-once ends with 14 and both errors, where consul-template panics",
 }
 
@@ -274,16 +273,26 @@ func configTimeout(c *configCase) {
 }
 
 func configMissingKey(c *configCase) {
-	said := c.once(14)
-	if strings.Count(said, `no entry for key "absent"`) != 1 {
-		c.Errorf("it said %q", said)
-	}
-	c.has("lenient.txt", "40 <no value>\n")
+	r := c.start("-once") // which waits for better data
+	r.waitPrinted(`no entry for key \"absent\"`, 1)
+	r.file("lenient.txt", "40 <no value>\n")
 	c.has("strict.txt", "")
-	r := c.start() // as a daemon it stays, and recovers on good data
+	r.signal(syscall.SIGINT)
+	if code := r.exit(patience); code != 12 {
+		c.Errorf("exit code %d, want 12", code)
+	}
+	r = c.start("-once")
 	r.waitPrinted(`no entry for key \"absent\"`, 1)
 	c.put("flags", `{"limit": 41, "absent": 1}`)
-	r.file("strict.txt", "41 1\n")
+	if code := r.exit(patience); code != 0 {
+		c.Errorf("with better data it ended with %d", code)
+	}
+	c.has("strict.txt", "41 1\n")
+	c.put("flags", `{"limit": 42}`)
+	r = c.start() // the same as a daemon
+	r.waitPrinted(`no entry for key \"absent\"`, 1)
+	c.put("flags", `{"limit": 43, "absent": 1}`)
+	r.file("strict.txt", "43 1\n")
 }
 
 func configDelimiters(c *configCase) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,7 +95,8 @@ func TestOnceOnConsul(t *testing.T) {
 func TestStopLeavesNothing(t *testing.T) {
 	server := sharedConsul.Server(t)
 	server.Put(t, "stop/mode", "http")
-	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("stop"), "slow.hcl": slowWatch})
+	// A shell that is just about to run the program may lose the signal.
+	dir := folder(t, map[string]string{"in.ctmpl": webTemplateFor("stop"), "slow.hcl": slowWatch + "\nexec { command = [\"sleep\", \"3600\"] }"})
 	before := goleak.IgnoreCurrent()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		path := func(name string) string { return filepath.Join(dir, name) }
@@ -105,11 +105,14 @@ func TestStopLeavesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var out, log bytes.Buffer
+		log, err := os.Create(path("log")) // the program's and ours
+		if err != nil {
+			t.Fatal(err)
+		}
 		ended := make(chan int)
 		go func() {
 			ended <- run("lictor", []string{"-consul", server.Addr, "-config", path("slow.hcl"), "-template", path("in.ctmpl") + ":" + path("out") + ":sleep 3600",
-				"-pid-file", path("pid"), "-exec", "sleep 3600", "-exec-kill-timeout", "1h"}, streams{in: in, out: &out, err: &log})
+				"-pid-file", path("pid"), "-exec-kill-timeout", "1h"}, streams{in: in, out: log, err: log})
 		}()
 		eventually(t, "it has rendered", func() bool { return read(t, dir, "out") != "" })
 		if err := syscall.Kill(os.Getpid(), sig); err != nil {
@@ -118,12 +121,13 @@ func TestStopLeavesNothing(t *testing.T) {
 		select {
 		case code := <-ended:
 			if code != 0 {
-				t.Errorf("%v: exit code %d\n%s", sig, code, &log)
+				t.Errorf("%v: exit code %d\n%s", sig, code, read(t, dir, "log"))
 			}
 		case <-time.After(patience):
 			t.Fatalf("%v: it has not ended within %s", sig, patience)
 		}
 		in.Close()
+		log.Close()
 		goleak.VerifyNone(t, before)
 		if _, err := os.Stat(path("pid")); err == nil {
 			t.Errorf("%v: the process file is left", sig)

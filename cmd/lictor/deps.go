@@ -124,8 +124,7 @@ func static(name string, uses []lint.Use) (dependencies, error) {
 	for _, u := range uses {
 		place := name + ":" + u.At.String()
 		if u.Err != nil {
-			_, why, _ := strings.Cut(u.Err.Error(), "error calling ")
-			return d, fmt.Errorf("%s: %s: %s", place, u.Source, why)
+			return d, fmt.Errorf("%s: %w", place, u.Problem())
 		}
 		if len(u.Queries) == 0 {
 			d.Dynamic = append(d.Dynamic, dynamicQuery{place, u.Function, u.Source})

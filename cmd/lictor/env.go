@@ -31,7 +31,9 @@ they are read back exactly. -format says for whom:
 What our own environment holds is not printed. A name or value that the format can not hold is an error.`,
 		Args: noArguments,
 	}
-	flags := bind(cmd, config.LictorExec)
+	flags := bindSome(cmd, config.LictorExec, "lictor exec", []string{
+		"config", "prefix", "service-query", "upcase", "sanitize", "data", "set", "consul-addr", "consul-token", "start-timeout",
+	})
 	format := cmd.Flags().String("format", "sh", "sh, dotenv, json, systemd or docker.")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(environ.Formats, *format) {
@@ -47,12 +49,15 @@ What our own environment holds is not printed. A name or value that the format c
 }
 
 // printEnviron prints in a format what load asks for.
-func printEnviron(ctx context.Context, s streams, format string, load func() (config.Config, []string, error)) error {
-	a, err := assemble(ctx, config.Lictor, s, load) // not LictorExec, since there is no program to run
+func printEnviron(ctx context.Context, s streams, format string, load func() (config.Config, []string, error)) (err error) {
+	a, err := begin(config.Lictor, s, load) // not LictorExec, since there is no program to run
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer func() { err = a.end(err) }()
+	if err := a.build(ctx); err != nil {
+		return err
+	}
 	err = a.addEnviron(nil, func(encoded []byte) (runner.Staged, error) {
 		text, err := environ.Format(format, environ.Decode(encoded))
 		if err != nil {

@@ -15,6 +15,7 @@ func (a *assembly) addEnviron(base []string, stage func(encoded []byte) (runner.
 	env := a.cfg.Exec.Env
 	spec := environ.Spec{
 		Base: base, Pristine: a.cfg.Pristine, Sanitize: a.cfg.Sanitize, Upcase: a.cfg.Upcase,
+		AllowNames: a.cfg.Exec.AllowEnv, AllowAll: isPeer(a.persona),
 		Exec: environ.ExecEnv{Pristine: env.Pristine, Custom: env.Custom, Allow: env.Allow, Deny: env.Deny},
 	}
 	for _, p := range a.cfg.Prefixes {
@@ -23,6 +24,9 @@ func (a *assembly) addEnviron(base []string, stage func(encoded []byte) (runner.
 		})
 	}
 	for _, s := range a.cfg.Services {
+		if s.Query == "" {
+			continue // which Validate reports
+		}
 		spec.Services = append(spec.Services, environ.Service{
 			Query: s.Query, FormatID: s.FormatID, FormatName: s.FormatName, FormatAddress: s.FormatAddress,
 			FormatTag: s.FormatTag, FormatPort: s.FormatPort, At: s.Pos.String(),

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"lictor/internal/command"
 	"lictor/internal/config"
 )
 
@@ -30,7 +30,7 @@ func newExecCmd(s streams, p config.Persona) *cobra.Command {
 		}
 		flags.Command = args
 		if p == config.Envconsul && len(args) > 0 {
-			flags.Command = []string{command.Join(args)} // a text for the shell, which existing units rely on
+			flags.Command = []string{strings.Join(args, " ")} // one text for the shell, as existing units have it: quoting is lost
 		}
 		return supervise(context.Background(), p, s, func() (config.Config, []string, error) {
 			cfg, warnings, err := config.Load(p, flags, os.Getenv)

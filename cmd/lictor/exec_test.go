@@ -69,7 +69,7 @@ func TestExecTellsHowThingsStand(t *testing.T) {
 func TestExecLeavesNoOrphan(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"child.sh": "trap '' TERM INT\necho up > up\nwhile :; do sleep 0.02; done\n"})
-	d := start(t, dir, "lictor", "exec", "-set=a=b", "--", "sh", "child.sh")
+	d := start(t, dir, "lictor", "exec", "-set=kv/a=b", "--", "sh", "child.sh")
 	d.file("up", "up\n")
 	d.signal(syscall.SIGKILL)
 	d.exit(patience)
@@ -113,7 +113,7 @@ n=0; until [ $(zombies) = 0 ] || [ $n = 5000 ]; do n=$((n+1)); sleep 0.01; done
 echo "zombies $(zombies), first process $(tr '\0' ' ' < /proc/1/cmdline | cut -d' ' -f2)" > log
 while :; do sleep 0.02; done
 `})
-	d := start(t, dir, "unshare", append(unshare, "lictor", "exec", "-set=a=b", "--", "sh", "child.sh")...)
+	d := start(t, dir, "unshare", append(unshare, "lictor", "exec", "-set=kv/a=b", "--", "sh", "child.sh")...)
 	d.file("log", "zombies 0, first process exec\n")
 	// The namespace's first process gets the signal: unshare itself passes none on.
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", d.cmd.Process.Pid))

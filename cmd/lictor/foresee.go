@@ -10,21 +10,49 @@ import (
 	"lictor/internal/config"
 )
 
-// foresee tells, before anything is made, what this machine lacks of what the templates name. A daemon only warns of it,
-// since the user may come with a package, or the directory service be up later; so does a peer's stand-in, whose peer
-// would not mind as long as the file stays as it is.
+// foresee tells, before anything is made, what a run would come to: that there is nothing to do, and what this machine lacks
+// of what the templates name. Of the latter a daemon only warns, since the user may come with a package, or the directory
+// service be up later; so does a peer's stand-in, whose peer would not mind as long as the file stays as it is.
 func (a *assembly) foresee() error {
+	if err := a.idle(); err != nil {
+		return err
+	}
 	lacks := lacks(a.cfg.Templates)
 	switch {
-	case a.cfg.Dry:
+	case a.cfg.Dry, a.cfg.ParseOnly:
 		return nil
-	case a.cfg.Once && (a.persona == config.Lictor || a.persona == config.LictorExec):
+	case a.cfg.Once && !isPeer(a.persona):
 		return errors.Join(lacks...)
 	}
 	for _, err := range lacks {
 		a.log.Warn(err.Error() + ", and its file can't be written until there is")
 	}
 	return nil
+}
+
+// runsProgram tells whether there is a program to be run and supervised.
+func (a *assembly) runsProgram() bool {
+	return !a.cfg.Exec.Command.IsZero() && a.cfg.Exec.Enabled != config.Off && !a.cfg.NoCommands
+}
+
+// makesEnvironment tells whether keys or services are to become variables.
+func (a *assembly) makesEnvironment() bool { return len(a.cfg.Prefixes)+len(a.cfg.Services) > 0 }
+
+// idle says that there is nothing to do: most likely the file that was meant was not read. The peers run on, and so do we in
+// their place.
+func (a *assembly) idle() error {
+	c := a.cfg
+	if len(c.Templates) > 0 || a.runsProgram() || a.execMode() && a.makesEnvironment() {
+		return nil
+	}
+	const nothing = "there is no template and no program, so there is nothing to do"
+	if isPeer(a.persona) {
+		if !c.Once {
+			a.log.Warn(nothing)
+		}
+		return nil
+	}
+	return &exitError{exitConfig, errors.New(nothing + ": name one with -template or -exec, or a file that does with -config")}
 }
 
 // lacks finds users, groups and programs of checks that are not there.
@@ -42,18 +70,4 @@ func lacks(templates []config.Template) []error {
 		}
 	}
 	return errs
-}
-
-// checkDestinations finds what would keep the templates from being written, without writing.
-func checkDestinations(templates []config.Template) error {
-	errs := lacks(templates)
-	for _, t := range templates {
-		if t.Destination == "" || t.NamesFolder() {
-			continue // which Validate reports
-		}
-		if err := fileOf(t).Check(); err != nil {
-			errs = append(errs, &config.Error{Pos: t.Pos, Err: fmt.Errorf("template: %w", err)})
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,10 +30,11 @@ func newFunctionsCmd(s streams) *cobra.Command {
 					return nil
 				}
 			}
-			hint := "lictor functions lists them all"
-			if near := spell.Closest(args[0], funcs.Names()); near != "" {
-				hint = fmt.Sprintf("did you mean %q?", near)
+			if slices.Contains(spell.Builtins, args[0]) {
+				describeFunction(s.out, funcs.Doc{Signature: args[0], Summary: "Part of Go's templates.", Link: "https://pkg.go.dev/text/template"})
+				return nil
 			}
+			hint := cmp.Or(spell.Function(args[0], funcs.Names()), "lictor functions lists them all")
 			return &exitError{exitFlags, fmt.Errorf("there is no function %q: %s", args[0], hint)}
 		},
 	}

@@ -35,8 +35,8 @@ func (a *assembly) group(t config.Template, job *runner.Job) {
 	g.MinInterval = max(g.MinInterval, t.MinInterval)
 	g.Rollback = g.Rollback || t.Rollback
 	g.Files.KeepPrevious = g.Rollback
-	if t.Destination != "" && !a.cfg.Dry {
-		g.Files.Destinations = append(g.Files.Destinations, t.Destination)
+	if job.Path != "" && !a.cfg.Dry {
+		g.Files.Destinations = append(g.Files.Destinations, job.Path)
 		g.Files.Remember = g.Files.Remember || a.remembers(t)
 	}
 }
@@ -45,8 +45,8 @@ func (a *assembly) group(t config.Template, job *runner.Job) {
 // was interrupted nor a reload that is owed. In consul-template's place, which keeps none, it does so where it is asked for
 // something that consul-template can't do.
 func (a *assembly) remembers(t config.Template) bool {
-	return t.Destination != "" && (t.CommitGroup != "" || t.Rollback || !t.Check.IsZero() || t.MinInterval > 0 ||
-		a.persona != config.ConsulTemplate && !t.Exec.Command.IsZero())
+	return t.CommitGroup != "" || t.Rollback || !t.Check.IsZero() || t.MinInterval > 0 ||
+		a.persona != config.ConsulTemplate && !t.Exec.Command.IsZero()
 }
 
 // openGroups says whether what earlier runs have noted can be read, and what they were interrupted in be finished or undone.
@@ -76,7 +76,7 @@ func (a *assembly) check(t config.Template) func(staged, folder string) command.
 	}
 	return func(staged, folder string) command.Command {
 		c := command.Command{Shell: t.Check.Shell, Timeout: t.CheckTimeout, Grace: checkGrace,
-			Env: append(a.environ(os.Environ(), t.Exec.Env), stagedFolderVariable+"="+folder)}
+			Env: append(a.environ(os.Environ(), a.cfg.CommandEnv, t.Exec.Env), stagedFolderVariable+"="+folder)}
 		if !ofGroup(t) {
 			c.Env = append(c.Env, stagedVariable+"="+staged)
 		}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,37 +14,39 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lictor/funcs"
 	"lictor/internal/config"
+	"lictor/internal/engine"
 	"lictor/internal/lint"
+	"lictor/internal/spell"
 )
 
 // newLintCmd says what is doubtful in templates.
 func newLintCmd(s streams) *cobra.Command {
 	var about strings.Builder
 	for _, r := range lint.Rules() {
-		fmt.Fprintf(&about, "\n  %s  %s", r.Code, r.Name)
+		fmt.Fprintf(&about, "\n  %s  %s", r.Code, title(r))
 	}
 	cmd := &cobra.Command{
 		Use:   "lint [options] [TEMPLATE|FOLDER...]",
 		Short: "Say what is doubtful in templates.",
-		Long: `Reads templates without running them (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
-says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L003 */}} silences a code on its own line
-and the next, lictor:ignore-file in the whole file. -explain says more of each:
+		Long: `Reads templates (those of -config, those named, and all *.ctmpl, *.tmpl and *.tpl in a folder), and
+says what is doubtful. It ends with 1 when there is something. A comment {{/* lictor:ignore L004 */}} silences a code on its own line
+and the next, lictor:ignore-file in the whole file. With -data, -set or -consul the templates are rendered too, for what shows only
+with data; no command and no plugin runs. -explain says more of each:
 ` + about.String(),
 		Args: optionsFirst,
 	}
 	flags := bindAuthor(cmd)
-	disable := cmd.Flags().StringSlice("disable", nil, "Don't look for these `CODES`; commas between.")
-	explain := cmd.Flags().Bool("explain", false, "Print what each code means, and end.")
+	enable := cmd.Flags().StringSlice("enable", nil, "Look for these `CODES` too; commas between.")
+	disable := cmd.Flags().StringSlice("disable", nil, "Don't look for these `CODES`, even where they are enabled; commas between.")
+	explain := cmd.Flags().Bool("explain", false, "Print what each code means, or those that follow, and end.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		if *explain {
-			for _, r := range lint.Rules() {
-				fmt.Fprintf(s.out, "%s  %s\n%s\n", r.Code, r.Name, indent(r.About))
-			}
-			return nil
-		}
-		if err := knownCodes(*disable); err != nil {
+		if err := cmp.Or(knownCodes("enable", *enable), knownCodes("disable", *disable)); err != nil {
 			return err
+		}
+		if *explain {
+			return explainRules(s.out, args)
 		}
 		files, err := templatesIn(args)
 		if err != nil {
@@ -55,45 +60,86 @@ and the next, lictor:ignore-file in the whole file. -explain says more of each:
 			_, err := a.oneTemplate()
 			return err
 		}
-		return a.lint(*disable)
+		return a.lint(lint.Choice{Enable: *enable, Disable: *disable})
 	}
 	return cmd
 }
 
-func knownCodes(codes []string) error {
-	for _, code := range codes {
-		if !slices.ContainsFunc(lint.Rules(), func(r lint.Rule) bool { return r.Code == code }) {
-			return &exitError{exitFlags, fmt.Errorf("flag -disable: there is no code %q; lictor lint -explain lists them", code)}
+// title is a rule's name, and that it has to be asked for.
+func title(r lint.Rule) string {
+	if r.Optional {
+		return r.Name + " (only with -enable " + r.Code + ")"
+	}
+	return r.Name
+}
+
+// explainRules says more of the rules that have these codes, or of all.
+func explainRules(out io.Writer, codes []string) error {
+	if err := knownCodes("explain", codes); err != nil {
+		return err
+	}
+	for _, r := range lint.Rules() {
+		if len(codes) == 0 || slices.Contains(codes, r.Code) {
+			fmt.Fprintf(out, "%s  %s\n%s\n", r.Code, title(r), indent(r.About))
 		}
 	}
 	return nil
 }
 
-// templatesIn lists the files that are named, and the templates in folders that are.
+// knownCodes checks the codes that a flag was given, without the blanks around them.
+func knownCodes(flag string, given []string) error {
+	var codes []string
+	for _, r := range lint.Rules() {
+		codes = append(codes, r.Code)
+	}
+	for i, code := range given {
+		code = strings.TrimSpace(code)
+		if given[i] = code; slices.Contains(codes, code) {
+			continue
+		}
+		hint := "lictor lint -explain lists them"
+		if near := spell.Closest(code, codes); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return &exitError{exitFlags, fmt.Errorf("flag -%s: there is no code %q: %s", flag, code, hint)}
+	}
+	return nil
+}
+
+// templatesIn lists the files that are named, and the templates in folders that are, each once.
 func templatesIn(paths []string) ([]string, error) {
 	var files []string
+	seen := map[string]bool{}
+	add := func(path string) {
+		if clean := filepath.Clean(path); !seen[clean] {
+			seen[clean] = true
+			files = append(files, path)
+		}
+	}
 	for _, root := range paths {
 		info, err := os.Stat(root)
 		if err != nil || !info.IsDir() {
-			files = append(files, root) // what is not there is reported when it is read
+			add(root) // what is not there is reported when it is read
 			continue
 		}
-		before := len(files)
+		found := false
 		err = filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return err
 			case entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), "."):
 				return filepath.SkipDir
-			case !entry.IsDir() && slices.Contains([]string{".ctmpl", ".tmpl", ".tpl"}, filepath.Ext(path)):
-				files = append(files, path)
+			case entry.Type()&^os.ModeSymlink != 0: // a folder, or a pipe, which may never end
+			case slices.Contains([]string{".ctmpl", ".tmpl", ".tpl"}, filepath.Ext(path)):
+				found = true
+				add(path)
 			}
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		if len(files) == before {
+		if !found {
 			return nil, fmt.Errorf("no template (*.ctmpl, *.tmpl, *.tpl) in %s", root)
 		}
 	}
@@ -103,30 +149,53 @@ func templatesIn(paths []string) ([]string, error) {
 // sourceOf is a template as it is read without running it.
 func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 	name, text, err := a.read(t)
-	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter}, err
+	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter,
+		Functions: funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Env: a.lookupEnv}}, err
 }
 
-func (a *assembly) lint(disable []string) error {
+// rendersForLint makes what renders templates on the data that is named, nil where none is.
+func (a *assembly) rendersForLint() (func(*engine.Template) ([]byte, error), error) {
+	if !a.hasData() && !a.asksRegistry() {
+		return nil, nil
+	}
+	source, err := a.fixedSource()
+	if err != nil {
+		return nil, err
+	}
+	return func(t *engine.Template) ([]byte, error) {
+		done, err := a.render(context.Background(), source, t)
+		return done.Output, err
+	}, nil
+}
+
+// lint prints what is found in all templates that can be read. Those that can't are errors.
+func (a *assembly) lint(chosen lint.Choice) error {
 	var all []lint.Finding
+	var errs []error
+	render, err := a.rendersForLint()
+	if err != nil {
+		return err
+	}
 	for _, t := range a.cfg.Templates {
 		source, err := a.sourceOf(t)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
-		all = append(all, lint.Lint(source, disable)...)
+		source.Render = render
+		all = append(all, lint.Lint(source, chosen)...)
 	}
-	var err error
 	if a.cfg.JSON {
-		err = findingsJSON(a.streams.out, all)
+		errs = append(errs, findingsJSON(a.streams.out, all))
 	} else {
 		for _, f := range all {
 			fmt.Fprintln(a.streams.out, f)
 		}
 	}
-	if err == nil && len(all) > 0 {
-		return &exitError{code: exitDiffers}
+	if err := errors.Join(errs...); err != nil || len(all) == 0 {
+		return err
 	}
-	return err
+	return &exitError{code: exitDiffers}
 }
 
 func findingsJSON(out io.Writer, findings []lint.Finding) error {

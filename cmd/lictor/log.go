@@ -15,36 +15,103 @@ import (
 	"lictor/internal/runner"
 )
 
-// newLogger makes the logger that the configuration asks for: standard error, and a file and the system log as well.
-func (a *assembly) newLogger() (*slog.Logger, error) {
-	level, err := config.ParseLevel(a.cfg.LogLevel)
-	if err != nil {
-		return nil, err
+// openLog opens the log that the configuration asks for: standard error, and a file and the system log as well.
+func (a *assembly) openLog() error {
+	var err error
+	if a.sinks, err = openSinks(a.streams.err, a.cfg, a.persona.String()); err != nil {
+		return err
 	}
-	handlers := fanOut{newHandler(a.streams.err, a.cfg.LogFormat, level)}
-	if a.cfg.LogFile.Path != "" {
-		f, err := openLogFile(a.cfg.LogFile, a.persona.String())
-		if err != nil {
-			return nil, err
-		}
-		a.closers = append(a.closers, f)
-		handlers = append(handlers, newHandler(f, a.cfg.LogFormat, level))
-	}
-	if a.cfg.Syslog.Enabled == config.On {
-		w, err := dialSyslog(a.cfg.Syslog)
-		if err != nil {
-			return nil, err
-		}
-		a.closers = append(a.closers, w)
-		handlers = append(handlers, newHandler(w, a.cfg.LogFormat, level))
-	}
+	a.log = a.sinks.logger()
 	// What libraries print by themselves (net/http on a connection that ends oddly) concerns nobody who does not debug.
 	log.SetFlags(0)
-	log.SetOutput(slog.NewLogLogger(handlers, slog.LevelDebug).Writer())
-	if len(handlers) == 1 {
-		return slog.New(handlers[0]), nil
+	log.SetOutput(slog.NewLogLogger(a.log.Handler(), slog.LevelDebug).Writer())
+	return nil
+}
+
+// Sinks are where the log goes.
+type sinks struct {
+	err    io.Writer
+	others []io.WriteCloser // a file and the system log, where there are any
+	format string
+	level  slog.Level
+}
+
+func openSinks(err io.Writer, cfg config.Config, program string) (*sinks, error) {
+	level, invalid := config.ParseLevel(cfg.LogLevel)
+	if invalid != nil {
+		return nil, invalid
 	}
-	return slog.New(handlers), nil
+	s := &sinks{err: err, format: cfg.LogFormat, level: level}
+	if cfg.LogFile.Path != "" {
+		f, err := openLogFile(cfg.LogFile, program)
+		if err != nil {
+			return nil, err
+		}
+		s.others = append(s.others, f)
+	}
+	if cfg.Syslog.Enabled == config.On {
+		w, err := dialSyslog(cfg.Syslog)
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		s.others = append(s.others, w)
+	}
+	return s, nil
+}
+
+func (s *sinks) close() {
+	for _, w := range s.others {
+		w.Close()
+	}
+}
+
+// logger writes records to all sinks.
+func (s *sinks) logger() *slog.Logger { return s.with(newHandler(s.err, s.format, s.level)) }
+
+// last is logger for the last lines, which standard error gets as they are where the log is text: that is where a person looks,
+// and what scripts know.
+func (s *sinks) last() *slog.Logger {
+	if s.format == "json" {
+		return s.logger()
+	}
+	return s.with(lineHandler{s.err, s.level})
+}
+
+func (s *sinks) with(first slog.Handler) *slog.Logger {
+	handlers := fanOut{first}
+	for _, w := range s.others {
+		handlers = append(handlers, newHandler(w, s.format, s.level))
+	}
+	if len(handlers) == 1 {
+		return slog.New(first)
+	}
+	return slog.New(handlers)
+}
+
+// A lineHandler writes nothing but the messages, each as a line.
+type lineHandler struct {
+	out   io.Writer
+	level slog.Level
+}
+
+func (h lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
+func (h lineHandler) WithAttrs([]slog.Attr) slog.Handler           { return h }
+func (h lineHandler) WithGroup(string) slog.Handler                { return h }
+func (h lineHandler) Handle(_ context.Context, r slog.Record) error {
+	_, err := fmt.Fprintln(h.out, r.Message)
+	return err
+}
+
+// commandLog is the log of what commands print. With -once somebody waits for them and wants to see it, unless another level was
+// asked for.
+func (a *assembly) commandLog() *slog.Logger {
+	if !a.cfg.Once || a.cfg.IsSet("log_level") {
+		return a.log
+	}
+	talkative := *a.sinks
+	talkative.level = slog.LevelInfo
+	return talkative.logger()
 }
 
 func newHandler(w io.Writer, format string, level slog.Level) slog.Handler {
@@ -152,13 +219,18 @@ func dialSyslog(c config.Syslog) (io.WriteCloser, error) {
 
 // openLogFile opens a log file that is replaced by a new one as the configuration says.
 func openLogFile(c config.LogFile, program string) (*logFile, error) {
-	path := c.Path
-	if info, err := os.Stat(path); strings.HasSuffix(path, "/") || err == nil && info.IsDir() {
-		path = strings.TrimSuffix(path, "/") + "/" + program + ".log"
-	}
-	f := &logFile{path: path, limits: c}
+	f := newLogFile(c, program)
 	if err := f.open(); err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
 	return f, nil
+}
+
+// newLogFile is a log file that is not open yet. In a folder it has the name of the program.
+func newLogFile(c config.LogFile, program string) *logFile {
+	path := c.Path
+	if info, err := os.Stat(path); strings.HasSuffix(path, "/") || err == nil && info.IsDir() {
+		path = strings.TrimSuffix(path, "/") + "/" + program + ".log"
+	}
+	return &logFile{path: path, limits: c, dated: program != config.Lictor.String()}
 }

@@ -169,7 +169,7 @@ The command line is wrong.
 A template, command, destination or the registry failed.
 .TP
 .B 15
-A configuration file is wrong.
+A configuration file is wrong, or there is nothing to do: no template and no program.
 .TP
 .B 16
 With \-once \-cache: all is done, but from last known data, since the registry did not answer or a guard holds back what it said.

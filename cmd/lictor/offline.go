@@ -36,14 +36,17 @@ func newBench(s streams, flags *config.Flags, args []string) (*assembly, error) 
 	if !cfg.IsSet("log_level") {
 		cfg.LogLevel = "warn"
 	}
+	if slices.Contains(args, "") {
+		return nil, &exitError{exitFlags, errors.New("a template's name is empty: is a variable of the shell not set?")}
+	}
 	if len(args) > 0 {
 		cfg.Templates = named(cfg, args)
 	}
 	a := &assembly{cfg: cfg, persona: config.Lictor, streams: s}
-	if a.log, err = a.newLogger(); err != nil {
+	if err := a.openLog(); err != nil {
 		return nil, &exitError{exitConfig, err}
 	}
-	warnAll(a.log, warnings)
+	warnAll(a.log, append(warnings, doubtLists(cfg)...))
 	return a, nil
 }
 
@@ -57,7 +60,7 @@ func named(cfg config.Config, names []string) []config.Template {
 			continue
 		}
 		picked = append(picked, config.Template{
-			Source: name, LeftDelimiter: cfg.DefaultDelimiters.Left, RightDelimiter: cfg.DefaultDelimiters.Right,
+			Source: name, LeftDelimiter: cfg.DefaultDelimiters.Left, RightDelimiter: cfg.DefaultDelimiters.Right, PluginTimeout: cfg.PluginTimeout,
 		})
 	}
 	return picked
@@ -173,6 +176,7 @@ func (a *assembly) renderToStdout(ctx context.Context) error {
 		}
 		return err
 	}
+	a.tellWarnings(tmpl, done.Warnings, nil)
 	_, err = a.streams.out.Write(done.Output)
 	return err
 }

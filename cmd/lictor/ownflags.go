@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -14,18 +15,25 @@ import (
 
 // Commands have flags of their own, beside those of the configuration or in their place.
 
-// bindAuthor adds the configuration's flags to a command for authors of templates. Its help only shows those that matter
-// to it.
+// bindAuthor adds the configuration's flags to a command for authors of templates.
 func bindAuthor(cmd *cobra.Command) *config.Flags {
-	flags := bind(cmd, config.Lictor)
+	return bindSome(cmd, config.Lictor, "lictor", []string{
+		"config", "data", "set", "consul-addr", "consul-token", "consul-token-file", "default-left-delimiter",
+		"default-right-delimiter", "start-timeout", "json",
+	})
+}
+
+// bindSome adds the flags of another command, the owner, to a command whose help only shows its own and those that matter to it.
+func bindSome(cmd *cobra.Command, p config.Persona, owner string, shown []string) *config.Flags {
+	flags := bind(cmd, p)
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		out := cmd.OutOrStdout()
-		fmt.Fprintf(out, "Usage: %s\n\n%s\n", cmd.UseLine(), strings.TrimSpace(cmd.Long))
-		table := config.Table(config.Lictor)
+		printAbout(out, cmd)
+		table := config.Table(p)
 		printOwnFlags(out, cmd, table)
-		fmt.Fprint(out, "\nOptions of lictor, all of which work here (lictor -h lists them), such as:\n")
+		fmt.Fprintf(out, "\nOptions of %s, all of which work here (%s -h lists them), such as:\n", owner, owner)
 		for _, f := range table {
-			if slices.Contains(authorFlags, f.Name) {
+			if slices.Contains(shown, f.Name) {
 				fmt.Fprintf(out, "  %-26s %s\n", strings.TrimSpace("-"+f.Name+" "+f.Value), f.Help)
 			}
 		}
@@ -33,9 +41,16 @@ func bindAuthor(cmd *cobra.Command) *config.Flags {
 	return flags
 }
 
-var authorFlags = []string{
-	"config", "data", "set", "consul-addr", "consul-token", "consul-token-file", "default-left-delimiter",
-	"default-right-delimiter", "start-timeout", "json",
+// printAbout prints the head of a command's help: how it is called, what it does, and the commands below it.
+func printAbout(out io.Writer, cmd *cobra.Command) {
+	fmt.Fprintf(out, "Usage: %s\n\n%s\n", strings.TrimSuffix(cmd.UseLine(), " [flags]"), strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)))
+	title := "\nCommands:\n"
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(out, "%s  %-14s %s\n", title, c.Name(), c.Short)
+			title = ""
+		}
+	}
 }
 
 // bindOwn prepares a command that has only flags of its own, which are added to it afterwards.
@@ -48,7 +63,7 @@ func bindOwn(cmd *cobra.Command) {
 	})
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		out := cmd.OutOrStdout()
-		fmt.Fprintf(out, "Usage: %s\n\n%s\n", cmd.UseLine(), strings.TrimSpace(cmd.Long))
+		printAbout(out, cmd)
 		printOwnFlags(out, cmd, nil)
 	})
 }

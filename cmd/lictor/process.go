@@ -10,10 +10,14 @@ import (
 
 	"lictor/internal/command"
 	"lictor/internal/config"
+	"lictor/internal/runner"
 )
 
 // maxGrace is how long a command that is stopped may take to end at most: nothing is rendered meanwhile.
 const maxGrace = 5 * time.Second
+
+// reloadRetry says how a command that failed is run again.
+var reloadRetry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
 
 // command makes a reload command of its configuration; without a program it is the zero Command.
 func (a *assembly) command(e config.Exec) command.Command {
@@ -21,7 +25,7 @@ func (a *assembly) command(e config.Exec) command.Command {
 		return command.Command{}
 	}
 	c := command.Command{
-		Args: e.Command.Args, Shell: e.Command.Shell, Env: a.environ(os.Environ(), e.Env),
+		Args: e.Command.Args, Shell: e.Command.Shell, Env: a.environ(os.Environ(), a.cfg.CommandEnv, e.Env),
 		Timeout: e.Timeout, Grace: min(e.KillTimeout, maxGrace),
 	}
 	if a.persona == config.ConsulTemplate {
@@ -30,14 +34,19 @@ func (a *assembly) command(e config.Exec) command.Command {
 	return c
 }
 
-// environ is the environment of a program that we run: base by the rules of env, and what it needs to reach the registry
-// that we use, which no rule takes away, as with consul-template.
-func (a *assembly) environ(base []string, env config.Env) []string {
-	out := command.Environ(base, env.Pristine, env.Custom, env.Allow, env.Deny)
-	if len(a.cfg.Data) > 0 {
-		return out
+// environ is the environment of a program that we run: base by the rules of one env block after the other, and what it needs to
+// reach the registry that we use. As with consul-template that is there whatever is pristine or allowed; only what a
+// denylist names is not.
+func (a *assembly) environ(base []string, rules ...config.Env) []string {
+	var registry []string
+	if len(a.cfg.Data) == 0 {
+		registry = a.consulEnviron()
 	}
-	return command.Environ(append(out, a.consulEnviron()...), false, nil, nil, nil)
+	for _, r := range rules {
+		base = command.Environ(base, r.Pristine, r.Custom, r.Allow, r.Deny)
+		registry = command.Environ(registry, false, nil, nil, r.Deny)
+	}
+	return command.Environ(append(base, registry...), false, nil, nil, nil)
 }
 
 // lookupEnv answers `env` in templates: as in consul-template, what reaches the registry that we use comes before our own
@@ -86,8 +95,14 @@ func (a *assembly) addChild() error {
 		return nil
 	case a.cfg.Dry:
 		return a.previewEnviron()
+	case a.cfg.NoCommands:
+		a.runner.Commands = runner.CommandsNever
+		if strings.HasPrefix(a.cfg.At("exec.command").File, "flag ") {
+			return &exitError{exitFlags, errors.New("flag -no-commands does not go with -exec: the program would not be started")}
+		}
+		return nil
 	}
-	if e.Command.IsZero() || e.Enabled == config.Off {
+	if !a.runsProgram() {
 		if a.execMode() {
 			return &exitError{exitConfig, errors.New("no command: name the program after the options, or with -exec")}
 		}
@@ -96,9 +111,17 @@ func (a *assembly) addChild() error {
 	a.child = &command.Child{
 		Command: command.Command{Args: e.Command.Args, Shell: e.Command.Shell, Stdout: a.streams.out, Stderr: a.streams.err},
 		Stdin:   a.streams.in, KillSignal: syscall.Signal(e.KillSignal), KillTimeout: e.KillTimeout,
-		ReloadSignal: syscall.Signal(e.ReloadSignal), Splay: e.Splay, Restart: command.RestartPolicy(e.Restart),
+		IgnoreFiles: e.Reload == "none", Splay: e.Splay, Restart: command.RestartPolicy(e.Restart),
+	}
+	if e.Reload != "restart" {
+		a.child.ReloadSignal = syscall.Signal(e.ReloadSignal)
 	}
 	a.runner.Child = a.child
+	if a.persona == config.ConsulTemplate {
+		a.runner.Commands = runner.CommandsFirst
+	} else {
+		a.runner.Queue.Retry = reloadRetry // also with Once, since the commands begin when the program may not be up yet
+	}
 	if !a.execMode() {
 		a.runner.Environ = func() []string { return a.environ(os.Environ(), e.Env) }
 		return nil

@@ -60,8 +60,10 @@ func TestReloadOfConfiguration(t *testing.T) {
 	for i, broken := range []struct{ text, says string }{
 		{"template {\n", "lictor.hcl:"},
 		{"templat { }\n", `did you mean \"template\"`},
+		{"# Somebody has emptied the file.\n", "so there is nothing to do"},
+		{"set = [\"x=1\"]\n" + config("two"), "lictor.hcl:1: can't set"},
 		{config("two") + "template {\n  source = \"nowhere\"\n  destination = \"x\"\n}\n", "open nowhere: no such file"},
-		{strings.Replace(config("two"), "\"pid\"", "\"no/such/pid\"", 1), "process file: open no/such/pid"},
+		{strings.Replace(config("two"), "\"pid\"", "\"no/such/pid\"", 1), `process file \"no/such/pid\": parent directory is missing`},
 		{strings.Replace(config("two"), "source =", "check = \"true\"\n  source =", 1), `two.lictor-state\": is a directory`},
 	} {
 		write(t, dir, "lictor.hcl", broken.text)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,7 @@ gives the same file. With -data it cuts what the templates read out of larger da
 		Args: optionsFirst,
 	}
 	flags := bindAuthor(cmd)
-	output := cmd.Flags().StringP("o", "o", "", "`FILE` to write; without it, standard output.")
+	output := cmd.Flags().StringP("o", "o", "", "`FILE` to write, which only we may read; without it or with -, standard output.")
 	redact := cmd.Flags().StringArray("redact", nil, "`PATTERN` of keys whose values are replaced by REDACTED; * stands for any letters. Repeatable.")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		a, err := newBench(s, flags, args)
@@ -72,8 +74,18 @@ func (a *assembly) record(ctx context.Context, path string, redact []string) err
 		if err != nil {
 			return err
 		}
-		again, err := r.tmpl.Execute(func(q watch.Query) (any, bool) { answer, ok := done.Answers[q]; return answer, ok })
-		r.output, r.fickle = done.Output, err != nil || !bytes.Equal(again.Output, done.Output)
+		a.tellWarnings(r.tmpl, done.Warnings, nil)
+		known := func(q watch.Query) (any, bool) { answer, ok := done.Answers[q]; return answer, ok }
+		r.output = done.Output
+		if record.DropPrivateKeys(done.Answers) { // the output to compare with is that of what is recorded
+			public, err := r.tmpl.Execute(known)
+			if err != nil {
+				return fmt.Errorf("nothing is written, since a private key is recorded as %s, and with that %w", record.Redacted, err)
+			}
+			r.output = public.Output
+		}
+		again, err := r.tmpl.Execute(known)
+		r.fickle = err != nil || !bytes.Equal(again.Output, r.output)
 		maps.Copy(answers, done.Answers)
 		templates = append(templates, r)
 	}
@@ -90,20 +102,20 @@ func (a *assembly) record(ctx context.Context, path string, redact []string) err
 // recording makes the shortest data from which the templates render the same.
 func (a *assembly) recording(ctx context.Context, answers map[watch.Query]any, templates []recorded) (*file.Data, error) {
 	var differs error
-	for _, detail := range []record.Detail{record.Brief, record.Full} {
+	for _, detail := range record.Details {
 		data, err := record.Data(answers, detail)
 		if err != nil {
 			return nil, err
 		}
-		if differs = a.rendersTheSame(ctx, data, templates); differs == nil {
+		if differs = a.rendersTheSame(ctx, data, answers, templates); differs == nil {
 			return data, nil
 		}
 	}
 	return nil, fmt.Errorf("nothing is written, since the recording would not render the same: %w", differs)
 }
 
-// rendersTheSame checks data as it is when it was written and read again.
-func (a *assembly) rendersTheSame(ctx context.Context, data *file.Data, templates []recorded) error {
+// rendersTheSame checks data, made of the answers that the templates had, as it is when it was written and read again.
+func (a *assembly) rendersTheSame(ctx context.Context, data *file.Data, answers map[watch.Query]any, templates []recorded) error {
 	var text bytes.Buffer
 	if err := file.Write(&text, data); err != nil {
 		return err
@@ -122,7 +134,7 @@ func (a *assembly) rendersTheSame(ctx context.Context, data *file.Data, template
 			return err
 		}
 		if !t.fickle && !bytes.Equal(done.Output, t.output) {
-			return fmt.Errorf("%s: %s", t.tmpl.Name(), firstDifference(t.output, done.Output))
+			return fmt.Errorf("%s: %s%s", t.tmpl.Name(), firstDifference(t.output, done.Output), lost(answers, done.Answers))
 		}
 	}
 	return nil
@@ -137,6 +149,20 @@ func firstDifference(a, b []byte) string {
 	return fmt.Sprintf("the outputs differ from line %d on", 1+bytes.Count(a[:n], []byte("\n")))
 }
 
+// lost names the first field of an answer that a recording does not say as it was.
+func lost(answers, recorded map[watch.Query]any) string {
+	queries := watch.Set{}
+	for q := range recorded {
+		queries.Add(q)
+	}
+	for _, q := range queries.Sorted() {
+		if !reflect.DeepEqual(answers[q], recorded[q]) {
+			return fmt.Sprintf("; a data file can't say %s of %s", cmp.Or(record.Difference(answers[q], recorded[q]), "the whole answer"), q)
+		}
+	}
+	return ""
+}
+
 func (a *assembly) writeRecording(path string, data *file.Data, templates []recorded) error {
 	var names []string
 	for _, t := range templates {
@@ -147,13 +173,9 @@ func (a *assembly) writeRecording(path string, data *file.Data, templates []reco
 	if err := file.Write(&text, data); err != nil {
 		return err
 	}
-	if path == "" {
+	if path == "" || path == "-" {
 		_, err := a.streams.out.Write(text.Bytes())
 		return err
 	}
-	staged, err := renderer.File{Path: path}.Stage(text.Bytes())
-	if err != nil || staged == nil {
-		return err
-	}
-	return staged.Commit()
+	return put(renderer.File{Path: path, Mode: 0o600, Exact: true, Called: "data file"}, text.Bytes(), 0) // it may hold secrets
 }

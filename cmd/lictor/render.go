@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"lictor/internal/config"
-	"lictor/internal/runner"
 )
 
 // newRenderCmd is the main job: render templates, for ever or once.
@@ -21,7 +20,7 @@ func newRenderCmd(s streams, p config.Persona) *cobra.Command {
 		Use:   p.String() + " [options]",
 		Short: "Render templates from a service registry, and reload what reads them.",
 		Long: `Renders templates from a service registry to files, and runs a command when a file has changed. Long options take
-one dash or two, and their value after "=" or a blank.`,
+one dash or two, and their value after "=" or a blank; those that are true or false only after "=", as in -once=false.`,
 		Args: noArguments,
 	}
 	flags := bind(cmd, p)
@@ -42,36 +41,38 @@ one dash or two, and their value after "=" or a blank.`,
 // supervise runs what load says until it is done or a signal ends it. On the reload signal it builds the next runner, and
 // only when that is sound ends the one that runs: a broken configuration is reported, and the old one goes on. A command that
 // is running then may end first.
-func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) error {
+func supervise(ctx context.Context, p config.Persona, s streams, load func() (config.Config, []string, error)) (err error) {
 	signals, stop := catchSignals()
 	defer stop()
-	current, err := assemble(ctx, p, s, load)
+	current, err := begin(p, s, load)
 	if err != nil {
 		return err
 	}
-	if current.cfg.ParseOnly {
-		current.close()
-		return nil
+	defer func() { err = current.end(err) }() // of the one that runs then
+	if err := current.build(ctx); err != nil {
+		return err
 	}
 	if err := current.foresee(); err != nil {
-		current.close()
 		return err
+	}
+	if current.cfg.ParseOnly {
+		return current.checkQueries()
 	}
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // not before: we might wait for standard input
 	var pid pidFile
 	defer pid.remove()
 	if err := pid.moveTo(current.cfg.PidFile); err != nil {
-		current.close()
 		return err
 	}
 	for {
 		var next *assembly
-		interrupted, waiting := false, false // waiting: for commands to end before a reload, unless it is asked for again
+		var by os.Signal // that ends us
+		waiting := false // for commands to end before a reload, unless it is asked for again
 		current.runner.Signals = signals
 		current.runner.OnSignal = func(sig os.Signal) (end bool) {
 			switch current.meaning(sig) {
 			case endProgram:
-				interrupted = true
+				by = sig
 				signal.Reset(sig, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT) // a second one ends us at once
 				current.log.Info("stopping", "signal", sig.String())
 				return true
@@ -99,10 +100,11 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 		}
 		err := current.run(ctx)
 		if next != nil {
+			current.close()
 			current = next
 			continue
 		}
-		return current.plan.result(outcome(current.cfg.Once, p, err, interrupted))
+		return current.plan.result(current.outcome(err, by))
 	}
 }
 
@@ -111,12 +113,14 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 func (a *assembly) reload(ctx context.Context, load func() (config.Config, []string, error), pid *pidFile) *assembly {
 	next, err := assemble(ctx, a.persona, a.streams, load)
 	if err == nil {
-		if err = next.openGroups(); err == nil {
+		if err = errors.Join(next.foresee(), next.checkTokenFile()); err == nil {
+			err = next.openGroups()
+		}
+		if err == nil {
 			err = pid.moveTo(next.cfg.PidFile)
 		}
 		if err == nil {
 			a.handOver(next)
-			_ = next.foresee() // it only warns
 			return next
 		}
 		next.close()
@@ -134,41 +138,9 @@ func (a *assembly) tell() {
 	_ = a.log.Handler().Handle(context.Background(), record) // as with all of the log, there is nobody to tell
 }
 
-// run runs the runner, and cleans up.
+// run runs the runner.
 func (a *assembly) run(ctx context.Context) error {
-	defer a.close()
-	if len(a.runner.Groups) == 0 && a.child == nil && !(a.cfg.Once && isPeer(a.persona)) {
-		a.log.Warn("there is no template and no program, so there is nothing to do")
-	}
 	return a.runner.Run(ctx)
-}
-
-// outcome is what the program ends with, from how its last run ended.
-func outcome(once bool, p config.Persona, err error, interrupted bool) error {
-	child, hadChild := errors.AsType[runner.ChildExit](err)
-	peer := isPeer(p)
-	switch {
-	case interrupted && peer:
-		return &exitError{code: exitInterrupted}
-	case hadChild && child.Err != nil && peer:
-		return &exitError{exitRuntime, child.Err}
-	case hadChild && child.Err != nil:
-		return &exitError{child.ExitCode(), child.Err}
-	case hadChild && child.Signal != 0 && peer:
-		return &exitError{code: 255}
-	case hadChild && interrupted && child.Signal != 0:
-		return nil // it ended by the signal that we sent
-	case hadChild:
-		if code := child.ExitCode(); code != 0 {
-			return &exitError{code: code}
-		}
-		return nil
-	case interrupted && once && err == nil:
-		return &exitError{code: exitInterrupted} // it was not done yet
-	case errors.Is(err, runner.ErrStale):
-		return &exitError{exitStale, err}
-	}
-	return err
 }
 
 // catchSignals delivers the signals that [assembly.meaning] has a use for, until stop is called; those that end us are for

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"os"
+
 	"lictor/internal/config"
 	"lictor/watch"
 	"lictor/watch/consul"
@@ -28,11 +31,25 @@ func withFiles(registry watch.Source) watch.Source {
 	})
 }
 
+// checkTokenFile fails where the token file can't be read. A start waits for it, but a reload must not give up a token that works.
+func (a *assembly) checkTokenFile() error {
+	if a.hasData() || a.cfg.Consul.TokenFile == "" {
+		return nil
+	}
+	_, err := os.ReadFile(a.cfg.Consul.TokenFile)
+	return a.at("consul.token_file", err)
+}
+
 func (a *assembly) newRegistry() (watch.Source, error) {
-	if len(a.cfg.Data) > 0 || len(a.cfg.Set) > 0 {
+	if a.hasData() {
+		for _, assignment := range a.cfg.Set {
+			if err := new(file.Data).Set(assignment); err != nil {
+				return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("set"), Err: err}}
+			}
+		}
 		if a.cfg.Once { // nobody is going to mend a broken file while we wait
 			if _, err := file.Load(a.cfg.Set, a.cfg.Data...); err != nil {
-				return nil, err
+				return nil, lines(err)
 			}
 		}
 		data := file.New(a.cfg.Data...)
@@ -40,7 +57,7 @@ func (a *assembly) newRegistry() (watch.Source, error) {
 		return data, nil
 	}
 	c := a.cfg.Consul
-	return consul.New(consul.Config{
+	source, err := consul.New(consul.Config{
 		Address: c.Address, Namespace: c.Namespace,
 		Token: consul.Secret(c.Token.Reveal()), TokenFile: c.TokenFile,
 		Username: c.Auth.Username, Password: consul.Secret(c.Auth.Password.Reveal()),
@@ -56,6 +73,13 @@ func (a *assembly) newRegistry() (watch.Source, error) {
 			DisableKeepAlives: c.Transport.DisableKeepAlives,
 		},
 		Wait: a.cfg.BlockQueryWait, Stale: a.cfg.MaxStale > 0, MaxConnections: c.MaxConnections,
-		Once: a.cfg.Once, Log: a.log,
+		Once: a.cfg.Once && !a.patient(), Log: a.log,
 	})
+	if bad, ok := errors.AsType[*consul.AddressError](err); ok {
+		return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("consul.address"), Err: bad}}
+	}
+	if err != nil {
+		return nil, err // a nil *Source must become a nil interface
+	}
+	return source, nil
 }

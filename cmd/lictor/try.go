@@ -147,7 +147,7 @@ func (t *trial) pass(ctx context.Context) (engine.Result, error) {
 		return result, errors.Join(err, t.troubles(result.Missing))
 	}
 	if !result.Complete() {
-		err = oneshot.Lacking(tmpl.Name(), result.Unmet)
+		err = oneshot.Lacking(tmpl.Name(), result)
 	}
 	return result, err
 }

@@ -17,9 +17,10 @@ import (
 // The program leads a process group of its own. Where its standard input and output are the terminal that we have in the
 // foreground, the terminal is handed to that group, as a shell does with a job: the program can read it, and Ctrl-C goes to
 // the program and not to us. Where only the input is, we are a part of a pipeline that shares the terminal, and the program
-// stays in our group. Signals go to the program alone, or to its whole group when it is a text for the shell. Whatever of
-// its group outlives the program gets SIGTERM, and SIGKILL after KillTimeout. Should we be killed, the kernel kills the
-// program.
+// stays in our group. Signals go to the program alone, or to its whole group when it is a text for the shell. Those of a text
+// that do not ask for its end go to nobody whom they would end, such as the shell; and a program that the reload signal would
+// end is replaced. Whatever of its group outlives the program gets SIGTERM, and SIGKILL after KillTimeout. Should we be
+// killed, the kernel kills the program.
 //
 // Set the fields before Start, which is called once. The other methods may be called from anywhere after it; Apply and
 // Signal return at once.
@@ -32,6 +33,8 @@ type Child struct {
 	// ReloadSignal tells it that its files have changed; 0 means that it is replaced. A changed environment always means
 	// that it is replaced, since no signal can bring it a new one.
 	ReloadSignal syscall.Signal
+	// IgnoreFiles says that changed files do not concern it: somebody else tells it.
+	IgnoreFiles bool
 	// Splay bounds a random pause before it is told or asked to end, so that a fleet does not act all at once.
 	Splay time.Duration
 	// Restart says whether it is started again when it ends by itself, after a pause as Backoff says (the zero Backoff
@@ -83,7 +86,7 @@ func (c *Child) Apply(env []string, filesChanged bool) {
 	defer c.mu.Unlock()
 	c.wanted = true
 	c.env = slices.Clone(env)
-	c.files = c.files || filesChanged
+	c.files = c.files || filesChanged && !c.IgnoreFiles
 	wake(c.news)
 }
 
@@ -92,8 +95,12 @@ func (c *Child) Signal(sig syscall.Signal) {
 	c.mu.Lock()
 	p := c.current
 	c.mu.Unlock()
-	if p != nil {
+	switch {
+	case p == nil:
+	case !c.Shell || !endsUnhandled(sig):
 		p.signal(sig, c.Shell || sig == syscall.SIGKILL)
+	case !p.tell(sig, true):
+		c.log.Warn("a signal was not passed on: no process of the program handles it, and it would end them", "signal", SignalName(sig))
 	}
 }
 
@@ -189,15 +196,34 @@ func (c *Child) attend(ctx context.Context, p *process, env []string) (replace b
 			return true
 		case files:
 			c.splay(p)
+			if !c.reload(p) {
+				c.log.Warn("files have changed, replacing the child: it does not handle the reload signal, which would end it",
+					"pid", p.pid, "signal", SignalName(c.ReloadSignal))
+				c.end(p)
+				return true
+			}
 			c.log.Info("files have changed, telling the child", "pid", p.pid, "signal", SignalName(c.ReloadSignal))
-			p.signal(c.ReloadSignal, c.Shell)
 		}
 	}
 }
 
-// stop asks the program to end, and kills it and its group when it does not.
+// reload sends the reload signal, unless it would end whoever would get it.
+func (c *Child) reload(p *process) (told bool) {
+	if endsUnhandled(c.ReloadSignal) {
+		return p.tell(c.ReloadSignal, c.Shell)
+	}
+	p.signal(c.ReloadSignal, c.Shell)
+	return true
+}
+
+// stop ends the program after the splay.
 func (c *Child) stop(p *process) {
 	c.splay(p)
+	c.end(p)
+}
+
+// end asks the program to end, and kills it and its group when it does not.
+func (c *Child) end(p *process) {
 	sig := c.KillSignal
 	if sig == 0 {
 		sig = syscall.SIGTERM

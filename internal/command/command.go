@@ -21,7 +21,8 @@ import (
 
 // A Command is a program with its arguments and surroundings. It is a plain value: it may be copied, and run many times.
 type Command struct {
-	// Args is the program and its arguments; with Shell it is one text for /bin/sh -c.
+	// Args is the program and its arguments; with Shell it is one text for /bin/sh -c, which is run without a shell where that
+	// comes to the same.
 	Args  []string
 	Shell bool
 	// Env is the whole environment, as "NAME=value"; nil means our own.
@@ -30,9 +31,9 @@ type Command struct {
 	// Timeout bounds a run; 0 means no limit. What then still runs gets SIGTERM, and SIGKILL after Grace
 	// (0 means 5 seconds).
 	Timeout, Grace time.Duration
-	// Stdout and Stderr take what the program prints; nil sends it to the log, line by line. An *os.File is handed to the
-	// program itself. Anything else is read from a pipe, which is closed half a second after the program ended, so what
-	// it leaves running in the background must have redirected its output.
+	// Stdout and Stderr take what the program prints; nil sends it to the log, line by line, and of one [Command.Run]
+	// the first 64 kB. An *os.File is handed to the program itself. Anything else is read from a pipe, which is closed half a
+	// second after the program ended, so what it leaves running in the background must have redirected its output.
 	Stdout, Stderr io.Writer
 	// Hide is called when a run begins, and makes what takes out of a line that the run prints what must not be logged, before it is,
 	// or becomes part of an error. That is called from two goroutines at a time. Nil leaves lines as they are.
@@ -54,11 +55,13 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("command %q was not started: %w", c.String(), err)
 	}
-	var last lastLines
-	p, err := c.start(log, startOptions{last: &last})
+	log = log.With("command", c.String())
+	output := runOutput{command: c.String()}
+	p, err := c.start(log, startOptions{output: &output})
 	if err != nil {
 		return err
 	}
+	defer output.tellLeftOut(log)
 	var limit <-chan time.Time
 	if c.Timeout > 0 {
 		t := time.NewTimer(c.Timeout)
@@ -87,7 +90,7 @@ func (c Command) Run(ctx context.Context, log *slog.Logger) error {
 	if !timedOut && p.status.Code == 0 && p.status.Signal == 0 {
 		return nil
 	}
-	return &ExitError{Command: c.String(), Code: p.status.Code, Signal: p.status.Signal, TimedOut: timedOut, Limit: c.Timeout, Output: last.String()}
+	return &ExitError{Command: c.String(), Code: p.status.Code, Signal: p.status.Signal, TimedOut: timedOut, Limit: c.Timeout, Output: output.String()}
 }
 
 // String is the command as one might type it, on one line and of bounded length: for logs and messages.
@@ -120,6 +123,9 @@ func (c Command) cmd() (*exec.Cmd, error) {
 		return nil, &StartError{Err: errors.New("it is empty")}
 	}
 	if c.Shell {
+		if program, args, ok := c.direct(); ok {
+			return &exec.Cmd{Path: program, Args: args, Env: c.Env, Dir: c.Dir}, nil
+		}
 		return &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", c.Args[0]}, Env: c.Env, Dir: c.Dir}, nil
 	}
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)

@@ -187,22 +187,6 @@ func TestShellIsCalledSh(t *testing.T) {
 	}
 }
 
-func TestJoin(t *testing.T) {
-	for _, test := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"echo $k | tr a b"}, "echo $k | tr a b"},
-		{[]string{"echo", "-upcase", "$k"}, "echo -upcase $k"},
-		{[]string{"printf", "%s,", "one two", "a  b", ""}, "printf %s, 'one two' 'a  b' ''"},
-		{[]string{"sh", "-c", "echo it's $k"}, `sh -c 'echo it'\''s $k'`},
-	} {
-		if got := Join(test.args); got != test.want {
-			t.Errorf("%q: got %s, want %s", test.args, got, test.want)
-		}
-	}
-}
-
 func TestKeyAndString(t *testing.T) {
 	a := Command{Args: []string{"x", "y z"}, Timeout: time.Second}
 	same := Command{Args: []string{"x", "y z"}}

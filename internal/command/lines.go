@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -16,7 +17,7 @@ const maxLine, maxRest = 4096, 1 << 16
 type lineLog struct {
 	log  *slog.Logger
 	hide func(line string) string // nil for nothing to hide
-	last *lastLines               // nil for nobody
+	run  *runOutput               // what the run has printed so far, on either stream; nil where that does not matter
 	rest []byte                   // the beginning of a line whose end has not been written yet
 }
 
@@ -46,36 +47,63 @@ func (l *lineLog) flush() {
 	for line != "" {
 		piece := line[:min(len(line), maxLine)]
 		line = line[len(piece):]
-		l.log.Info("command output", "line", piece)
-		l.last.add(piece)
+		if l.run.add(piece) {
+			l.log.Info("command output", "line", piece)
+		}
 	}
 }
 
 // How much of what a program printed is part of the error when it fails: lines, and bytes in all.
 const maxLastLines, maxLastBytes = 5, 1000
 
-// lastLines are the last lines that a program printed, on either stream.
-type lastLines struct {
-	mu    sync.Mutex
-	lines []string
+// maxLogged bounds what one run brings into the log, about in bytes as they stand there; lineCost is what a line takes there beside
+// itself and the command.
+const maxLogged, lineCost = 64 << 10, 110
+
+// A runOutput is what one run of a program has printed, on both streams: the last lines, and how much of it was logged.
+type runOutput struct {
+	command string // as it stands in the log
+
+	mu                         sync.Mutex
+	last                       []string
+	logged                     int // bytes, as they stand in the log
+	leftOutLines, leftOutBytes int
 }
 
-func (l *lastLines) add(line string) {
-	if l == nil {
-		return
+// add takes note of a line, and tells whether it is to be logged. On nil every line is.
+func (o *runOutput) add(line string) (log bool) {
+	if o == nil {
+		return true
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.lines = append(l.lines, line); len(l.lines) > maxLastLines {
-		l.lines = l.lines[1:]
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last = append(o.last, line); len(o.last) > maxLastLines {
+		o.last = o.last[1:]
+	}
+	// Once something was left out, so is all that follows: what is logged is the beginning.
+	if cost := len(strconv.Quote(line)) + len(o.command) + lineCost; o.leftOutLines == 0 && o.logged+cost <= maxLogged {
+		o.logged += cost
+		return true
+	}
+	o.leftOutLines++
+	o.leftOutBytes += len(line)
+	return false
+}
+
+// tellLeftOut logs how much was not, if anything was. The log names the command.
+func (o *runOutput) tellLeftOut(log *slog.Logger) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.leftOutLines > 0 {
+		log.Info("command output: the rest was left out, since it is too much for the log", "lines", o.leftOutLines, "bytes", o.leftOutBytes)
 	}
 }
 
-// String is all of it on one line, of bounded length and free of what would play tricks on a terminal.
-func (l *lastLines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := strings.Join(l.lines, " | ")
+// String is the last lines as one, of bounded length and free of what would play tricks on a terminal.
+func (o *runOutput) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := strings.Join(o.last, " | ")
 	if over := len(s) - maxLastBytes; over > 0 {
 		s = "..." + s[over:]
 	}

@@ -54,6 +54,55 @@ func TestOutputIsHidden(t *testing.T) {
 	}
 }
 
+// One run brings no more than a certain amount into the log, whatever it prints, and then one line that says how much was left
+// out. The error still ends with the last lines.
+func TestLogOfARunIsBounded(t *testing.T) {
+	for _, test := range []struct {
+		name, script, last string
+		whole              bool
+	}{
+		{"short lines", "yes | head -c 400000; echo the end; exit 1", ": y | y | y | y | the end", false},
+		{"both streams", "{ yes | head -c 200000 >&2 & yes | head -c 200000; wait; }; exit 1", ": y | y | y | y | y", false},
+		{"no line end", "head -c 3000000 /dev/zero | tr '\\0' x; exit 1", "xxx", false},
+		{"NULs", "head -c 3000000 /dev/zero; exit 1", "", false},
+		{"not text", "head -c 3000000 /dev/zero | tr '\\0' '\\377'; exit 1", "", false},
+		{"a little", "yes | head -c 200; exit 1", "y", true},
+	} {
+		log, text := testLog()
+		err := shell(test.script).Run(t.Context(), log)
+		if err == nil || !strings.HasSuffix(err.Error(), test.last) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		told := strings.Count(text.String(), `msg="command output: the rest was left out`)
+		if n := len(text.String()); n > 80<<10 || n < 40<<10 != test.whole {
+			t.Errorf("%s: the log has %d bytes", test.name, n)
+		}
+		lines := strings.Split(strings.TrimSpace(text.String()), "\n")
+		if last := lines[len(lines)-1]; test.whole != (told == 0) || told > 1 || told == 1 && !strings.Contains(last, "left out") {
+			t.Errorf("%s: told %d times, in the end %s", test.name, told, last)
+		}
+	}
+	log, text := testLog()
+	if err := shell("seq 1000").Run(t.Context(), log); err != nil {
+		t.Fatal(err)
+	}
+	logged := strings.Count(text.String(), `msg="command output"`)
+	if want := fmt.Sprintf(" lines=%d ", 1000-logged); logged < 300 || !strings.Contains(text.String(), want) {
+		t.Errorf("%d lines are logged, and not told: %s", logged, want)
+	}
+}
+
+// What is passed through is not bounded.
+func TestOutputPassedThroughIsWhole(t *testing.T) {
+	log, text := testLog()
+	var out strings.Builder
+	c := shell("yes | head -c 1000000")
+	c.Stdout = &out
+	if err := c.Run(t.Context(), log); err != nil || out.Len() != 1_000_000 || text.String() != "" {
+		t.Errorf("%d bytes, log %q: %v", out.Len(), text, err)
+	}
+}
+
 // So does that of one whose time is up, however slow the machine was to begin with it.
 func TestTimeoutHoldsTheLastLines(t *testing.T) {
 	for limit := 200 * time.Millisecond; ; limit *= 2 {

@@ -93,6 +93,21 @@ func beChild(mode string, args []string) int {
 		return untilSignal(endings)
 	case "signals":
 		return untilSignal(endings)
+	case "drain": // is asked to end, and takes until the shell that started it was reaped
+		parent := os.Getppid()
+		signals := make(chan os.Signal, 10)
+		signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM)
+		tell("started")
+		tell("got %s", SignalName((<-signals).(syscall.Signal)))
+		for syscall.Kill(parent, 0) == nil {
+			time.Sleep(time.Millisecond)
+		}
+		select {
+		case s := <-signals:
+			tell("end: disturbed by %s", SignalName(s.(syscall.Signal)))
+		default:
+			tell("end: drained")
+		}
 	case "reluctant": // is asked to end by one signal, and does so with another
 		return untilSignal(map[os.Signal]int{syscall.SIGUSR1: 0})
 	case "read-line":

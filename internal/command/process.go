@@ -1,14 +1,12 @@
 package command
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -19,6 +17,7 @@ import (
 // A process is a started program, in most cases one that leads a process group of its own. One goroutine belongs to it, from
 // its start until done is closed; whoever started it waits for that.
 type process struct {
+	log    *slog.Logger
 	pid    int
 	leads  bool          // a group of its own; else it is in ours
 	exited chan struct{} // closed when it has ended, though its output may still be read
@@ -30,13 +29,14 @@ type process struct {
 	rest syscall.Signal // what the others of its group get once it has ended; 0 leaves them alone
 
 	mu     sync.Mutex
-	alive  bool // not yet reaped, so that its number can't belong to another
-	halted bool // a signal has suspended it at some time
+	alive  bool           // not yet reaped, so that its number can't belong to another
+	halted bool           // a signal has suspended it at some time
+	asked  syscall.Signal // what its whole group was asked to end with, or 0
 }
 
 type startOptions struct {
 	stdin     *os.File
-	last      *lastLines     // gets what it prints to the log, or nil
+	output    *runOutput     // takes note of what it prints to the log, or nil
 	withUs    bool           // the kernel ends it when we end, however we do
 	ourGroup  bool           // it stays in our process group, so that only it itself can be signalled
 	rest      syscall.Signal // see process.rest
@@ -61,7 +61,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 		if w != nil {
 			return w
 		}
-		l := &lineLog{log: log.With("command", c.String(), "stream", name), hide: hide, last: o.last}
+		l := &lineLog{log: log.With("stream", name), hide: hide, run: o.output}
 		logs = append(logs, l)
 		return l
 	}
@@ -71,7 +71,7 @@ func (c Command) start(log *slog.Logger, o startOptions) (*process, error) {
 	if o.withUs {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	p := &process{leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
+	p := &process{log: log, leads: !o.ourGroup, exited: make(chan struct{}), done: make(chan struct{}), alive: true, rest: o.rest, suspended: o.suspended}
 	started := make(chan error)
 	go p.follow(cmd, started, logs)
 	if err := <-started; err != nil {
@@ -96,7 +96,7 @@ func (p *process) follow(cmd *exec.Cmd, started chan<- error, logs []*lineLog) {
 	p.mu.Lock()
 	p.alive = false
 	if p.rest != 0 && p.leads {
-		_ = syscall.Kill(-p.pid, p.rest) // still unreaped, so this can only be our group
+		endRest(p.pid, p.rest, p.asked) // still unreaped, so this can only be our group
 	}
 	p.mu.Unlock()
 	close(p.exited)
@@ -138,74 +138,62 @@ func (p *process) awaitEnd() {
 func (p *process) signal(sig syscall.Signal, group bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.alive {
-		return
-	}
-	if group && p.leads {
+	p.send(sig, group)
+}
+
+// send is signal for a caller that holds mu.
+func (p *process) send(sig syscall.Signal, group bool) {
+	switch {
+	case !p.alive:
+	case group && p.leads:
 		_ = syscall.Kill(-p.pid, sig)
-	} else {
+	default:
 		_ = syscall.Kill(p.pid, sig)
 	}
+}
+
+// tell sends sig to the program, or to its whole group, but to nobody whom it would end: a shell without a trap for it, say, or
+// the other side of a pipe. It says whether there was anybody to send it to.
+func (p *process) tell(sig syscall.Signal, group bool) (told bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.alive {
+		return true
+	}
+	to := slices.Values([]int{p.pid})
+	if group && p.leads {
+		to = members(p.pid)
+	}
+	for pid := range to {
+		if survives(pid, sig) {
+			_ = syscall.Kill(pid, sig)
+			told = true
+		}
+	}
+	return told
 }
 
 // stop sends sig, waits for the end, and kills the whole group at the deadline. It returns when the program has ended and
 // its output is read.
 func (p *process) stop(sig syscall.Signal, group bool, deadline time.Time) {
-	p.signal(sig, group)
 	p.mu.Lock()
+	p.send(sig, group)
+	if group && p.leads {
+		p.asked = sig
+	}
 	halted := p.halted
 	p.mu.Unlock()
 	if halted {
 		p.signal(syscall.SIGCONT, true) // or it would never see it
 	}
-	timer := time.NewTimer(time.Until(deadline))
+	limit := time.Until(deadline)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-p.exited:
 	case <-timer.C:
+		p.log.Warn("the program has not ended when it was asked to, killing it", "pid", p.pid, "by", SignalName(sig), "after", limit.Round(time.Millisecond))
 		p.signal(syscall.SIGKILL, true)
 	}
 	<-p.done
-}
-
-// sweep waits until nobody is left in the group of a program that has ended, and kills the rest at the deadline.
-func (p *process) sweep(deadline time.Time) {
-	if !p.leads {
-		return
-	}
-	pause := 5 * time.Millisecond
-	for groupLives(p.pid) {
-		if !time.Now().Before(deadline) {
-			_ = syscall.Kill(-p.pid, syscall.SIGKILL)
-			return
-		}
-		time.Sleep(min(pause, time.Until(deadline))) // bounded by the deadline, and ctx may have ended already
-		pause = min(2*pause, 100*time.Millisecond)   // looking costs a walk through /proc
-	}
-}
-
-// groupLives tells whether somebody in a process group has not ended. What has ended and was not reaped yet can still be
-// sent signals: its parent is gone, and the PID 1 that it fell to may take its time, as in many a container.
-func groupLives(group int) bool {
-	if syscall.Kill(-group, 0) != nil {
-		return false
-	}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil || len(stats) == 0 {
-		return true // no /proc here
-	}
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has gone meanwhile
-		}
-		// The name in parentheses may hold anything; state, parent and group follow it.
-		var state string
-		var parent, its int
-		_, err = fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent, &its)
-		if err == nil && its == group && state != "Z" && state != "X" {
-			return true
-		}
-	}
-	return false
 }

@@ -25,17 +25,3 @@ func quoteWord(word string) string {
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
-
-// Join is the one text for the shell that envconsul makes of trailing arguments. It joins them with blanks, so that the
-// shell still expands them; but an argument that holds a blank, or nothing, stays the one argument that it was, taken as
-// it stands, where envconsul would let it fall apart.
-func Join(args []string) string {
-	words := make([]string, len(args))
-	for i, a := range args {
-		words[i] = a
-		if len(args) > 1 && (a == "" || strings.ContainsAny(a, " \t\r\n")) {
-			words[i] = quoteWord(a)
-		}
-	}
-	return strings.Join(words, " ")
-}

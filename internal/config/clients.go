@@ -7,10 +7,10 @@ type Consul struct {
 	Address        string    `opt:"address" flag:"addr" value:"ADDRESS" env:"CONSUL_HTTP_ADDR" redact:"url" doc:"Agent address: HOST:PORT, http://..., https://... or unix:///PATH."`
 	Namespace      string    `opt:"namespace" env:"CONSUL_NAMESPACE" doc:"Namespace of queries that name none (Consul Enterprise)."`
 	Token          Secret    `opt:"token" flag:"token" value:"TOKEN" env:"CONSUL_TOKEN,CONSUL_HTTP_TOKEN" doc:"ACL token."`
-	TokenFile      string    `opt:"token_file" flag:"token-file" value:"FILE" in:"lxc" env:"CONSUL_TOKEN_FILE,CONSUL_HTTP_TOKEN_FILE" doc:"File that holds the ACL token; it wins over token. The flag -consul-token wins over a token_file set in a file."`
+	TokenFile      string    `opt:"token_file" flag:"token-file" value:"FILE" in:"lxc" env:"CONSUL_TOKEN_FILE,CONSUL_HTTP_TOKEN_FILE" doc:"File that holds the ACL token; it wins over token, and is read again for each request. The flag -consul-token wins over a token_file set in a file."`
 	Auth           Auth      `opt:"auth" flag:"auth" env:"CONSUL_HTTP_AUTH" doc:"HTTP basic authentication; as text, USER[:PASSWORD]."`
 	Retry          Retry     `opt:"retry" flag:"retry" doc:"What to do when a request fails."`
-	SSL            SSL       `opt:"ssl" flag:"ssl" doc:"TLS to the agent. Any option of the block switches it on."`
+	SSL            SSL       `opt:"ssl" flag:"ssl" doc:"TLS to the agent. Any option of the block switches it on. Its files are read again for each new connection."`
 	Transport      Transport `opt:"transport" flag:"transport" doc:"Tuning of HTTP connections."`
 	MaxConnections int       `opt:"max_connections" own:"yes" flag:"max-connections" in:"lx" doc:"Most connections held to the agent at any time. At least 2; an agent accepts 200 from one address, all programs of the host together, and answers 429 beyond."`
 }

@@ -23,11 +23,13 @@ type Config struct {
 	TemplateErrorFatal Switch      `opt:"template_error_fatal" flag:"template-error-fatal" in:"lxc" group:"Templates" doc:"Whether a template that fails ends the program; the default for error_fatal of each template. The flag also overrides what templates say themselves. Unset: true with -once and when called as a peer, false for lictor as a daemon."`
 	Wait               Wait        `opt:"wait" flag:"wait" group:"Templates" doc:"Quiet time before rendering: MIN[:MAX]. A change waits until nothing changed for MIN, at most MAX (4 times MIN if not given)."`
 	Reload             Reload      `opt:"reload" own:"yes" flag:"reload" in:"lx" group:"Templates" doc:"How often programs may be reloaded: the default of all templates."`
+	PluginTimeout      Duration    `opt:"plugin_timeout" own:"yes" flag:"plugin-timeout" in:"lx" group:"Templates" doc:"How long a program that a template runs by plugin may take, then it is killed; the default of all templates."`
 	MaxStale           Duration    `opt:"max_stale" flag:"max-stale" group:"Sources" doc:"How old an answer of a Consul server that is not the leader may be. 0 asks the leader only."`
 	BlockQueryWait     Duration    `opt:"block_query_wait" group:"Sources" doc:"How long one blocking query is held open."`
 	ErrOnFailedLookup  bool        `opt:"err_on_failed_lookup" group:"Sources" doc:"End with an error when something that a template needs does not exist."`
 	StartTimeout       Duration    `opt:"start_timeout" own:"yes" flag:"start-timeout" in:"lx" group:"Sources" doc:"End with an error when the first render is not complete after this time. 0 waits for ever."`
 	Exec               Exec        `opt:"exec" flag:"exec" group:"Process" doc:"The program to run and supervise once all data is there."`
+	CommandEnv         Env         `opt:"command_env" own:"yes" flag:"command-env" in:"lx" group:"Process" doc:"What the commands and checks of all templates get of our environment; the exec.env of a template is applied to what this leaves."`
 	Prefixes           []Prefix    `opt:"prefix" group:"Environment" doc:"Keys that become environment variables of the program. Repeatable; the last one wins."`
 	Services           []Service   `opt:"service" group:"Environment" doc:"Services whose instances become environment variables. Repeatable."`
 	Secrets            []VaultPath `opt:"secret" group:"Environment" doc:"Vault secrets that become environment variables. Accepted, then refused: Vault is not supported."`
@@ -46,6 +48,7 @@ type Config struct {
 	Deduplicate        Deduplicate `opt:"deduplicate" flag:"dedup" group:"Sources" doc:"Accepted without effect: sharing rendered output between hosts is not needed, since queries are coalesced."`
 
 	Once       bool `opt:"-" flag:"once" group:"General" doc:"Render (or start the program) once and end."`
+	NoCommands bool `opt:"-" flag:"no-commands" in:"l" group:"General" doc:"Render files, and run no command and no program of exec. Checks and plugins run. The next run without it runs the commands."`
 	Dry        bool `opt:"-" flag:"dry" in:"lxc" group:"General" doc:"Print what would be written; write nothing and run nothing."`
 	Diff       bool `opt:"-" flag:"diff" in:"l" group:"General" doc:"With -dry: print a unified diff against the files on disk."`
 	ExitCode   bool `opt:"-" flag:"exit-code" in:"l" group:"General" doc:"With -dry: exit with 2 when something would change, 0 when nothing would."`
@@ -70,7 +73,7 @@ type Delimiters struct {
 
 // LogFile is a log file and its rotation.
 type LogFile struct {
-	Path           string   `opt:"path" flag:"file" value:"PATH" doc:"File name, or a folder in which the file gets the program's name."`
+	Path           string   `opt:"path" flag:"file" value:"PATH" doc:"File name, or a folder in which the file gets the program's name. A file that is replaced gets its date into its name: ct.log becomes ct-2026-01-31T12-00-00.000000000Z.log (in a peer's place each has its time in nanoseconds from the beginning)."`
 	RotateBytes    int64    `opt:"log_rotate_bytes" flag:"rotate-bytes" doc:"Begin a new file after this many bytes. 0 is no limit."`
 	RotateDuration Duration `opt:"log_rotate_duration" flag:"rotate-duration" doc:"Begin a new file after this time."`
 	RotateMaxFiles int      `opt:"log_rotate_max_files" flag:"rotate-max-files" doc:"How many old files to keep. 0 keeps all, -1 none."`
@@ -101,6 +104,7 @@ func Default(name string) Config {
 			Transport: defaultTransport(), MaxConnections: 64,
 		},
 		DefaultDelimiters: Delimiters{Left: "{{", Right: "}}"},
+		PluginTimeout:     30 * time.Second,
 		MaxStale:          2 * time.Second,
 		BlockQueryWait:    time.Minute,
 		Exec:              defaultExec(),

@@ -128,7 +128,7 @@ func (d *decoder) value(path string, n node, v reflect.Value) {
 		d.failAt(path, n, err)
 		return
 	}
-	if why, ok := idle[path]; ok && v.Interface() != before {
+	if why, ok := idle[path]; ok && !reflect.DeepEqual(v.Interface(), before) {
 		d.warn(n.pos, "%s has no effect: %s", path, why)
 	}
 	if path == "template.check" && v.IsZero() { // none at all would go unnoticed until a bad file is committed

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"lictor/internal/realpath"
 )
@@ -14,6 +15,10 @@ func (c Config) overwritten() []error {
 	for _, t := range c.Templates {
 		if t.Destination == "" {
 			continue
+		}
+		if realpath.IsStream(t.Destination) {
+			errs = append(errs, t.meaninglessOnStream()...)
+			continue // several can write there
 		}
 		path := realpath.Of(t.Destination)
 		what, ok := taken[path]
@@ -27,6 +32,26 @@ func (c Config) overwritten() []error {
 		taken[path] = fmt.Sprintf("is already written by %s (%v)", t.name(), t.Pos)
 	}
 	return errs
+}
+
+// meaninglessOnStream finds options that are about replacing a file, in a template whose destination is written to instead.
+func (t Template) meaninglessOnStream() []error {
+	var given []string
+	for _, o := range []struct {
+		name  string
+		given bool
+	}{
+		{"backup", t.Backup}, {"check", !t.Check.IsZero()}, {"commit_group", t.CommitGroup != ""}, {"group", t.Group != ""},
+		{"in_place", t.InPlace}, {"perms", t.Perms != 0}, {"rollback", t.Rollback}, {"user", t.User != ""},
+	} {
+		if o.given {
+			given = append(given, o.name)
+		}
+	}
+	if len(given) == 0 {
+		return nil
+	}
+	return []error{&Error{t.Pos, fmt.Errorf("template: destination %s is written to, and not replaced as a file is: leave out %s", t.Destination, strings.Join(given, ", "))}}
 }
 
 // kept says of the files that are kept beside destinations, by their real paths, what they are.

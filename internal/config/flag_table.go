@@ -17,7 +17,7 @@ func Table(p Persona) []Flag {
 		Help: "Configuration file (HCL, JSON, YAML) or folder of them. Repeatable, later over earlier, flags over all."}}
 	if p != Envconsul {
 		flags = append(flags, Flag{Name: "template", Value: "SOURCE[:DESTINATION[:COMMAND]]", Group: "Templates", set: setTemplate,
-			Help: "Template file, the file it makes, and the command to run after that changed. Repeatable; - is standard input."})
+			Help: "Template file, the file it makes, and the command to run after that changed. Repeatable; - is standard input or output."})
 	}
 	if p == Lictor || p == LictorExec {
 		flags = append(flags, templateFlags(s)...)
@@ -63,18 +63,22 @@ func aliasFlags(p Persona, paths map[string]setting) []Flag {
 	}
 	add("lx", "consul", "consul.address", false)
 	add("lx", "restart", "exec.restart", false)
-	add("e", "consul", "consul.address", true)
-	add("e", "auth", "consul.auth", true)
-	add("e", "token", "consul.token", true)
-	add("e", "ssl", "consul.ssl.enabled", true)
-	add("e", "ssl-verify", "consul.ssl.verify", true)
-	add("e", "ssl-ca-cert", "consul.ssl.ca_cert", true)
-	add("e", "ssl-cert", "consul.ssl.cert", true)
+	add("x", "allow-env", "exec.allow_env", false)
+	add("ce", "consul", "consul.address", true)
+	add("ce", "auth", "consul.auth", true)
+	add("ce", "token", "consul.token", true)
+	add("ce", "ssl", "consul.ssl.enabled", true)
+	add("ce", "ssl-verify", "consul.ssl.verify", true)
+	add("ce", "ssl-ca-cert", "consul.ssl.ca_cert", true)
+	add("ce", "ssl-cert", "consul.ssl.cert", true)
 	add("e", "splay", "exec.splay", true)
 
 	retry := settingFlag(paths["consul.retry.backoff"])
 	backoff, longest := retry.set, settingFlag(paths["consul.retry.max_backoff"]).set
 	retry.Name, retry.Help, retry.Default = "retry", "Short for -consul-retry-backoff.", ""
+	if p == ConsulTemplate {
+		retry.Old, retry.Help = true, "this flag is old: use -consul-retry-backoff"
+	}
 	if p == Envconsul {
 		retry.Old, retry.Help = true, "this flag is old: use -consul-retry-backoff and -consul-retry-max-backoff"
 		retry.set = func(d *decoder, c *Config, n node) error { return errors.Join(backoff(d, c, n), longest(d, c, n)) }
@@ -135,7 +139,7 @@ func environmentFlags() []Flag {
 // templateFlags are options of the latest -template, for which it has no place in its text.
 func templateFlags(s schema) []Flag {
 	var flags []Flag
-	for _, name := range []string{"check", "commit_group", "rollback"} {
+	for _, name := range []string{"check", "commit_group", "perms", "rollback"} {
 		o, _ := s.find(reflect.TypeFor[Template](), name)
 		flag := settingFlag(setting{option: o, path: "template." + name, flag: "template-" + strings.ReplaceAll(name, "_", "-"), group: "Templates", value: reflect.Zero(o.typ)})
 		flag.Help = "Of the latest -template: " + o.doc

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -264,6 +265,24 @@ func NormalizeArgs(args []string, fs *pflag.FlagSet) []string {
 		out = append(out, arg)
 	}
 	return out
+}
+
+// StrayValue finds true or false behind a flag that takes its value only after "=", in what [NormalizeArgs] returned: it would
+// be taken for an argument, and so would all that follows. Where arguments are a program to run, which may well be called true,
+// it is one unless a flag follows.
+func StrayValue(args []string, fs *pflag.FlagSet, program bool) error {
+	at := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") })
+	if at < 1 || !strings.EqualFold(args[at], "true") && !strings.EqualFold(args[at], "false") {
+		return nil
+	}
+	if program && (at+1 == len(args) || !strings.HasPrefix(args[at+1], "-")) {
+		return nil
+	}
+	name := strings.TrimPrefix(args[at-1], "--")
+	if flag := fs.Lookup(name); flag == nil || flag.NoOptDefVal == "" {
+		return nil
+	}
+	return fmt.Errorf("flag -%s takes its value after \"=\": write -%s=%s", name, name, args[at])
 }
 
 // FlagError says what is wrong with a command line in the words of this program; err is what parsing fs returned.

@@ -70,10 +70,14 @@ func TestFlagMistakes(t *testing.T) {
 		{Envconsul, "-service-format-id x", "invalid value \"x\" for flag -service-format-id: it belongs to a -service-query, which must come before it"},
 		{Lictor, "-template-check x", "invalid value \"x\" for flag -template-check: it belongs to a -template, which must come before it"},
 		{LictorExec, "-template a:b -template-check=", "invalid value \"\" for flag -template-check: is empty: want a command"},
+		{Lictor, "-template-perms 0600", "invalid value \"0600\" for flag -template-perms: it belongs to a -template, which must come before it"},
+		{Lictor, "-template a:b -template-perms 1777", "invalid value \"1777\" for flag -template-perms: mode 1777 is out of range"},
+		{Lictor, "-template a:b -template-perms rw", "invalid value \"rw\" for flag -template-perms: bad mode \"rw\""},
+		{ConsulTemplate, "-template a:b -template-perms 0600", "flag provided but not defined: -template-perms"},
 		{ConsulTemplate, "-template a:b -template-rollback", "flag provided but not defined: -template-rollback"},
 		{ConsulTemplate, "-reload-min-interval 5s", "flag provided but not defined: -reload-min-interval"},
 		{ConsulTemplate, "-prefix x", "flag provided but not defined: -prefix"},
-		{ConsulTemplate, "-consul x", "flag provided but not defined: -consul"},
+		{ConsulTemplate, "-consul-addr x -splay 1s", "flag provided but not defined: -splay"},
 	} {
 		_, _, err := load(t, c.p, nil, nil, strings.Fields(c.args)...)
 		wantError(t, err, c.want)
@@ -153,13 +157,15 @@ func TestFlagEffects(t *testing.T) {
 		{"template", Lictor, []string{"-template", "a:b"}, func(c Config) any { return []string{c.Templates[0].Source, c.Templates[0].Destination} }, []string{"a", "b"}},
 		{"template command keeps colons", Lictor, []string{"-template", "a:b:echo a:b:c"}, func(c Config) any { return c.Templates[0].Exec.Command }, Command{[]string{"echo a:b:c"}, true}},
 		{"template from standard input", Lictor, []string{"-template", "-:b"}, func(c Config) any { return c.Templates[0].Source }, "-"},
+		{"template to standard output", Lictor, []string{"-template", "a:-"}, func(c Config) any { return c.Templates[0].Destination }, "/dev/stdout"},
+		{"- is a file of the peer's", ConsulTemplate, []string{"-template", "a:-"}, func(c Config) any { return c.Templates[0].Destination }, "-"},
 		{"template without a destination", Lictor, []string{"-dry", "-template", "ab"}, func(c Config) any { return c.Templates[0].Destination }, ""},
 		{"delimiters", Lictor, []string{"-template", "a:b", "-default-left-delimiter", "[["}, func(c Config) any { return c.Templates[0].LeftDelimiter + c.Templates[0].RightDelimiter }, "[[}}"},
 		{"error fatal", Lictor, []string{"-template", "a:b", "-template-error-fatal=false"}, func(c Config) any { return c.Templates[0].ErrorFatal }, Off},
-		{"options of the latest template", Lictor, []string{"-template", "a:b", "-template-check", "x -c {{.Staged}}", "-template-commit-group=g", "-template", "c:d", "-template-rollback", "-reload-min-interval", "7s"}, func(c Config) any {
+		{"options of the latest template", Lictor, []string{"-template", "a:b", "-template-check", "x -c {{.Staged}}", "-template-commit-group=g", "-template", "c:d", "-template-perms", "0600", "-template-rollback", "-reload-min-interval", "7s"}, func(c Config) any {
 			a, b := c.Templates[0], c.Templates[1]
-			return []any{a.Check, a.CommitGroup, a.Rollback, a.MinInterval, b.Check, b.CommitGroup, b.Rollback, b.MinInterval}
-		}, []any{Command{[]string{"x -c {{.Staged}}"}, true}, "g", false, 7 * time.Second, Command{}, "", true, 7 * time.Second}},
+			return []any{a.Check, a.CommitGroup, a.Rollback, a.MinInterval, a.Perms, b.Check, b.CommitGroup, b.Rollback, b.MinInterval, b.Perms}
+		}, []any{Command{[]string{"x -c {{.Staged}}"}, true}, "g", false, 7 * time.Second, Perms(0), Command{}, "", true, 7 * time.Second, Perms(0o600)}},
 		{"prefix loses one slash", Envconsul, []string{"-prefix", "//a@dc1"}, func(c Config) any { return c.Prefixes[0].Path }, "/a@dc1"},
 		{"empty prefix is all keys", Envconsul, []string{"-prefix", ""}, func(c Config) any { return len(c.Prefixes) }, 1},
 		{"no-prefix reaches all", Envconsul, []string{"-prefix", "a", "-no-prefix=false", "-prefix", "b"}, func(c Config) any { return []Switch{c.Prefixes[0].NoPrefix, c.Prefixes[1].NoPrefix} }, []Switch{Off, Off}},
@@ -169,6 +175,7 @@ func TestFlagEffects(t *testing.T) {
 			}, []string{"ID", "", "", "P"}},
 		{"pristine", LictorExec, []string{"-pristine", "-upcase", "-sanitize"}, func(c Config) any { return c.Pristine && c.Upcase && c.Sanitize }, true},
 		{"restart", LictorExec, []string{"-restart=always"}, func(c Config) any { return c.Exec.Restart }, "always"},
+		{"reload", LictorExec, []string{"-exec-reload=none"}, func(c Config) any { return c.Exec.Reload }, "none"},
 		{"data", Lictor, []string{"-data", "a,b", "-data", "c", "-set", "k=1,2"}, func(c Config) any { return [][]string{c.Data, c.Set} }, [][]string{{"a,b", "c"}, {"k=1,2"}}},
 		{"syslog", Lictor, []string{"-syslog-facility", "DAEMON"}, func(c Config) any { return c.Syslog.Enabled }, On},
 		{"no signal", Lictor, []string{"-reload-signal="}, func(c Config) any { return c.ReloadSignal }, Signal(0)},
@@ -257,6 +264,55 @@ func TestOldFlagsWarn(t *testing.T) {
 	}
 	if len(warnings) != 5 || strings.Contains(all, "sesame") {
 		t.Errorf("warnings %q", warnings)
+	}
+}
+
+// What command lines for early versions of consul-template have works, too.
+func TestOldFlagsOfConsulTemplateWarn(t *testing.T) {
+	c, warnings, err := load(t, ConsulTemplate, nil, nil, "-consul", "x:1", "-retry", "30s", "-token=sesame", "-auth", "u:p", "-ssl", "-ssl-verify=false", "-ssl-ca-cert=ca", "-ssl-cert=c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Consul.Address != "x:1" || c.Consul.Retry.Backoff != 30*time.Second || c.Consul.SSL.Verify || c.Consul.Token.Reveal() != "sesame" {
+		t.Errorf("got %+v", c.Consul)
+	}
+	all := strings.Join(warnings, "\n")
+	for _, want := range []string{"flag -consul: this flag is old: use -consul-addr", "flag -retry: this flag is old: use -consul-retry-backoff", "flag -ssl-verify: "} {
+		if !strings.Contains(all, want) {
+			t.Errorf("warnings %q do not have %q", all, want)
+		}
+	}
+	if len(warnings) != 8 || strings.Contains(all, "sesame") {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestStrayValues(t *testing.T) {
+	for line, want := range map[string]string{
+		"-dry false":                       `flag -dry takes its value after "=": write -dry=false`,
+		"-template a --once True -dry":     `flag -once takes its value after "=": write -once=True`,
+		"-dry=true false":                  "",
+		"-template false":                  "",
+		"-template a false":                "",
+		"-dry -- false":                    "",
+		"-dry falsehood":                   "",
+		"false":                            "",
+		"":                                 "",
+		"program: -upcase false":           "",
+		"program: -upcase true x -dry":     "",
+		"program: -upcase false -- env":    `flag -upcase takes its value after "=": write -upcase=false`,
+		"program: -upcase false -once env": `flag -upcase takes its value after "=": write -upcase=false`,
+	} {
+		args, program := strings.CutPrefix(line, "program: ")
+		fs := pflag.NewFlagSet("t", pflag.ContinueOnError)
+		Bind(fs, LictorExec)
+		got := ""
+		if err := StrayValue(NormalizeArgs(strings.Fields(args), fs), fs, program); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lictor/internal/spell"
 )
 
 // A Guard holds back answers that have shrunk too much; see docs/failure-modes.md for what that costs.
@@ -45,7 +47,9 @@ func (g Guard) check() error {
 	}
 	for _, pattern := range g.Queries {
 		kind, rest, _ := strings.Cut(pattern, "(")
-		if !slices.Contains(guardable, kind) || !strings.HasSuffix(rest, ")") && !strings.HasSuffix(rest, "*") {
+		if near := spell.Closest(kind, guardable); !slices.Contains(guardable, kind) && near != "" {
+			errs = append(errs, fmt.Errorf("guard: queries: bad pattern %q: there is no list %q: did you mean %q?", pattern, kind, near))
+		} else if !slices.Contains(guardable, kind) || !strings.HasSuffix(rest, ")") && !strings.HasSuffix(rest, "*") {
 			errs = append(errs, fmt.Errorf("guard: queries: bad pattern %q: want a list as the log shows it, KIND(...), such as prefix(app/*) or nodes(*); the kinds are %s", pattern, strings.Join(guardable, ", ")))
 		} else if g.MinInstances > 0 && (g.MaxShrink == 0 || g.MaxShrink == 1) && !slices.Contains(counted, kind) {
 			errs = append(errs, fmt.Errorf("guard: queries: %s is no list of instances, of which min_instances is the least number: want max_shrink, less than 100%%", pattern))

@@ -3,13 +3,13 @@ package config
 import "time"
 
 // A Template is one template and the file it makes. After [Load], Exec holds the command whichever way it was written,
-// and Wait, MinInterval, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
+// and Wait, MinInterval, PluginTimeout, LeftDelimiter, RightDelimiter, ErrorFatal, User and Group are final.
 type Template struct {
 	Source            string   `opt:"source" doc:"Template file; - is standard input. Either this or contents."`
 	Contents          string   `opt:"contents" doc:"The template itself. Either this or source."`
-	Destination       string   `opt:"destination" doc:"File to write. Needed except with -dry."`
+	Destination       string   `opt:"destination" doc:"File to write; - is standard output. Needed except with -dry."`
 	CreateDestDirs    bool     `opt:"create_dest_dirs" doc:"Make the folders of the destination."`
-	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text goes to sh -c, a list is run as it stands. Same as exec.command, which wins."`
+	Command           Command  `opt:"command" doc:"Command to run after the file changed: a text means what it means to sh -c, a list is run as it stands. Same as exec.command, which wins."`
 	CommandTimeout    Duration `opt:"command_timeout" doc:"Limit for the command, 0 is none. Same as exec.timeout, which wins."`
 	Exec              Exec     `opt:"exec" doc:"Command to run after the file changed, with its environment and limits."`
 	Perms             Perms    `opt:"perms" doc:"Octal mode of the file. Unset: keep that of an existing file, else 0644."`
@@ -23,8 +23,9 @@ type Template struct {
 	Wait              Wait     `opt:"wait" doc:"Quiet time of this template; wins over the global one."`
 	ErrorOnMissingKey bool     `opt:"error_on_missing_key" doc:"A missing map key or struct field is an error instead of <no value>."`
 	ErrorFatal        Switch   `opt:"error_fatal" doc:"Whether a failure of this template ends the program. Unset: template_error_fatal."`
-	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns."`
+	FunctionDenylist  []string `opt:"function_denylist" old:"function_blacklist" doc:"Functions this template may not call; * patterns. One that matches no function is warned of."`
 	SandboxPath       string   `opt:"sandbox_path" doc:"Folder in which all files that the template reads must lie."`
+	PluginTimeout     Duration `opt:"plugin_timeout" own:"yes" doc:"How long a program that the template runs by plugin may take, then it is killed. Unset or 0: that of the top level."`
 
 	Check        Command  `opt:"check" own:"yes" doc:"Command run on the staged file before it replaces the old one; {{.Staged}} is its path, and below {{.StagedDir}} it lies under its own full path among all that is beside it (LICTOR_STAGED, LICTOR_STAGED_DIR). A failure keeps the old file."`
 	CheckTimeout Duration `opt:"check_timeout" own:"yes" doc:"Limit for the check; 0 is not allowed."`
@@ -56,14 +57,16 @@ type Reload struct {
 // Exec is a program to run: the supervised one at top level, the reload command in a template. Some options have an effect
 // in one of these places only: see idle.
 type Exec struct {
-	Command      Command  `opt:"command" flag:"." doc:"The program or command: a text with blanks goes to sh -c, a list is run as it stands."`
+	Command      Command  `opt:"command" flag:"." doc:"The program or command: a text with blanks means what it means to sh -c, a list is run as it stands."`
 	Enabled      Switch   `opt:"enabled" doc:"Unset: on if there is a command."`
 	Env          Env      `opt:"env" flag:"env" in:"lxc" doc:"The program's environment."`
 	KillSignal   Signal   `opt:"kill_signal" flag:"kill-signal" doc:"Signal that asks the program to end."`
 	KillTimeout  Duration `opt:"kill_timeout" flag:"kill-timeout" doc:"How long it may take, then it is killed. A template's command has five seconds at most."`
 	ReloadSignal Signal   `opt:"reload_signal" flag:"reload-signal" in:"lxc" doc:"Signal sent on a change. Unset: stop and start again."`
+	Reload       string   `opt:"reload" own:"yes" flag:"reload" value:"HOW" in:"lx" doc:"What the program gets when only files have changed: none (the templates' commands reload it), signal (reload_signal) or restart. Unset: signal if there is a reload_signal, else restart."`
 	Splay        Duration `opt:"splay" flag:"splay" doc:"Random pause, at most this long, before a signal."`
 	Timeout      Duration `opt:"timeout" doc:"Limit for a run of the command. Unset or 0: command_timeout."`
+	AllowEnv     []string `opt:"allow_env" own:"yes" flag:"allow-env" value:"NAME" in:"x" doc:"Variables that keys and services may give although they decide what programs load or run, such as PATH or LD_PRELOAD. lictor exec refuses these; appended across files."`
 	Restart      string   `opt:"restart" own:"yes" flag:"restart" value:"POLICY" in:"lx" doc:"never, on-failure or always: whether a program that ended by itself is started again."`
 }
 
@@ -73,10 +76,10 @@ func defaultExec() Exec {
 
 // Env is what a program gets as its environment.
 type Env struct {
-	Pristine bool     `opt:"pristine" flag:"pristine" doc:"Pass nothing on but custom."`
+	Pristine bool     `opt:"pristine" flag:"pristine" doc:"Pass nothing on but custom and, where a registry is asked, what it takes to reach that."`
 	Custom   []string `opt:"custom" flag:"custom" value:"NAME=VALUE" redact:"value" doc:"NAME=VALUE, always added. Appended across files."`
 	Allow    []string `opt:"allowlist" old:"whitelist" flag:"allowlist" value:"PATTERN" doc:"Names to pass on; * patterns. Appended across files."`
-	Deny     []string `opt:"denylist" old:"blacklist" flag:"denylist" value:"PATTERN" doc:"Names not to pass on; * patterns; wins. Appended across files."`
+	Deny     []string `opt:"denylist" old:"blacklist" flag:"denylist" value:"PATTERN" doc:"Names not to pass on; * patterns; wins, also over what it takes to reach the registry, such as CONSUL_HTTP_TOKEN. Appended across files. A name that is nearly a well-known one is warned of, here and in allowlist."`
 }
 
 // Wait is quiet time: a change is acted on when nothing changed for Min, at most Max after the first.

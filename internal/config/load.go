@@ -171,6 +171,9 @@ func (c *Config) complete(p Persona) {
 	}
 	for i := range c.Templates {
 		c.completeTemplate(&c.Templates[i])
+		if c.Templates[i].Destination == "-" && (p == Lictor || p == LictorExec) {
+			c.Templates[i].Destination = "/dev/stdout" // to the peers it is a file's name
+		}
 	}
 	for i := range c.Prefixes {
 		if c.Prefixes[i].NoPrefix == Auto {
@@ -200,6 +203,9 @@ func (c *Config) completeTemplate(t *Template) {
 	t.Wait.complete()
 	if t.MinInterval == unset {
 		t.MinInterval = c.Reload.MinInterval
+	}
+	if t.PluginTimeout == 0 {
+		t.PluginTimeout = c.PluginTimeout
 	}
 	orElse(&t.LeftDelimiter, c.DefaultDelimiters.Left)
 	orElse(&t.RightDelimiter, c.DefaultDelimiters.Right)

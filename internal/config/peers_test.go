@@ -29,7 +29,7 @@ func TestPeerConfigurations(t *testing.T) {
 	dir := filepath.Join(shared(t), "configs")
 	tmpl := func(change func(*Template)) Template {
 		var c Config
-		c.DefaultDelimiters, c.TemplateErrorFatal = Delimiters{"{{", "}}"}, On
+		c.DefaultDelimiters, c.TemplateErrorFatal, c.PluginTimeout = Delimiters{"{{", "}}"}, On, 30*time.Second
 		got := defaultTemplate()
 		change(&got)
 		c.completeTemplate(&got)

@@ -9,12 +9,14 @@ import (
 	"lictor/internal/spell"
 )
 
-// idle are the options that have an effect in another place only, since two kinds of programs share a block, and why. None is a list.
+// idle are the options that have an effect in another place only, since two kinds of programs share a block, and why.
 var idle = map[string]string{
 	"exec.timeout":                "a program that is supervised runs as long as it wants to",
 	"template.exec.kill_signal":   "a command that is stopped gets SIGTERM",
+	"template.exec.reload":        "a command is run, not told",
 	"template.exec.reload_signal": "a command is run, not told",
 	"template.exec.splay":         "a command is run at once",
+	"template.exec.allow_env":     "a command gets no variables from keys",
 	"template.exec.restart":       "a command that fails is run again in any case",
 }
 
@@ -84,6 +86,7 @@ func (d *decoder) unknown(path string, f field, t reflect.Type) {
 func (d *decoder) otherPlace(path, name string) string {
 	_, ofTemplates := d.schema.find(reflect.TypeFor[Template](), name)
 	_, ofAll := d.schema.find(reflect.TypeFor[Config](), name)
+	_, ofExec := d.schema.find(reflect.TypeFor[Exec](), name)
 	switch {
 	case path == "template" && strings.EqualFold(name, "reload"):
 		return `: write min_interval = "10s" without a block around it`
@@ -95,6 +98,10 @@ func (d *decoder) otherPlace(path, name string) string {
 		return ": it belongs to the top level, since templates share what they read: services or queries in it say what it is for"
 	case path == "template" && ofAll:
 		return ": it belongs to the top level, beside the template blocks"
+	case path == "" && ofExec:
+		return fmt.Sprintf(": it belongs into the exec block: write exec { %s ... }, at the top level for the program, in a template for its command", name)
+	case path == "template" && ofExec:
+		return fmt.Sprintf(": it belongs into the exec block of the template: write exec { %s ... }", name)
 	}
 	return ""
 }

@@ -39,24 +39,34 @@ func (c Config) checkOptions() []error {
 	if !slices.Contains([]string{"never", "on-failure", "always"}, c.Exec.Restart) {
 		bad("exec.restart", "unknown policy %q: want never, on-failure or always", c.Exec.Restart)
 	}
+	switch e := c.Exec; {
+	case !slices.Contains([]string{"", "none", "signal", "restart"}, e.Reload):
+		bad("exec.reload", "unknown way %q: want none, signal or restart", e.Reload)
+	case e.Reload == "signal" && e.ReloadSignal == 0:
+		bad("exec.reload", "there is no signal to send: set reload_signal too")
+	}
 	if c.Consul.MaxConnections < 2 {
 		bad("consul.max_connections", "%d is too few: want at least 2, one for reads and one that waits for changes", c.Consul.MaxConnections)
 	}
 	if c.Consul.Retry.Attempts < 0 {
 		bad("consul.retry.attempts", "%d is negative: 0 is no limit", c.Consul.Retry.Attempts)
 	}
+	if c.PluginTimeout == 0 {
+		bad("plugin_timeout", "0s is no limit: a program that hangs would hold all templates up for ever")
+	}
 	if c.BlockQueryWait < time.Second {
 		bad("block_query_wait", "%v is too short: want at least 1s", c.BlockQueryWait)
 	}
-	return append(errs, checkCustom("exec", c.At("exec.env.custom"), c.Exec.Env)...)
+	errs = append(errs, checkCustom("exec.env", c.At("exec.env.custom"), c.Exec.Env)...)
+	return append(errs, checkCustom("command_env", c.At("command_env.custom"), c.CommandEnv)...)
 }
 
-// checkCustom finds entries of exec.env.custom that are no NAME=VALUE. It does not show them: they may hold a secret.
+// checkCustom finds entries of custom in an env block that are no NAME=VALUE. It does not show them: they may hold a secret.
 func checkCustom(where string, pos Pos, e Env) []error {
 	var errs []error
 	for i, entry := range e.Custom {
 		if name, _, ok := strings.Cut(entry, "="); !ok || name == "" {
-			errs = append(errs, &Error{pos, fmt.Errorf("%s.env.custom: entry %d is not NAME=VALUE", where, i+1)})
+			errs = append(errs, &Error{pos, fmt.Errorf("%s.custom: entry %d is not NAME=VALUE", where, i+1)})
 		}
 	}
 	return errs
@@ -86,7 +96,7 @@ func (c Config) Validate() error {
 		for _, err := range t.check(c.Dry || c.ParseOnly) {
 			errs = append(errs, &Error{t.Pos, fmt.Errorf("template: %w", err)})
 		}
-		errs = append(errs, checkCustom("template.exec", t.Pos, t.Exec.Env)...)
+		errs = append(errs, checkCustom("template.exec.env", t.Pos, t.Exec.Env)...)
 	}
 	errs = append(errs, c.overwritten()...)
 	errs = append(errs, c.idleRollbacks()...)

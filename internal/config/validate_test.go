@@ -69,6 +69,7 @@ func TestValidate(t *testing.T) {
 		{"guard of a bad name", "guard {\n services = [\"w[\"]\n min_instances = 1\n}", `a.hcl:1: guard: services: bad pattern "w["`},
 		{"guard of no name", "guard {\n services = [\"\"]\n min_instances = 1\n}", `a.hcl:1: guard: services: bad pattern ""`},
 		{"guard of a function", "guard {\n queries = [\"ls(app/)\"]\n max_shrink = \"1%\"\n}", `a.hcl:1: guard: queries: bad pattern "ls(app/)": want a list as the log shows it, KIND(...), such as prefix(app/*) or nodes(*); the kinds are service, connect,`},
+		{"guard of a misspelt kind", "guard {\n queries = [\"sevice(web)\"]\n max_shrink = \"1%\"\n}", `a.hcl:1: guard: queries: bad pattern "sevice(web)": there is no list "sevice": did you mean "service"?`},
 		{"guard of a kind", "guard {\n queries = [\"nodes\"]\n max_shrink = \"1%\"\n}", `bad pattern "nodes"`},
 		{"guard of half a query", "guard {\n queries = [\"service(web\"]\n max_shrink = \"1%\"\n}", `bad pattern "service(web"`},
 		{"guard of a key", "guard {\n queries = [\"key(app/x)\"]\n max_shrink = \"1%\"\n}", `bad pattern "key(app/x)"`},

@@ -90,6 +90,17 @@ func (s Signal) String() string {
 	return unix.SignalName(syscall.Signal(s))
 }
 
+// SignalNames are the names of the signals that options take, but for those that a program can't catch.
+func SignalNames() []string {
+	var names []string
+	for sig := syscall.Signal(1); sig < 32; sig++ {
+		if name := unix.SignalName(sig); name != "" && sig != syscall.SIGKILL && sig != syscall.SIGSTOP {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (s *Signal) decodeNode(n node) error {
 	if n.kind != text {
 		return n.want(`the name of a signal such as "SIGHUP"`)

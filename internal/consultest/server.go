@@ -48,7 +48,7 @@ type Server struct {
 	Token     string // the token that may do everything; "" without Options.ACL
 	Client    *api.Client
 
-	CAFile, CertFile, KeyFile string // "" without Options.TLS
+	Certificates // those of the API over TLS
 
 	options Options
 	binary  string
@@ -94,7 +94,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	if o.TLS {
-		err = s.writeCertificates()
+		err = s.RenewCertificates()
 	}
 	for attempt := 0; err == nil && attempt < attempts; attempt++ { // another process may take a port that was free a moment ago
 		if err = s.choosePorts(map[int]bool{}); err != nil {

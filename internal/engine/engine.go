@@ -2,8 +2,8 @@
 //
 // A template is parsed once. One pass over it yields its output, the queries that it used, and those of them that have no
 // answer yet. A pass never stops at the first unknown: a missing answer yields the zero value and the pass goes on, so
-// that it collects the whole frontier of queries at once. While anything is missing, the output and even an error are
-// thrown away, since both may come from zero values. So a template is finished after a number of passes that is the depth
+// that it collects the whole frontier of queries at once. While anything is missing, the output is thrown away and an error is
+// not believed, since both may come from zero values. So a template is finished after a number of passes that is the depth
 // of its data (one more than the longest chain of a query that depends on another's answer), not the number of queries.
 package engine
 
@@ -34,6 +34,7 @@ const (
 	DefaultMaxSteps  = 50_000_000
 
 	maxExecuteDepth = 1000 // of executeTemplate within executeTemplate
+	maxWarnings     = 20   // of one pass
 )
 
 // A Template is a parsed template. One goroutine at a time may execute it.
@@ -91,8 +92,13 @@ type Result struct {
 	Used, Missing watch.Set
 	// Unmet holds the queries whose present answer is not what the template waits for, and why.
 	Unmet map[watch.Query]string
+	// Failed is why the template failed in a pass that is not Complete; nil where it did not. It may come of what is missing, and
+	// is for people who wonder what comes next.
+	Failed error
 	// Effects are what functions want done, in order, once the output is committed; none where it is not Complete.
 	Effects []func() error
+	// Warnings are what functions want a person to know though the template renders; none where it is not Complete.
+	Warnings []string
 	// Passes is how many times the template ran.
 	Passes int
 }
@@ -108,15 +114,16 @@ func (t *Template) Execute(known watch.Lookup) (Result, error) {
 		r, err = t.run(known, true)
 		r.Passes++
 	}
-	if !r.Complete() {
-		r.Output, r.Effects = nil, nil
-		return r, nil
-	}
 	if err != nil {
-		r.Output, r.Effects = nil, nil
-		return r, executeError(t.name, err)
+		err = executeError(t.name, err)
 	}
-	return r, nil
+	if err != nil || !r.Complete() {
+		r.Output, r.Effects, r.Warnings = nil, nil, nil
+	}
+	if !r.Complete() {
+		r.Failed, err = err, nil
+	}
+	return r, err
 }
 
 // run makes one pass.
@@ -130,7 +137,7 @@ func (t *Template) run(known watch.Lookup, confirmed bool) (Result, error) {
 		err = t.tmpl.Execute(out, nil)
 	}
 	t.bytes = out.Len()
-	return Result{Output: out.Bytes(), Used: p.end(), Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Passes: 1}, err
+	return Result{Output: out.Bytes(), Used: p.end(), Missing: p.missing, Unmet: p.unmet, Effects: p.effects, Warnings: p.warnings, Passes: 1}, err
 }
 
 // boundedBuffer takes the output of a pass. It refuses to grow past the template's bound, and counts the empty texts that

@@ -81,6 +81,8 @@ func TestExecute(t *testing.T) {
 		{name: "not confirmed on a partial pass", text: `{{slow}}{{key "a"}}`, missing: "key(a)"},
 		{name: "local values start anew with each pass", text: `{{inc count}}{{inc count}}`, want: "12"},
 		{name: "executeTemplate", text: `{{define "x"}}<{{.}}>{{end}}{{executeTemplate "x" 1}}`, want: "<1>"},
+		{name: "a method of earlier consul-templates", text: `{{$l := split "a b"}}{{$l.Contains "a"}}`,
+			want: `t.ctmpl:1:26: at <$l.Contains>: can't evaluate field Contains in type []string; write .Tags | contains "NAME"`},
 		{name: "values stay out of errors", text: `{{range key "a"}}{{end}}`, known: facts{"a": "secret"},
 			want: "t.ctmpl:1:13: at <\"a\">: range can't iterate over this value"},
 	} {

@@ -20,7 +20,8 @@ var (
 	undefinedFunc = regexp.MustCompile(`function "([^"]+)" not defined`)
 	quotedToken   = regexp.MustCompile(`"((?:[^"\\]|\\.)+)"|<([^<>]+)>`)
 	// text/template prints the value here, which may be a secret.
-	rangeValue = regexp.MustCompile(`(?s)range can't iterate over .*`)
+	rangeValue  = regexp.MustCompile(`(?s)range can't iterate over .*`)
+	noSuchField = regexp.MustCompile(`can't evaluate field (\w+) in type \S+$`)
 )
 
 // parseError turns text/template's error into one line NAME:LINE:COLUMN: what. text/template gives no column for syntax
@@ -36,8 +37,8 @@ func parseError(name, text string, o Options, functions template.FuncMap, err er
 	token := ""
 	if f := undefinedFunc.FindStringSubmatch(what); f != nil {
 		token = f[1]
-		if near := spell.Closest(token, slices.Sorted(maps.Keys(functions))); near != "" {
-			what += fmt.Sprintf("; did you mean %q?", near)
+		if hint := spell.Function(token, slices.Collect(maps.Keys(functions))); hint != "" {
+			what += "; " + hint
 		}
 	} else if q := quotedToken.FindStringSubmatch(what); q != nil {
 		token = q[1] + q[2]
@@ -80,6 +81,11 @@ func executeError(name string, err error) error {
 	msg = strings.TrimPrefix(msg, "template: ")
 	msg = strings.ReplaceAll(msg, fmt.Sprintf("executing %q at ", name), "at ")
 	msg = strings.ReplaceAll(msg, "\n", " ")
+	if m := noSuchField.FindStringSubmatch(msg); m != nil {
+		if hint := spell.Method(m[1]); hint != "" {
+			msg += "; " + hint
+		}
+	}
 	if rest, ok := strings.CutPrefix(msg, name+":"); ok {
 		msg = name + ":" + countFromOne(rest)
 	} else if !strings.HasPrefix(msg, name) {

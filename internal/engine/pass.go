@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"text/template/parse"
 
 	"lictor/watch"
@@ -21,6 +22,7 @@ type Pass struct {
 	missing     watch.Set
 	unmet       map[watch.Query]string
 	effects     []func() error
+	warnings    []string
 	unconfirmed bool // a function asked for confirmation and did not get it
 	local       map[any]any
 	steps       int
@@ -102,6 +104,14 @@ func (p *Pass) Confirm() bool {
 
 // Effect asks that do be called once the output of this pass is committed. On a partial pass, and on dry runs, it never is.
 func (p *Pass) Effect(do func() error) { p.effects = append(p.effects, do) }
+
+// Warn notes something that a person should know though the template renders. It never fails. Of many things the first are kept.
+func (p *Pass) Warn(what string) error {
+	if len(p.warnings) < maxWarnings && !slices.Contains(p.warnings, what) {
+		p.warnings = append(p.warnings, what)
+	}
+	return nil
+}
 
 // Local returns the value that belongs to key in this pass, made by fresh when it is first asked for.
 func (p *Pass) Local(key any, fresh func() any) any {

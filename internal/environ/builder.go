@@ -41,6 +41,7 @@ func New(spec Spec, lookup func(name string) (value string, ok bool), log *slog.
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	b.doubtAllowed()
 	return b, nil
 }
 
@@ -57,31 +58,32 @@ func (v variable) name() string { return command.VariableName(v.entry) }
 func (b *Builder) Execute(known watch.Lookup) (engine.Result, error) {
 	r := engine.Result{Used: watch.Set{}, Missing: watch.Set{}, Passes: 1}
 	var failed error
-	ask := func(q watch.Query) any {
+	ask := func(q watch.Query) (answer any, ok bool) {
 		r.Used.Add(q)
-		answer, ok := known(q)
+		answer, ok = known(q)
 		if !ok {
 			r.Missing.Add(q)
 		}
 		if f, ok := answer.(watch.Failure); ok && failed == nil {
 			failed = f.Err
 		}
-		return answer
+		return answer, ok
 	}
 	var found []variable
 	for _, p := range b.prefixes {
-		pairs, _ := ask(p.query).([]*watch.KeyPair)
+		answer, _ := ask(p.query)
+		pairs, _ := answer.([]*watch.KeyPair)
 		more, err := b.fromKeys(p, pairs)
 		found = append(found, more...)
 		failed = firstError(failed, err)
 	}
 	for _, s := range b.services {
-		instances, _ := ask(s.query).([]*watch.CatalogInstance)
-		more, err := b.fromService(s, instances)
+		more, err := b.fromService(s, b.instances(s, ask))
 		found = append(found, more...)
 		failed = firstError(failed, err)
 	}
 	if !r.Complete() {
+		r.Failed = failed
 		return r, nil
 	}
 	if failed != nil {
@@ -125,12 +127,35 @@ func (b *Builder) fromKeys(p prefix, pairs []*watch.KeyPair) (found []variable, 
 	return found, nil
 }
 
+// instances are those that a service's text means: of NAME with TAG, or else of the service that is called TAG.NAME.
+func (b *Builder) instances(s service, ask watch.Lookup) []*watch.CatalogInstance {
+	answer, ok := ask(s.query)
+	all, _ := answer.([]*watch.CatalogInstance)
+	if s.tag == "" {
+		return all
+	}
+	var tagged []*watch.CatalogInstance
+	for _, i := range all {
+		if slices.Contains(i.ServiceTags, s.tag) {
+			tagged = append(tagged, i)
+		}
+	}
+	if !ok || len(tagged) > 0 || s.dotted == "" {
+		return tagged
+	}
+	q := s.query
+	q.Name = s.dotted
+	answer, _ = ask(q)
+	all, _ = answer.([]*watch.CatalogInstance)
+	if len(all) > 0 && b.first("dotted "+s.dotted) {
+		b.log.Warn("taken as the name of a service, since no instance has what is before the dot as its tag; quote the name where it is meant", "query", s.label)
+	}
+	return all
+}
+
 // fromService makes variables of the instances of a service.
 func (b *Builder) fromService(s service, instances []*watch.CatalogInstance) (found []variable, err error) {
 	for _, i := range instances {
-		if s.tag != "" && !slices.Contains(i.ServiceTags, s.tag) {
-			continue
-		}
 		tags := slices.Sorted(slices.Values(i.ServiceTags))
 		values := [...]string{i.ServiceID, i.ServiceName, i.ServiceAddress, strings.Join(tags, ","), strconv.Itoa(i.ServicePort)}
 		for n, field := range fields {
@@ -193,6 +218,7 @@ func (b *Builder) add(found []variable, name, value, from string) ([]variable, e
 
 // assemble puts together what is inherited, what was found, and what the exec.env block says.
 func (b *Builder) assemble(found []variable) []string {
+	found = b.refuse(found)
 	b.warn(found)
 	var all []string
 	if !b.spec.Pristine {

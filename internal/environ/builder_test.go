@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +126,7 @@ func TestConfigurationErrors(t *testing.T) {
 		{Spec{Prefixes: []Prefix{{Path: "a?dc=x"}}}, `prefix "a?dc=x": unknown option "dc"`},
 		{Spec{Prefixes: []Prefix{{Path: "a", Format: "{{ keey }}"}}}, `prefix "a": format: format:1: function "keey" not defined`},
 		{Spec{Services: []Service{{Query: "we b"}}}, `service "we b": want [TAG.]NAME`},
+		{Spec{Services: []Service{{Query: `"we\q"`}}}, `the quoted name: invalid syntax`},
 		{Spec{Services: []Service{{}}}, `service "": want`},
 		{Spec{Services: []Service{{Query: "web", FormatTag: "{{"}}}, `service "web": format_tag: format:1: unclosed action`},
 		{Spec{Prefixes: []Prefix{{Path: "a@"}, {Path: "b@"}}}, `prefix "b@": want`},
@@ -132,6 +134,30 @@ func TestConfigurationErrors(t *testing.T) {
 		_, err := New(test.spec, noVariables, quiet())
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}
+
+// TestServiceNames reads texts of which a part may be a tag or belong to the name, and names that are quoted.
+func TestServiceNames(t *testing.T) {
+	one := func(id string, tags ...string) []*watch.CatalogInstance {
+		return []*watch.CatalogInstance{{ServiceID: id, ServiceName: "n", ServiceTags: tags}}
+	}
+	known := registry{
+		watch.CatalogService{Name: "web"}: one("web-1", "v1"), watch.CatalogService{Name: "v1.web"}: one("dotted-1"),
+		watch.CatalogService{Name: "v2.web"}: one("dotted-2"), watch.CatalogService{Name: "v3.web"}: []*watch.CatalogInstance{},
+		watch.CatalogService{Name: "a b/c"}: one("odd"), watch.CatalogService{Name: "v1.a b/c"}: one("wrong"),
+	}
+	for query, want := range map[string]string{
+		"v1.web": "web-1", "v2.web": "dotted-2", "v3.web": "", `"v1.web"`: "dotted-1", `v1."web"`: "web-1", `v9."web"`: "", `"a b/c"`: "odd",
+	} {
+		b := newBuilder(t, Spec{Pristine: true, Services: []Service{{Query: query, FormatID: "id"}}})
+		r, err := b.Execute(known.lookup)
+		if err != nil || !r.Complete() {
+			t.Errorf("%s: missing %v, %v", query, r.Missing.Sorted(), err)
+		}
+		if got := string(r.Output); want != "" && !strings.Contains(got, "id="+want) || want == "" && got != "" {
+			t.Errorf("%s: %q, want %q", query, got, want)
 		}
 	}
 }
@@ -202,6 +228,75 @@ func TestWarnings(t *testing.T) {
 	}
 	if lines := strings.Count(got, "\n"); lines != 5 || strings.Contains(got, "value") {
 		t.Errorf("%d lines:\n%s", lines, got)
+	}
+}
+
+// Who writes keys or registers services must not choose what programs load or run. The line that says so names no value.
+func TestDangerousVariables(t *testing.T) {
+	known := registry{
+		watch.Prefix{Path: "a/"}: pairs("a/LD_PRELOAD", "value1", "a/ld-audit", "value2", "a/path", "value3", "a/env", "value4", "a/BASH_FUNC_ls/x%%", "value5",
+			"a/ldpath", "value6", "a/ENVIRONMENT", "value7"),
+		watch.CatalogService{Name: "web"}: []*watch.CatalogInstance{{ServiceName: "web", ServiceID: "value8"}},
+	}
+	all := []string{"BASH_FUNC_LS_X__", "ENV", "ENVIRONMENT", "IFS", "LDPATH", "LD_AUDIT", "LD_PRELOAD", "PATH", "WEB_ADDRESS", "WEB_NAME", "WEB_PORT", "WEB_TAG"}
+	for _, test := range []struct {
+		name    string
+		allow   []string
+		peer    bool
+		refused []string
+		level   string
+		lines   int
+	}{
+		{name: "all", refused: []string{"BASH_FUNC_LS_X__", "ENV", "IFS", "LD_AUDIT", "LD_PRELOAD", "PATH"}, level: "ERROR", lines: 6},
+		{name: "some allowed", allow: []string{"PATH", "ENV"}, refused: []string{"BASH_FUNC_LS_X__", "IFS", "LD_AUDIT", "LD_PRELOAD"}, level: "ERROR", lines: 4},
+		{name: "in envconsul's place", peer: true, level: "WARN", lines: 6},
+		{name: "nothing to allow", allow: []string{"PATHS"}, peer: true, level: "WARN", lines: 7},
+	} {
+		var log bytes.Buffer
+		spec := Spec{
+			Base: []string{"PATH=base"}, Prefixes: []Prefix{{Path: "a/"}}, Services: []Service{{Query: "web", FormatID: "IFS"}},
+			Upcase: true, Sanitize: true, AllowNames: test.allow, AllowAll: test.peer,
+		}
+		b, err := New(spec, noVariables, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for range 2 {
+			r, err := b.Execute(known.lookup)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = Decode(r.Output)
+		}
+		want := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(test.refused, name) && name != "PATH" })
+		names := []string{}
+		for _, entry := range got {
+			names = append(names, strings.SplitN(entry, "=", 2)[0])
+		}
+		if !slices.Equal(names, want) || slices.Contains(got, "PATH=base") != slices.Contains(test.refused, "PATH") {
+			t.Errorf("%s: got %q, want %q", test.name, got, want)
+		}
+		text := log.String()
+		if strings.Count(text, "level="+test.level) != test.lines || strings.Count(text, "\n") != test.lines || strings.Contains(text, "value") {
+			t.Errorf("%s: the log has\n%s", test.name, text)
+		}
+		if strings.Contains(text, `variable=PATHS "did you mean"=PATH`) != (test.name == "nothing to allow") {
+			t.Errorf("%s: the log has\n%s", test.name, text)
+		}
+	}
+}
+
+// docs/security.md lists the names, all of them.
+func TestDangerousVariablesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range dangerous {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/security.md does not list %s", name)
+		}
 	}
 }
 

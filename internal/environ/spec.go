@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -25,6 +26,10 @@ type Spec struct {
 	Services []Service
 	Sanitize bool // every character of a name outside A-Z, a-z, 0-9 and _ becomes _
 	Upcase   bool // names in upper case
+	// AllowNames are variables that keys and services may give though others of their kind are refused: see dangerous. With
+	// AllowAll none is, and a warning is all there is.
+	AllowNames []string
+	AllowAll   bool
 
 	Exec ExecEnv
 }
@@ -51,7 +56,9 @@ type Prefix struct {
 // A Service is a catalog query whose instances become five variables, NAME/id, NAME/name, NAME/address, NAME/tag and
 // NAME/port. Of several instances the last one, by node and id, is what remains.
 type Service struct {
-	Query string // [TAG.]NAME[?OPTIONS][@DATACENTER][~NEAR]
+	// Query is [TAG.]NAME[?OPTIONS][@DATACENTER][~NEAR], with a NAME that may be a Go string in double quotes. Where no instance of
+	// NAME has TAG, a service whose name is TAG.NAME is meant.
+	Query string
 	// Templates of the names, with the functions service and key; "" leaves the name as it is.
 	FormatID, FormatName, FormatAddress, FormatTag, FormatPort string
 	At                                                         string // where it was configured, for messages; may be empty
@@ -69,6 +76,7 @@ type prefix struct {
 type service struct {
 	query   watch.CatalogService
 	tag     string // only instances with this tag; "" for all
+	dotted  string // TAG.NAME, which may be the name of a service; "" where it can't be one
 	formats [len(fields)]*format
 	label   string
 }
@@ -78,7 +86,7 @@ var fields = [...]string{"id", "name", "address", "tag", "port"}
 
 var (
 	prefixText  = regexp.MustCompile(`^/?([^@?]*)(?:\?([\w=&-]+))?(?:@([\w.-]+))?$`)
-	serviceText = regexp.MustCompile(`^(?:([\w=:.-]+)\.)?([\w-]+)(?:\?([\w=&-]+))?(?:@([\w.-]+))?(?:~([\w.-]+))?$`)
+	serviceText = regexp.MustCompile(`^(?:([\w=:.-]+)\.)?([\w-]+|"(?:[^"\\]|\\.)+")(?:\?([\w=&-]+))?(?:@([\w.-]+))?(?:~([\w.-]+))?$`)
 )
 
 // compile checks a prefix. lookup answers {{ env "NAME" }} in its path.
@@ -120,7 +128,15 @@ func (s Service) compile() (out service, err error) {
 	if err != nil {
 		return out, located(s.At, label, err)
 	}
-	out = service{query: watch.CatalogService{Name: m[2], Near: m[5], Scope: scope}, tag: m[1], label: label}
+	name, dotted := m[2], ""
+	if name[0] == '"' {
+		if name, err = strconv.Unquote(name); err != nil {
+			return out, located(s.At, label, fmt.Errorf("the quoted name: %w", err))
+		}
+	} else if m[1] != "" {
+		dotted = m[1] + "." + name
+	}
+	out = service{query: watch.CatalogService{Name: name, Near: m[5], Scope: scope}, tag: m[1], dotted: dotted, label: label}
 	for i, text := range [...]string{s.FormatID, s.FormatName, s.FormatAddress, s.FormatTag, s.FormatPort} {
 		if out.formats[i], err = parseFormat(text); err != nil {
 			return out, located(s.At, label+": format_"+fields[i], err)

@@ -45,7 +45,7 @@ func (t *tree) ignores() (silence, []Finding) {
 		last := at.Line + strings.Count(c.Text, "\n")
 		switch {
 		case len(codes) == 0:
-			idle = append(idle, Finding{t.Name, at, "L007", "this ignores nothing: name the codes, such as " + words[0] + " L003"})
+			idle = append(idle, Finding{t.Name, at, "L007", "this ignores nothing: name the codes, such as " + words[0] + " L004"})
 		case words[0] == "lictor:ignore-file":
 			s.everywhere = append(s.everywhere, codes...)
 		default:

@@ -1,7 +1,9 @@
-// Package lint reads templates without running them. [Lint] says what is doubtful in one, and [Queries] what it asks for.
+// Package lint reads templates. [Lint] says what is doubtful in one, and [Queries] what it asks for. Nothing that acts on the
+// world is run, and a template is only rendered where there is data for it.
 package lint
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,12 +12,16 @@ import (
 	"unicode/utf8"
 
 	"lictor/funcs"
+	"lictor/internal/engine"
 )
 
 // A Source is a template to be read.
 type Source struct {
 	Name, Text  string
-	Left, Right string // delimiters, "" for the usual ones
+	Left, Right string        // delimiters, "" for the usual ones
+	Functions   funcs.Options // how its functions are bound, and which of them it may not call
+	// Render renders a template on data, for the rules that do; nil where there is no data.
+	Render func(*engine.Template) ([]byte, error)
 }
 
 // A tree is a parsed template, and where things are in it.
@@ -46,8 +52,13 @@ type Position struct{ Line, Column int }
 
 func (p Position) String() string { return fmt.Sprintf("%d:%d", p.Line, p.Column) }
 
-func (t *tree) position(at parse.Pos) Position {
-	before := t.Text[:min(int(at), len(t.Text))]
+// compare orders positions as the text does.
+func (p Position) compare(other Position) int {
+	return cmp.Or(cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
+}
+
+func (s Source) position(at parse.Pos) Position {
+	before := s.Text[:min(int(at), len(s.Text))]
 	line := strings.LastIndexByte(before, '\n') + 1
 	return Position{1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[line:])}
 }
@@ -122,20 +133,24 @@ func literal(n parse.Node) (string, bool) {
 	return s.Text, true
 }
 
-// builtins are the functions that text/template brings along.
-var builtins = []string{
-	"and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js", "urlquery", "call",
-	"eq", "ne", "lt", "le", "gt", "ge", "break", "continue",
-}
-
 // queryFunctions are the functions that ask for data.
 func queryFunctions() map[string]bool {
-	ask := map[string]bool{"file": true}
+	ask := functionsOf("Key-value store", "Services and nodes", "Mesh, partitions and peers")
+	ask["file"] = true
+	return ask
+}
+
+// pureFunctions are those whose result is made of their arguments alone.
+func pureFunctions() map[string]bool {
+	return functionsOf("Text", "Lists and maps", "Parse and convert", "Numbers", "Hashes and base64")
+}
+
+func functionsOf(groups ...string) map[string]bool {
+	names := map[string]bool{}
 	for _, d := range funcs.Docs() {
-		switch d.Group {
-		case "Key-value store", "Services and nodes", "Mesh, partitions and peers":
-			ask[d.Name] = true
+		if slices.Contains(groups, d.Group) {
+			names[d.Name] = true
 		}
 	}
-	return ask
+	return names
 }

@@ -17,6 +17,8 @@ type Rendering struct {
 	Output []byte
 	// Answers are what the template read, by query.
 	Answers map[watch.Query]any
+	// Warnings are what functions want a person to know.
+	Warnings []string
 	// Passes is how many times the template ran: the depth of its data, plus one.
 	Passes int
 }
@@ -40,10 +42,10 @@ func Render(ctx context.Context, w *watch.Watcher, t *engine.Template) (Renderin
 		case err != nil:
 			return done, err
 		case result.Complete():
-			done.Output = result.Output
+			done.Output, done.Warnings = result.Output, result.Warnings
 			return done, nil
 		case len(result.Missing) == 0:
-			return done, Lacking(t.Name(), result.Unmet)
+			return done, Lacking(t.Name(), result)
 		}
 		want.AddAll(result.Used) // a later pass may come back to what this one did not reach
 		w.Sync(ctx, want)
@@ -81,15 +83,19 @@ func await(ctx context.Context, w *watch.Watcher, missing watch.Set) error {
 	}
 }
 
-// Lacking says what the data does not have that a template waits for, one error for each query.
-func Lacking(name string, unmet map[watch.Query]string) error {
+// Lacking says what the data does not have that a template waits for, one error for each query, and what the template fails
+// with beside that.
+func Lacking(name string, result engine.Result) error {
 	all := watch.Set{}
-	for q := range unmet {
+	for q := range result.Unmet {
 		all.Add(q)
 	}
 	var errs []error
 	for _, q := range all.Sorted() {
-		errs = append(errs, fmt.Errorf("%s: %s: %s", name, q, unmet[q]))
+		errs = append(errs, fmt.Errorf("%s: %s: %s", name, q, result.Unmet[q]))
+	}
+	if result.Failed != nil {
+		errs = append(errs, fmt.Errorf("%w (with what is there so far)", result.Failed))
 	}
 	return errors.Join(errs...)
 }

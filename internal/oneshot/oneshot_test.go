@@ -80,6 +80,15 @@ func TestRenderDoesNotWaitForWhatIsNotThere(t *testing.T) {
 	}
 }
 
+func TestRenderSaysWhatFailsBesideWhatIsMissing(t *testing.T) {
+	_, _, err := render(t, `{{ key "a" }}{{ index "xy" 7 }}`, watch.DefaultRetry, func(s *watchtest.Source) { s.Set(watch.Key{Path: "a"}, nil) })
+	const want = "t.ctmpl: key(a): there is no such key\n" +
+		`t.ctmpl:1:17: at <index "xy" 7>: error calling index: index out of range: 7 (with what is there so far)`
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 func TestRenderSaysWhyThereIsNoAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
 		retry  watch.Retry

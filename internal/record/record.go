@@ -19,9 +19,15 @@ const (
 	// Brief leaves out what few templates print and what changes by itself: checks (but not the status that they add up to),
 	// node ids, tagged addresses, and the indexes and locks of keys.
 	Brief Detail = iota
-	// Full leaves out nothing.
+	// Full leaves out what only whole answers show, as with toJSON: the indexes of checks, and whether a mapping is empty or
+	// not there.
 	Full
+	// Exact leaves out nothing.
+	Exact
 )
+
+// Details are all of them, the least first.
+var Details = []Detail{Brief, Full, Exact}
 
 // Data makes data that answers the queries as answers does. Its error names a query that data can't answer.
 // The answers to [watch.File] are left out: a file of the machine is no part of a registry.
@@ -106,12 +112,12 @@ func (r *recorder) mesh(q watch.Query, answer any) error {
 	case watch.CARoots:
 		d.CARoots = answer.([]*watch.CARoot)
 	case watch.CALeaf:
-		leaf := *answer.(*watch.LeafCert)
-		leaf.PrivateKeyPEM = Redacted + "\n" // a fixture ends in a repository, where no private key belongs
-		if d.CALeaves == nil {
-			d.CALeaves = map[string]*watch.LeafCert{}
-		}
-		d.CALeaves[q.Service] = &leaf
+		return r.scoped(q, q.Scope, func(*file.Registry, string) {
+			if d.CALeaves == nil {
+				d.CALeaves = map[string]*watch.LeafCert{}
+			}
+			d.CALeaves[q.Service] = withoutPrivateKey(answer.(*watch.LeafCert))
+		})
 	case watch.Partitions:
 		d.Partitions = answer.([]*watch.Partition)
 	case watch.Peerings:
@@ -193,7 +199,7 @@ func (r *recorder) findHome(queries []watch.Query, answers map[watch.Query]any) 
 
 func (r *recorder) key(to *file.Registry, pair *watch.KeyPair) {
 	kept := &watch.KeyPair{Value: pair.Value, Flags: pair.Flags}
-	if r.detail == Full {
+	if r.detail >= Full {
 		*kept = *pair
 	}
 	if to.KV == nil {
@@ -204,6 +210,24 @@ func (r *recorder) key(to *file.Registry, pair *watch.KeyPair) {
 
 // Redacted is what stands in the place of a value that is not to be recorded.
 const Redacted = "REDACTED"
+
+// withoutPrivateKey is a certificate as it is recorded: a data file ends in a repository, where no private key belongs.
+func withoutPrivateKey(leaf *watch.LeafCert) *watch.LeafCert {
+	public := *leaf
+	public.PrivateKeyPEM = Redacted + "\n"
+	return &public
+}
+
+// DropPrivateKeys makes answers what [Data] records of them. It tells whether there was a private key.
+func DropPrivateKeys(answers map[watch.Query]any) bool {
+	dropped := false
+	for q, answer := range answers {
+		if leaf, ok := answer.(*watch.LeafCert); ok && leaf != nil {
+			answers[q], dropped = withoutPrivateKey(leaf), true
+		}
+	}
+	return dropped
+}
 
 // Redact replaces the values of the keys whose paths match one of the patterns, in which "*" stands for any letters, also
 // for slashes. It tells how many they are.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 
 	"lictor/watch"
@@ -44,16 +45,26 @@ func (r *recorder) node(to *file.Registry, name, id, address string, meta, tagge
 		n = &file.Node{}
 		to.Nodes[name] = n
 	}
-	n.Address, n.Meta = address, meta
-	if r.detail == Full {
-		n.ID, n.TaggedAddresses = id, tagged
+	n.Address, n.Meta = address, told(r, meta)
+	if r.detail >= Full {
+		n.ID, n.TaggedAddresses = id, told(r, tagged)
 	}
 	return n
 }
 
+// told is a mapping as far as the recording says it.
+func told[V any](r *recorder, m map[string]V) map[string]V {
+	if len(m) == 0 && r.detail < Exact {
+		return nil
+	}
+	return m
+}
+
+var wordOnly = regexp.MustCompile(`^[\w-]*$`)
+
 func (r *recorder) service(to *file.Registry, dc string, q watch.Service, instances []*watch.ServiceInstance) {
 	var nodes []string
-	if !q.Connect {
+	if !q.Connect && (len(instances) > 0 || wordOnly.MatchString(q.Name)) { // of other names it was only asked whether they are there
 		r.serviceList(to, q.Name)
 	}
 	for _, s := range instances {
@@ -63,7 +74,7 @@ func (r *recorder) service(to *file.Registry, dc string, q watch.Service, instan
 		if s.Address != s.NodeAddress {
 			in.Address = s.Address
 		}
-		in.Port, in.Tags, in.Meta, in.Weights, in.Kind = s.Port, s.Tags, s.ServiceMeta, s.Weights, s.Kind
+		in.Port, in.Tags, in.Meta, in.Weights, in.Kind = s.Port, s.Tags, told(r, s.ServiceMeta), s.Weights, s.Kind
 		if q.Connect && s.Kind == "connect-proxy" {
 			in.ProxyFor = q.Name
 		} else if q.Connect {
@@ -77,23 +88,24 @@ func (r *recorder) service(to *file.Registry, dc string, q watch.Service, instan
 				own = append(own, c)
 			}
 		}
-		n.Health, in.Health = r.health(ofNode), r.health(own)
-		if r.detail == Full {
-			in.TaggedAddresses = s.ServiceTaggedAddresses
+		n.Health, in.Health = r.health(ofNode, "", nil), r.health(own, s.Name, s.Tags)
+		if r.detail >= Full {
+			in.TaggedAddresses = told(r, s.ServiceTaggedAddresses)
+			in.Namespace, in.Partition = s.Namespace, s.Partition
 		}
 	}
 	r.near(dc, q.Near, nodes)
 }
 
-// health is the shortest that says what the checks of a node or an instance say.
-func (r *recorder) health(checks watch.HealthChecks) file.Health {
+// health is the shortest that says what the checks of a node, or of an instance of a service with these tags, say.
+func (r *recorder) health(checks watch.HealthChecks, service string, tags []string) file.Health {
 	var h file.Health
 	if len(checks) == 0 {
 		return h
 	}
-	if r.detail == Full {
+	if r.detail >= Full {
 		for _, c := range checks {
-			h.Checks = append(h.Checks, file.Check{ID: c.CheckID, Name: c.Name, Status: c.Status, Notes: c.Notes, Output: c.Output, Type: c.Type})
+			h.Checks = append(h.Checks, r.check(c, service, tags))
 		}
 		return h
 	}
@@ -107,6 +119,22 @@ func (r *recorder) health(checks watch.HealthChecks) file.Health {
 	return h
 }
 
+// check says what is not known of the service and the node anyway.
+func (r *recorder) check(c *watch.HealthCheck, service string, tags []string) file.Check {
+	check := file.Check{HealthCheck: *c, Nameless: c.Name == ""}
+	check.Node, check.ServiceID = "", ""
+	if c.ServiceName == service {
+		check.ServiceName = ""
+	}
+	if slices.Equal(c.ServiceTags, tags) {
+		check.ServiceTags = nil
+	}
+	if r.detail < Exact {
+		check.CreateIndex, check.ModifyIndex = 0, 0
+	}
+	return check
+}
+
 func (r *recorder) catalogService(to *file.Registry, dc string, q watch.CatalogService, instances []*watch.CatalogInstance) {
 	var nodes []string
 	r.serviceList(to, q.Name)
@@ -116,7 +144,10 @@ func (r *recorder) catalogService(to *file.Registry, dc string, q watch.CatalogS
 		in, isNew := r.instance(to, dc, c.Node, c.ServiceID, c.ServiceName)
 		in.Address = c.ServiceAddress
 		if isNew {
-			in.Port, in.Tags, in.Meta = c.ServicePort, c.ServiceTags, c.ServiceMeta
+			in.Port, in.Tags, in.Meta = c.ServicePort, c.ServiceTags, told(r, c.ServiceMeta)
+			if r.detail >= Full {
+				in.Namespace = c.Namespace
+			}
 		}
 	}
 	r.near(dc, q.Near, nodes)
@@ -144,7 +175,7 @@ func (r *recorder) nodeServices(to *file.Registry, dc, name string, answer *watc
 		in, isNew := r.instance(to, dc, n.Node, s.ID, s.Service)
 		in.Address, in.EnableTagOverride = s.Address, s.EnableTagOverride
 		if isNew {
-			in.Port, in.Tags, in.Meta = s.Port, s.Tags, s.Meta
+			in.Port, in.Tags, in.Meta = s.Port, s.Tags, told(r, s.Meta)
 		}
 	}
 }

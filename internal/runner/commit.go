@@ -172,10 +172,12 @@ func (r *Runner) owe(g *Group, changed []*Job, when urgency) {
 	if g.Files != nil {
 		g.rendered, g.unconfirmed = g.Files.Rendered(), time.Time{}
 	}
+	if r.runsNone(g) {
+		return // nobody takes the files over, so nothing is confirmed, and the next run that runs commands does
+	}
 	for _, j := range changed {
 		if j.id != "" {
-			r.owed = append(r.owed, owed{g, j, when})
-			g.reloads[j.id] = notSubmitted
+			r.asks(g, j, when)
 		}
 	}
 	if g.Files != nil && len(g.reloads) == 0 {
@@ -202,13 +204,9 @@ const (
 	atOnce urgency = true // it brings a service back to good files, or is owed since an earlier run
 )
 
-// startHold is how long the commands of the first commits wait for each other: until all is committed, so that one which
-// several templates share runs once and sees them all, but not for long, since a template may wait for its data for ever.
-const startHold = time.Second
-
 // submit hands the commands that commits ask for to the queue, each once, in the order of the configuration.
 func (r *Runner) submit(ctx context.Context) {
-	if len(r.owed) == 0 || !r.committed() && time.Since(r.begun) < startHold {
+	if at, ok := r.submits(); len(r.owed) == 0 || !ok || at.After(time.Now()) {
 		return
 	}
 	slices.SortStableFunc(r.owed, func(a, b owed) int {
@@ -233,9 +231,6 @@ func (r *Runner) submit(ctx context.Context) {
 			tickets[id] = submit(ctx, id, c)
 		}
 		o.group.reloads[id], o.group.running[id] = tickets[id], tickets[id]
-		if !r.started {
-			r.before[id] = tickets[id]
-		}
 	}
 	r.owed = nil
 }

@@ -32,6 +32,9 @@ func (r *Runner) takeUp(g *Group) error {
 	g.takenUp = true
 	if first && !r.Once {
 		g.commit = g.written()
+		if r.childFirst() && g.Rollback { // or the child would be started with contents that have failed before
+			g.again = time.Now().Add(r.again.Pause(1))
+		}
 	}
 	switch {
 	case g.Files == nil:

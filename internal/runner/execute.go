@@ -39,7 +39,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 		used.AddAll(j.good)
 	}
 	r.reads(g, j, used)
-	j.waiting, j.unmet = result.Missing, result.Unmet
+	j.waiting, j.unmet, j.failed = result.Missing, result.Unmet, result.Failed
 	switch {
 	case !result.Complete():
 		j.ready = false
@@ -47,7 +47,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 			r.Log.Info("waiting for data, the destination keeps what it has", "template", j.Name, "for", r.lacks(j))
 		}
 	case err != nil:
-		if !j.Fatal && !r.Once && (j.err == nil || j.err.Error() != err.Error()) {
+		if r.mayRecover(j) && (j.err == nil || j.err.Error() != err.Error()) {
 			r.Log.Error("template failed, the destination keeps what it has", "template", j.Name, "error", err)
 		}
 		j.err, j.ready = err, false

@@ -45,6 +45,7 @@ type Job struct {
 	good    watch.Set              // what the last good pass read, which was complete and without error
 	waiting watch.Set              // of these, what still has no answer: the next pass waits for the last of them
 	unmet   map[watch.Query]string // what is answered, but not with what the template waits for, and why
+	failed  error                  // what the last pass failed with beside that: it may come of what is not there
 	heard   time.Time              // when the last of those that it waits for was answered; zero for none since its last pass
 	ready   bool                   // the last pass was complete and without error
 	output  []byte                 // of the last complete pass, not nil until it is committed

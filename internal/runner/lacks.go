@@ -33,7 +33,7 @@ func (r *Runner) lackLines() []string {
 	return lines
 }
 
-// lacks lists what j waits for, a few of many, each with the reason where one is known.
+// lacks lists what j waits for, a few of many, each with the reason where one is known, and what it fails with already.
 func (r *Runner) lacks(j *Job) string {
 	const most = 3
 	reasons := map[watch.Query]string{}
@@ -56,5 +56,9 @@ func (r *Runner) lacks(j *Job) string {
 	if len(parts) > most {
 		parts = append(slices.Clip(parts[:most]), fmt.Sprintf("%d more", len(parts)-most))
 	}
-	return strings.Join(parts, ", ")
+	lacks := strings.Join(parts, ", ")
+	if j.failed != nil {
+		lacks += fmt.Sprintf("; with what is there so far it fails: %v", j.failed)
+	}
+	return lacks
 }

@@ -34,8 +34,8 @@ func (r *Runner) commandsEnded() {
 		if stopped(done) {
 			continue
 		}
-		if ticket, ok := r.before[done.ID]; ok && done.Ticket >= ticket {
-			delete(r.before, done.ID)
+		if done.Err == nil {
+			delete(r.unproven, done.ID)
 		}
 		retried := true
 		var rolled []error  // what is told of the groups that go back
@@ -52,7 +52,7 @@ func (r *Runner) commandsEnded() {
 				if len(g.reloads) == 0 {
 					r.takenOver(g)
 				}
-			case g.Rollback && g.Files.CanRollback():
+			case g.Rollback && !r.unproven[done.ID] && g.Files.CanRollback():
 				retried = r.rollBack(g, done.Err) && retried
 				rolled = append(rolled, g.err)
 			default:
@@ -68,11 +68,13 @@ func (r *Runner) commandsEnded() {
 		}
 		switch {
 		case done.Err == nil:
-		case r.Once:
+		case r.failsRun():
 			r.failures = append(r.failures, rolled...)
 			if len(failed) > 0 || len(rolled) == 0 {
 				r.failures = append(r.failures, why)
 			}
+		case retried && r.unproven[done.ID] && done.Attempt < startAttempts:
+			r.Log.Warn("command failed, as it may until the program is up, and is run again", "error", why, "attempt", done.Attempt, "again in", done.Pause)
 		case retried:
 			r.Log.Error("command failed, it is owed", "error", why, "attempt", done.Attempt, "again in", done.Pause)
 		}
@@ -109,16 +111,23 @@ func (r *Runner) Calm(do func() (end bool)) (end bool) {
 func (r *Runner) quiet() bool { return !r.Queue.Busy() && !r.Checks.Busy() }
 
 // mayStart tells whether every group is at its destination, or stands by, with files that belong together, and the commands of
-// the first commits have each been run, which comes before the child's start. One that is put off until its interval is over,
-// which may be long, does not hold up the start.
+// the first commits have each been run, unless they come after the child's start.
 func (r *Runner) mayStart() bool {
-	for id := range r.before {
-		if until, waiting := r.Queue.Rests(id); !waiting || !until.After(time.Now()) {
-			return false
+	return (r.childFirst() || r.ranFirst()) &&
+		!slices.ContainsFunc(r.Groups, func(g *Group) bool { return !g.committed && !g.stands || g.mixed() })
+}
+
+// ranFirst tells whether the commands of the first commits have each been run. One that is put off until its interval is over,
+// which may be long, does not count.
+func (r *Runner) ranFirst() bool {
+	for _, g := range r.Groups {
+		for id := range g.running {
+			if until, waiting := r.Queue.Rests(id); !waiting || !until.After(time.Now()) {
+				return false
+			}
 		}
 	}
-	return len(r.owed) == 0 && len(r.withheld) == 0 &&
-		!slices.ContainsFunc(r.Groups, func(g *Group) bool { return !g.committed && !g.stands || g.mixed() })
+	return len(r.owed) == 0 && len(r.withheld) == 0
 }
 
 // ChildExit is how a run ends whose child has ended, also when it ended with success.

@@ -133,7 +133,24 @@ func (r *Runner) wanting(now time.Time) []*Group {
 // others' where the destinations have none of them, and nothing is under way.
 func (r *Runner) mayCommit(g *Group) bool {
 	return g.checked == "" && !slices.ContainsFunc(g.Jobs, func(j *Job) bool { return !j.ready || g.rolledBack && j.due }) &&
-		!(g.Rollback && r.awaits(g))
+		!(g.Rollback && r.awaits(g)) && r.inTurn(g)
+}
+
+// inTurn tells whether what is written to no file but to a stream, which others may share, comes in the order of the
+// configuration. Only a run with Once keeps to it: then what comes before is committed or fails some time.
+func (r *Runner) inTurn(g *Group) bool {
+	if !r.Once || r.Dry || !g.isStream() {
+		return true
+	}
+	before := r.Groups[:slices.Index(r.Groups, g)]
+	return !slices.ContainsFunc(before, func(o *Group) bool {
+		failed := o.err != nil || slices.ContainsFunc(o.Jobs, func(j *Job) bool { return j.err != nil })
+		return o.isStream() && !o.committed && !failed
+	})
+}
+
+func (g *Group) isStream() bool {
+	return slices.ContainsFunc(g.Jobs, func(j *Job) bool { return j.Path == "" && !j.Environ })
 }
 
 // awaits tells whether g, which may be rolled back, has to wait for the end of a command. For its own it has, since whether

@@ -32,6 +32,9 @@ type Runner struct {
 
 	// Once ends the run when everything is committed and every command has succeeded.
 	Once bool
+	// Patient has a run with Once wait for the data of a template that fails to change, where it is not Fatal and has read any,
+	// as consul-template does. Without it the run ends with the error when everything else is done.
+	Patient bool
 	// Dry leaves out commands and effects; the jobs' Stage is expected to write nothing.
 	Dry bool
 	// Ready is called once, when everything is committed for the first time, or stands by with the files of an earlier run
@@ -47,6 +50,8 @@ type Runner struct {
 	// Child is started when Ready is called, and gets each change after that; nil for none.
 	// Its end ends the run with a [ChildExit].
 	Child *command.Child
+	// Commands says whether the commands of the first commits run after the child's start or before it, or whether none runs.
+	Commands CommandsWhen
 	// Environ is the child's whole environment, asked for before each start; nil means our own.
 	Environ func() []string
 	// Signals and OnSignal take part in the event loop: OnSignal is called for each signal, and ends the run when it
@@ -57,8 +62,8 @@ type Runner struct {
 	readers  map[watch.Query]map[*Job]*Group // who used which query in its last pass
 	rewired  bool                            // the keys of readers have changed since the watcher was told
 	settled  bool                            // the watcher was told that everything has been asked for
-	started  bool                            // Ready was called
-	before   map[string]int                  // commands that the child's start waits for, by id, with their tickets
+	started  time.Time                       // when Ready was called; zero for not yet
+	unproven map[string]bool                 // commands, by id, of files that the child was started with, that have not succeeded since
 	changed  changes                         // since the child was told last
 	failures []error                         // of commands, with Once
 	owed     []owed                          // commands to be submitted at the end of the round
@@ -72,7 +77,7 @@ type Runner struct {
 }
 
 // Run renders until ctx or OnSignal ends it, which is no error, or, with Once, until everything is done. It returns an
-// error when a template fails whose Fatal is set (any that fails, with Once), when a query's attempts are used up, when
+// error when a template fails whose Fatal is set (any that fails, with Once and without Patient), when a query's attempts are used up, when
 // Timeout is over and, with Once, when a command fails; and a [ChildExit] when there is a child, however it ended.
 // Whatever it started has ended when it returns.
 func (r *Runner) Run(ctx context.Context) (err error) {
@@ -91,13 +96,16 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 		if r.Child != nil {
 			r.Child.Wait()
-			if r.started && err == nil {
+			if !r.started.IsZero() && err == nil {
 				err = ChildExit{<-r.Child.Exited()}
 			}
 		}
 	}()
 	r.begun, r.nagged = time.Now(), time.Now()
-	r.readers, r.before = map[watch.Query]map[*Job]*Group{}, map[string]int{}
+	r.readers, r.unproven = map[watch.Query]map[*Job]*Group{}, map[string]bool{}
+	if r.again == (command.Retry{}) {
+		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
+	}
 	for _, g := range r.Groups {
 		g.reloads, g.running = map[string]int{}, map[string]int{}
 		for _, j := range g.Jobs {
@@ -111,9 +119,6 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		}
 	}
 	r.pace()
-	if r.again == (command.Retry{}) {
-		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
-	}
 	for {
 		if err := r.round(ctx); err != nil {
 			return err
@@ -197,12 +202,12 @@ func (c *changes) add(more changes) {
 func (r *Runner) tell() {
 	changed := r.changed
 	switch {
-	case !r.started && r.mayStart() && len(r.failures) == 0:
-		r.started = true
+	case r.started.IsZero() && r.mayStart() && len(r.failures) == 0:
+		r.started = time.Now()
 		if r.Ready != nil {
 			r.Ready()
 		}
-	case !r.started || r.Once || !changed.files && !changed.environ || slices.ContainsFunc(r.Groups, (*Group).mixed):
+	case r.started.IsZero() || r.Once || !changed.files && !changed.environ || slices.ContainsFunc(r.Groups, (*Group).mixed):
 		return
 	}
 	r.changed = changes{}
@@ -230,7 +235,10 @@ func (r *Runner) committed() bool {
 
 // done tells whether a run with Once is over: every group is committed or has failed, and no command is under way.
 func (r *Runner) done() bool {
-	if !r.Once || !r.quiet() || len(r.owed) > 0 || r.Child != nil && r.started {
+	if !r.Once || !r.quiet() || r.Child != nil && !r.started.IsZero() {
+		return false
+	}
+	if _, ok := r.submits(); ok && len(r.owed) > 0 {
 		return false
 	}
 	for _, g := range r.Groups {
@@ -238,12 +246,17 @@ func (r *Runner) done() bool {
 			continue
 		}
 		for _, j := range g.Jobs {
-			if j.err == nil && !j.ready {
+			if j.err == nil && !j.ready || j.err != nil && r.mayRecover(j) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// mayRecover tells whether the run goes on where j fails, since its data may change.
+func (r *Runner) mayRecover(j *Job) bool {
+	return !j.Fatal && (!r.Once || r.Patient && len(j.used) > 0)
 }
 
 // result is what a run with Once ends with.

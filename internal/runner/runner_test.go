@@ -116,6 +116,46 @@ func TestFatalErrorEndsTheRun(t *testing.T) {
 	})
 }
 
+// TestOnceWaitsForBetterData has a template fail that need not be an error, and others that are done meanwhile.
+func TestOnceWaitsForBetterData(t *testing.T) {
+	for _, patient := range []bool{true, false} {
+		t.Run(fmt.Sprintf("patient %v", patient), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench()
+				b.add(t, "bad", `{{number (key "n")}}`)
+				b.add(t, "good", `{{key "n"}}`)
+				b.key("n", "x")
+				b.Once, b.Patient = true, patient
+				err := b.during(t, func() {
+					synctest.Wait()
+					if b.disk.read("good") != "x" {
+						t.Errorf("good has %q", b.disk.read("good"))
+					}
+					time.Sleep(time.Hour)
+					b.key("n", "1")
+					synctest.Wait()
+				})
+				if told := strings.Count(b.log.String(), "template failed"); patient && (err != nil || b.disk.read("bad") != "1" || told != 1) {
+					t.Errorf("%v, bad has %q, told %d times", err, b.disk.read("bad"), told)
+				}
+				if !patient && (err == nil || !strings.Contains(err.Error(), "bad:1:3")) {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+	t.Run("without data", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench()
+			b.add(t, "bad", `{{number "x"}}`)
+			b.Once, b.Patient = true, true
+			if err := b.during(t, synctest.Wait); err == nil || !strings.Contains(err.Error(), "bad:1:3") {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+}
+
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -160,6 +200,26 @@ func TestOnceTellsWhatItHasRendered(t *testing.T) {
 			want := map[bool]string{true: "xyz.", false: "x."}[late]
 			if got := b.disk.read("out"); got != want || errors.Is(err, ErrStale) != late {
 				t.Errorf("let go late: %v; %q was rendered, and the run ended with %v", late, got, err)
+			}
+		})
+	}
+}
+
+// What a template fails with beside what it waits for is said, too: who adds the key would only meet it then.
+func TestErrorBesideWhatIsMissingIsSaid(t *testing.T) {
+	for _, once := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench()
+			b.add(t, "out", `{{key "a"}}{{index "xy" 7}}`)
+			b.key("a", "none")
+			b.Once, b.Timeout = once, time.Minute
+			err := b.during(t, func() { time.Sleep(2 * time.Minute) })
+			const want = `out: waiting for key(a) (there is no such key); with what is there so far it fails: out:1:14: at <index "xy" 7>: error calling index: index out of range: 7`
+			if err == nil || err.Error() != "gave up after 1m0s: "+want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+			if logged := strings.ReplaceAll(b.log.String(), `\"`, `"`); !strings.Contains(logged, "still not rendered: "+want) {
+				t.Errorf("not logged: %s\n%s", want, logged)
 			}
 		})
 	}

@@ -34,7 +34,7 @@ func (r *Runner) wait(ctx context.Context) (over bool, err error) {
 		r.checksEnded(ctx)
 	case <-r.Watcher.Changed():
 		dirty := r.Watcher.Take()
-		if r.Once && r.started {
+		if r.Once && !r.started.IsZero() {
 			return false, nil // the child runs with what there was
 		}
 		r.unkept = r.unkept || len(dirty) > 0
@@ -72,15 +72,15 @@ func (r *Runner) nextTime() time.Time {
 		earlier(g.again)
 		earlier(g.unconfirmed)
 	}
-	if r.unkept && r.Keep != nil && r.started {
+	if r.unkept && r.Keep != nil && !r.started.IsZero() {
 		earlier(r.kept.Add(keepInterval))
 	}
-	if len(r.owed) > 0 {
-		earlier(r.begun.Add(startHold))
+	if at, ok := r.submits(); ok && len(r.owed) > 0 {
+		earlier(at)
 	}
 	if !r.committed() {
 		earlier(r.nagged.Add(patience))
-		if r.Timeout > 0 && !r.started {
+		if r.Timeout > 0 && r.started.IsZero() {
 			earlier(r.begun.Add(r.Timeout))
 		}
 	}
@@ -92,7 +92,7 @@ const keepInterval = 30 * time.Second
 
 // keep calls Keep when it is time to.
 func (r *Runner) keep(now time.Time) {
-	if r.Keep == nil || !r.unkept || !r.started || now.Sub(r.kept) < keepInterval {
+	if r.Keep == nil || !r.unkept || r.started.IsZero() || now.Sub(r.kept) < keepInterval {
 		return
 	}
 	r.unkept, r.kept = false, now
@@ -108,7 +108,7 @@ const patience = 10 * time.Second
 // impatience logs what the first render waits for, and is the error of a run that has waited for too long.
 func (r *Runner) impatience() error {
 	now := time.Now()
-	over := r.Timeout > 0 && !r.started && now.Sub(r.begun) >= r.Timeout
+	over := r.Timeout > 0 && r.started.IsZero() && now.Sub(r.begun) >= r.Timeout
 	if r.committed() || !over && now.Sub(r.nagged) < patience {
 		return nil
 	}

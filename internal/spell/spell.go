@@ -36,3 +36,19 @@ func distance(a, b string) int {
 	}
 	return prev[len(b)]
 }
+
+// Slip finds the name that word differs from by one slip of the fingers, or by its case. It returns "" where there is none,
+// where word is itself one of the names, and where word is so short that it may well be another name.
+func Slip(word string, names []string) string {
+	const shortest = 4
+	slip := ""
+	for _, name := range names {
+		if name == word {
+			return ""
+		}
+		if len(word) >= shortest && distance(strings.ToLower(word), strings.ToLower(name)) <= 1 {
+			slip = name
+		}
+	}
+	return slip
+}

@@ -34,7 +34,7 @@ func (s *Source) nodeServicesEndpoint(ctx context.Context, q watch.NodeServices)
 		}
 		name = self.Config.NodeName
 	}
-	return endpoint{path: "catalog/node/" + url.PathEscape(name), query: scopeQuery(q.Scope), none: (*watch.CatalogNode)(nil), decode: decodeNodeServices}, nil
+	return endpoint{path: "catalog/node/" + pathSegment(name), query: scopeQuery(q.Scope), none: (*watch.CatalogNode)(nil), decode: decodeNodeServices}, nil
 }
 
 func decodeNodeServices(r io.Reader) (any, error) {
@@ -60,9 +60,8 @@ func decodeNodeServices(r io.Reader) (any, error) {
 		if s == nil {
 			return nil, errNull
 		}
-		slices.Sort(s.Tags)
 		answer.Services = append(answer.Services, &watch.NodeService{
-			ID: s.ID, Service: s.Service, Tags: s.Tags, Meta: s.Meta, Port: s.Port, Address: s.Address, EnableTagOverride: s.EnableTagOverride,
+			ID: s.ID, Service: s.Service, Tags: sortedTags(s.Tags), Meta: s.Meta, Port: s.Port, Address: s.Address, EnableTagOverride: s.EnableTagOverride,
 		})
 	}
 	slices.SortFunc(answer.Services, func(a, b *watch.NodeService) int {
@@ -74,9 +73,7 @@ func decodeNodeServices(r io.Reader) (any, error) {
 // datacentersEndpoint reads the names of the datacenters. That endpoint can not be held open.
 func (s *Source) datacentersEndpoint(q watch.Datacenters) endpoint {
 	e := endpoint{path: "catalog/datacenters", agent: true, every: pollEvery, decode: func(r io.Reader) (any, error) {
-		names, err := list(r, func(name *string) (string, error) { return *name, nil })
-		slices.Sort(names)
-		return names, err
+		return decodeDatacenters(r)
 	}}
 	if q.IgnoreFailing {
 		e.finish = s.reachable

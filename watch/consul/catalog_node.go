@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/url"
 	"reflect"
 	"slices"
 	"time"
@@ -284,7 +283,7 @@ func newNodeState(s *nodeServices, k *nodeChecks) *nodeState {
 
 // nodeEndpoint reads the services of a node.
 func (c *catalogMirror) nodeEndpoint(name string) endpoint {
-	return endpoint{path: "catalog/node-services/" + url.PathEscape(name), query: scopeQuery(c.scope), none: &nodeServices{},
+	return endpoint{path: "catalog/node-services/" + pathSegment(name), query: scopeQuery(c.scope), none: &nodeServices{},
 		decode: func(r io.Reader) (any, error) {
 			text, err := io.ReadAll(r)
 			if err != nil {
@@ -335,7 +334,7 @@ type nodeChecks struct {
 }
 
 func (c *catalogMirror) nodeChecksEndpoint(name string) endpoint {
-	return endpoint{path: "health/node/" + url.PathEscape(name), query: scopeQuery(c.scope), decode: func(r io.Reader) (any, error) {
+	return endpoint{path: "health/node/" + pathSegment(name), query: scopeQuery(c.scope), decode: func(r io.Reader) (any, error) {
 		k := &nodeChecks{sums: map[string]checkSum{}}
 		err := elements(r, func(element []byte) error {
 			check := &watch.HealthCheck{}

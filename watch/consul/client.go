@@ -23,7 +23,7 @@ import (
 type client struct {
 	base     base
 	wait     time.Duration
-	token    *token
+	token    token
 	user     string
 	password Secret
 	log      *slog.Logger
@@ -92,6 +92,9 @@ func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) 
 	if errors.Is(err, errLeaderless) {
 		r.mode, r.index = consistent, 0
 		answer, err = c.ask(ctx, r, decode)
+	}
+	if errors.Is(err, errNoPath) {
+		err = c.noPath(ctx, r)
 	}
 	return answer, err
 }
@@ -261,6 +264,15 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 		req.SetBasicAuth(c.user, string(c.password))
 	}
 	return req, nil
+}
+
+// pathSegment escapes a name, or a part of a key, for the path of a call. Consul accepts any text for these. A server would take
+// "." and ".." for folders of the address, and walk.
+func pathSegment(name string) string {
+	if name == "." || name == ".." {
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return url.PathEscape(name)
 }
 
 // indexed tells whether Consul always answers such a path with an index.

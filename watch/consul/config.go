@@ -8,16 +8,11 @@ package consul
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
-
-	"github.com/hashicorp/consul/api"
 )
 
 // A Secret is a text that must not be seen. It prints as "(secret)".
@@ -44,7 +39,7 @@ type Config struct {
 	Namespace, Partition string // for queries that name none
 
 	Token     Secret
-	TokenFile string // holds the token, and wins over Token; it is read again when it changes
+	TokenFile string // holds the token, and wins over Token; it is read again for each request
 	Username  string // HTTP basic authentication; "" for none
 	Password  Secret
 
@@ -69,15 +64,6 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// TLS is how to speak TLS with the agent. It is also spoken when the address says https.
-type TLS struct {
-	Enabled                 bool
-	CertFile, KeyFile       string
-	CAFile, CAPath, CABytes string // CABytes is PEM text; of several the first that is set counts: CAFile, CABytes, CAPath
-	ServerName              string // "" is the address's host
-	SkipVerify              bool
-}
-
 // Transport tunes the HTTP connections. Zero values stand for the defaults.
 type Transport struct {
 	DialKeepAlive       time.Duration // 30 s
@@ -87,6 +73,8 @@ type Transport struct {
 	MaxIdleConns        int           // no limit
 	MaxIdleConnsPerHost int           // 100
 	DisableKeepAlives   bool
+
+	dial dial // opens connections in place of the network, for tests
 }
 
 const (
@@ -111,60 +99,21 @@ func (b base) String() string {
 	return b.url.Host
 }
 
-func (c *Config) base() (base, error) {
-	address := c.Address
-	if address == "" {
-		address = "127.0.0.1:8500"
-	}
-	scheme, rest, found := strings.Cut(address, "://")
-	if !found {
-		scheme, rest = "http", address
-	}
-	if scheme != "unix" && strings.Contains(address, "@") { // wherever it is: no error may show what is before it
-		return base{}, errors.New("consul address must not hold a user name or password: use the auth options")
-	}
-	switch scheme {
-	case "unix":
-		return base{url: url.URL{Scheme: "http", Host: "localhost"}, socket: rest}, nil
-	case "http", "https":
-		if c.TLS.Enabled {
-			scheme = "https"
-		}
-		host, path, _ := strings.Cut(rest, "/")
-		if host == "" {
-			return base{}, fmt.Errorf("consul address %q has no host", c.Address)
-		}
-		b := base{url: url.URL{Scheme: scheme, Host: host}}
-		if path = strings.Trim(path, "/"); path != "" {
-			b.url.Path = "/" + path
-		}
-		return b, nil
-	}
-	return base{}, fmt.Errorf("consul address %q: the scheme must be http, https or unix", c.Address)
-}
-
-func (c *Config) tlsConfig() (*tls.Config, error) {
-	t := c.TLS
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return nil, errors.New("consul TLS needs both a certificate and a key file, or neither")
-	}
-	conf, err := api.SetupTLSConfig(&api.TLSConfig{
-		Address: t.ServerName, CAFile: t.CAFile, CAPath: t.CAPath, CAPem: []byte(t.CABytes),
-		CertFile: t.CertFile, KeyFile: t.KeyFile, InsecureSkipVerify: t.SkipVerify,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("consul TLS: %w", err)
-	}
-	return conf, nil
-}
-
 // transport makes a transport with at most the given number of connections, which the budget counts.
 func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections int) *http.Transport {
 	t := c.Transport
 	dialer := &net.Dialer{Timeout: or(t.DialTimeout, 30*time.Second), KeepAlive: or(t.DialKeepAlive, 30*time.Second)}
-	tr := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         budget.dial(dialer.DialContext),
+	open, proxy := dialer.DialContext, http.ProxyFromEnvironment
+	if t.dial != nil {
+		open, proxy = t.dial, nil
+	} else if b.socket != "" {
+		open, proxy = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", b.socket)
+		}, nil
+	}
+	return &http.Transport{
+		Proxy:               proxy,
+		DialContext:         budget.dial(open),
 		TLSClientConfig:     conf.Clone(), // the transport makes changes to it
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: or(t.TLSHandshakeTimeout, 10*time.Second),
@@ -177,13 +126,6 @@ func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections
 		// Over HTTP/2 a request that is given up leaves its connection for the next, so that one that is dead must be found out.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: min(15*time.Second, or(c.Wait, defaultWait)), PingTimeout: 10 * time.Second},
 	}
-	if b.socket != "" {
-		tr.Proxy = nil
-		tr.DialContext = budget.dial(func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", b.socket)
-		})
-	}
-	return tr
 }
 
 func or[T comparable](v, fallback T) T {

@@ -30,6 +30,25 @@ func TestAddresses(t *testing.T) {
 		{Config{Address: "unix:///run/consul.sock"}, "http://localhost"},
 		{Config{Address: "ftp://h"}, "scheme must be http, https or unix"},
 		{Config{Address: "http://"}, "no host"},
+		{Config{Address: ":8500"}, "no host"},
+		{Config{Address: "localhost"}, "http://localhost"},
+		{Config{Address: "[::1]:8500"}, "http://[::1]:8500"},
+		{Config{Address: "[fe80::1%eth0]:8500"}, "http://[fe80::1%25eth0]:8500"},
+		{Config{Address: "::1"}, "in brackets"},
+		{Config{Address: "[::1"}, "in brackets"},
+		{Config{Address: "[web]:1"}, "want [IPV6]:PORT"},
+		{Config{Address: "consul_1.bücher.example:1"}, "http://consul_1.b%C3%BCcher.example:1"},
+		{Config{Address: " 127.0.0.1:8500"}, `" 127.0.0.1:8500" has a blank in it`},
+		{Config{Address: "127.0.0.1:8500\n"}, "has a blank in it"},
+		{Config{Address: "localhost:8500,other:8500"}, "is a list"},
+		{Config{Address: "http://a:1,http://b:1"}, "is a list"},
+		{Config{Address: "h:http"}, "port must be a number"},
+		{Config{Address: "h:65536"}, "port must be a number"},
+		{Config{Address: "h:0"}, "port must be a number"},
+		{Config{Address: "h!:1"}, `'!' can not be in the name of a host`},
+		{Config{Address: "h:1?token=hunter2"}, "must not have a query"},
+		{Config{Address: "http://h:1/x#hunter2"}, "must not have a query"},
+		{Config{Address: "unix://"}, "has no path"},
 		{Config{Address: "http://me:hunter2@h:1"}, "use the auth options"},
 		{Config{Address: "htps://me:hunter2@h"}, "use the auth options"},
 		{Config{Address: "http:///me:hunter2@h"}, "use the auth options"},
@@ -109,22 +128,26 @@ func TestTokensAndTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]struct {
-		tls  TLS
-		says string // "" when it works
-	}{
-		"authority as text": {TLS{CABytes: string(ca)}, ""},
-		"unknown authority": {TLS{}, "certificate"},
-		"not verified":      {TLS{SkipVerify: true}, ""},
-		"another name":      {TLS{CAFile: server.CAFile, ServerName: "other.example"}, "other.example"},
-		"server's name":     {TLS{CAFile: server.CAFile, ServerName: "server.dc1.consul"}, ""},
-		"own certificate":   {TLS{CAFile: server.CAFile, CertFile: server.CertFile, KeyFile: server.KeyFile}, ""},
-	} {
+	for _, p := range []protocol{http2, http1} {
 		config := good
-		config.TLS = c.tls
-		_, err := first(t, open(t, config), watch.Key{Path: "open/k"})
-		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v", what, err)
+		host, _ := p.reach(t, server)
+		config.Address = "https://" + host
+		for what, c := range map[string]struct {
+			tls  TLS
+			says string // "" when it works
+		}{
+			"authority as text": {TLS{CABytes: string(ca)}, ""},
+			"unknown authority": {TLS{}, "certificate"},
+			"not verified":      {TLS{SkipVerify: true}, ""},
+			"another name":      {TLS{CAFile: server.CAFile, ServerName: "other.example"}, "other.example"},
+			"server's name":     {TLS{CAFile: server.CAFile, ServerName: "server.dc1.consul"}, ""},
+			"own certificate":   {TLS{CAFile: server.CAFile, CertFile: server.CertFile, KeyFile: server.KeyFile}, ""},
+		} {
+			config.TLS = c.tls
+			_, err := first(t, open(t, config), watch.Key{Path: "open/k"})
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s, %s: %v", p, what, err)
+			}
 		}
 	}
 
@@ -140,7 +163,8 @@ func TestTokensAndTLS(t *testing.T) {
 			}
 		}
 		write("00000000-0000-4000-8000-00000000dead")
-		s := open(t, Config{Address: server.Addr, TokenFile: file, Token: "ignored"})
+		log := &lockedBuffer{}
+		s := open(t, Config{Address: server.Addr, TokenFile: file, Token: "ignored", Log: slog.New(slog.NewTextHandler(log, nil))})
 		if _, err := first(t, s, watch.Key{Path: "open/k"}); !denied(err) {
 			t.Errorf("a wrong token: %v", err)
 		}
@@ -149,12 +173,48 @@ func TestTokensAndTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		write(token)
-		// An editor may keep the time, and both tokens have one length: the refusal must be reason enough to look.
+		// An editor may keep the time, and both tokens have one length.
 		if err := os.Chtimes(file, time.Time{}, before.ModTime()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
 			t.Errorf("the new token: %v", err)
+		}
+		for _, spoil := range []func() error{
+			func() error { return os.WriteFile(file, nil, 0o600) },
+			func() error { return os.Remove(file) },
+		} {
+			before := strings.Count(log.String(), "level=WARN")
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
+					t.Errorf("the token before is forgotten: %v", err)
+				}
+			}
+			if n := strings.Count(log.String(), "level=WARN") - before; n != 1 {
+				t.Errorf("%d warnings, want 1:\n%s", n, log)
+			}
+		}
+		if strings.Contains(log.String(), token) {
+			t.Errorf("the token was logged:\n%s", log)
+		}
+	})
+	t.Run("empty token file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, Config{Address: server.Addr, TokenFile: file})
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); !denied(err) { // as without any
+			t.Errorf("a token file that never held one: %v", err)
+		}
+		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first(t, s, watch.Key{Path: "open/k"}); err != nil {
+			t.Errorf("the token that came later: %v", err)
 		}
 	})
 }

@@ -79,16 +79,16 @@ func sampled(t *testing.T, what func() int) (most func() int) {
 }
 
 // TestSmallBudgets has far more queries than connections, and waits that never end: all is answered, every change is seen,
-// and there are never more sockets, with TLS and without.
+// and there are never more sockets, in each protocol.
 func TestSmallBudgets(t *testing.T) {
 	const n = 30
 	for _, budget := range []int{2, 3, 5, 9} {
-		for _, secure := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d, TLS %v", budget, secure), func(t *testing.T) {
+		for _, p := range protocols {
+			t.Run(fmt.Sprintf("%d, %s", budget, p), func(t *testing.T) {
 				t.Parallel()
-				server := consultest.Start(t, consultest.Options{TLS: secure})
+				server := consultest.Start(t, consultest.Options{TLS: p != plain})
 				want, change := fewServices(t, server, n)
-				f, secured := frontOf(t, server, secure)
+				f, secured := frontOf(t, server, p)
 				c := Config{Address: f.addr, Stale: true, MaxConnections: budget, Wait: 5 * time.Minute, TLS: secured}
 				most := sampled(t, func() int { return connectionsTo(t, f.addr) })
 				w := follow(t, open(t, c), want)
@@ -249,11 +249,9 @@ type link struct {
 }
 
 // frontOf makes a front before one of the ports of a server.
-func frontOf(t *testing.T, server *consultest.Server, secure bool) (*front, TLS) {
-	if secure {
-		return newFront(t, server.HTTPSAddr), TLS{Enabled: true, SkipVerify: true}
-	}
-	return newFront(t, server.Addr), TLS{}
+func frontOf(t *testing.T, server *consultest.Server, p protocol) (*front, TLS) {
+	addr, secured := p.reach(t, server)
+	return newFront(t, addr), secured
 }
 
 func newFront(t *testing.T, target string) *front {
@@ -318,19 +316,19 @@ func (f *front) each(do func(*link)) {
 }
 
 // TestDeadConnections has connections that go silent, without an end, while new ones work; and ones of which only one half
-// is closed. What changed meanwhile is seen within the bound of a silent peer, with TLS and without.
+// is closed. What changed meanwhile is seen within the bound of a silent peer, in each protocol.
 func TestDeadConnections(t *testing.T) {
 	for what, do := range map[string]func(*link){
 		"stalled":     func(c *link) { c.dead.Store(true) },
 		"half closed": func(c *link) { c.dead.Store(true); _ = c.client.(*net.TCPConn).CloseWrite() },
 		"half lost":   func(c *link) { c.dead.Store(true); _ = c.server.Close() },
 	} {
-		for _, secure := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, TLS %v", what, secure), func(t *testing.T) {
+		for _, p := range protocols {
+			t.Run(fmt.Sprintf("%s, %s", what, p), func(t *testing.T) {
 				t.Parallel()
-				server := consultest.Start(t, consultest.Options{TLS: secure})
+				server := consultest.Start(t, consultest.Options{TLS: p != plain})
 				want, change := fewServices(t, server, 3)
-				f, secured := frontOf(t, server, secure)
+				f, secured := frontOf(t, server, p)
 				w := follow(t, open(t, Config{Address: f.addr, Wait: 2 * time.Second, TLS: secured}), want)
 				answered(t, w, want)
 				f.each(do)

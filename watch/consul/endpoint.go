@@ -49,7 +49,7 @@ func (s *Source) endpoint(ctx context.Context, q watch.Query) (endpoint, error) 
 	case watch.CARoots:
 		return endpoint{path: "agent/connect/ca/roots", decode: decodeCARoots, agent: true}, nil
 	case watch.CALeaf:
-		return endpoint{path: "agent/connect/ca/leaf/" + url.PathEscape(q.Service), query: scopeQuery(q.Scope), decode: decodeCALeaf, agent: true}, nil
+		return endpoint{path: "agent/connect/ca/leaf/" + pathSegment(q.Service), query: scopeQuery(q.Scope), decode: decodeCALeaf, agent: true}, nil
 	case watch.Partitions:
 		return endpoint{path: "partitions", decode: decodePartitions}, nil
 	case watch.Peerings:

@@ -245,15 +245,15 @@ func steps(tb testing.TB) int {
 // An equivalence is one way to follow a registry that changes.
 type equivalence struct {
 	plan   string
-	leader bool // reads go through the leader, as with max_stale 0
-	secure bool // over TLS, where queries share connections
-	gate   bool // through something that buffers answers and gives up after a second what waits
+	leader bool     // reads go through the leader, as with max_stale 0
+	over   protocol // how Consul is spoken with
+	gate   bool     // through something that buffers answers and gives up after a second what waits
 	nodes  int
 	share  int // of the steps one in so many; 0 is all
 }
 
 func (e equivalence) String() string {
-	return fmt.Sprintf("plan %s, leader %v, TLS %v, gateway %v, %d nodes", e.plan, e.leader, e.secure, e.gate, e.nodes)
+	return fmt.Sprintf("plan %s, leader %v, %s, gateway %v, %d nodes", e.plan, e.leader, e.over, e.gate, e.nodes)
 }
 
 // equivalences are all plans, and variants of them with fewer steps each.
@@ -267,8 +267,9 @@ func equivalences() []equivalence {
 		equivalence{plan: PlanSingle, leader: true, nodes: 6, share: 2},
 		equivalence{plan: PlanSweep, leader: true, nodes: 6, share: 2},
 		equivalence{plan: PlanPoll, leader: true, nodes: 6, share: 3},
-		equivalence{plan: "", secure: true, nodes: 6, share: 2},
-		equivalence{plan: PlanNodes, secure: true, leader: true, nodes: 6, share: 2},
+		equivalence{plan: "", over: http2, nodes: 6, share: 2},
+		equivalence{plan: PlanNodes, over: http2, leader: true, nodes: 6, share: 2},
+		equivalence{plan: "", over: http1, nodes: 6, share: 3},
 		equivalence{plan: "", gate: true, nodes: 6, share: 3},
 		equivalence{plan: PlanNodes, gate: true, nodes: 6, share: 3},
 		equivalence{plan: PlanSweep, nodes: 83, share: 2}, // more than are read at once
@@ -288,7 +289,7 @@ func TestEquivalence(t *testing.T) {
 
 func (e equivalence) test(t *testing.T) {
 	// Consul goes on counting the connections of blocking queries that were given up.
-	server := consultest.Start(t, consultest.Options{TLS: e.secure, HCL: "limits { http_max_conns_per_client = 2000 }\n"})
+	server := consultest.Start(t, consultest.Options{TLS: e.over != plain, HCL: "limits { http_max_conns_per_client = 2000 }\n"})
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("EQUIVALENCE_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
@@ -296,13 +297,11 @@ func (e equivalence) test(t *testing.T) {
 	t.Logf("EQUIVALENCE_SEED=%d", seed)
 	c := &churn{tb: t, s: server, rand: rand.New(rand.NewPCG(seed, 1)), services: 30, nodes: e.nodes, keys: 40, present: map[[2]int]bool{}}
 	// A wait that does not end while we look: what is missed is missed for good.
-	conf := Config{Address: server.Addr, Stale: !e.leader, Plan: e.plan, MaxConnections: 64, Wait: 10 * time.Minute}
+	conf := Config{Stale: !e.leader, Plan: e.plan, MaxConnections: 64, Wait: 10 * time.Minute}
 	if e.plan == PlanSingle {
 		conf.MaxConnections = 200
 	}
-	if e.secure {
-		conf.Address, conf.TLS = server.HTTPSAddr, TLS{Enabled: true, CAFile: server.CAFile}
-	}
+	conf.Address, conf.TLS = e.over.reach(t, server)
 	if e.gate {
 		tap := newTap(t, server)
 		g := gateway{patience: time.Second, refuse: refusals["504"]}

@@ -52,7 +52,6 @@ func (c *client) refused(r call, resp *http.Response) error {
 	}
 	switch resp.StatusCode {
 	case http.StatusForbidden, http.StatusUnauthorized:
-		c.token.forget()
 		return fail("permission denied by consul at %s: %s", c.base, said)
 	case http.StatusTooManyRequests:
 		c.tooMany(resp)
@@ -65,11 +64,17 @@ func (c *client) refused(r call, resp *http.Response) error {
 	if strings.Contains(said, "boolean expression") { // older servers give this the status of an error of their own
 		return watch.Permanent(fail("consul at %s refuses the filter: %s", c.base, said))
 	}
+	if strings.Contains(said, "No path to datacenter") {
+		return errNoPath
+	}
 	if strings.Contains(said, "must be enabled") {
 		return watch.Permanent(fail("consul at %s: %s", c.base, said))
 	}
 	return fail("consul at %s: %s (%d)", c.base, said, resp.StatusCode)
 }
+
+// notEstablished is what net/http says of a connection with HTTP/2 that ended before anything was sent. It has no type for it.
+const notEstablished = "http2: client conn could not be established"
 
 // errCut says that a connection ended before there was an answer.
 var errCut = errors.New("closed the connection")
@@ -83,8 +88,13 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		return fmt.Errorf("consul at %s %w", c.base, errCut)
+	if elsewhere, ok := errors.AsType[redirectError](err); ok {
+		return watch.Permanent(fmt.Errorf("consul at %s %w", c.base, elsewhere))
+	}
+	for _, cut := range []error{io.EOF, syscall.ECONNRESET, syscall.EPIPE, net.ErrClosed} {
+		if errors.Is(err, cut) || err.Error() == notEstablished {
+			return fmt.Errorf("consul at %s %w", c.base, errCut)
+		}
 	}
 	return fmt.Errorf("consul at %s: %w", c.base, err)
 }

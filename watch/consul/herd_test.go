@@ -14,8 +14,8 @@ import (
 	"lictor/watch"
 )
 
-// TestHerd has a Consul that is away for minutes, and then back, for five hundred queries: they don't all come at once, over TLS
-// and without. Consul answers at once, so that nothing but our own patience spreads them.
+// TestHerd has a Consul that is away for minutes, and then back, for five hundred queries: they don't all come at once, over TLS with
+// HTTP/2, with HTTP/1.1, and without. Consul answers at once, so that nothing but our own patience spreads them.
 func TestHerd(t *testing.T) {
 	const n = 500
 	keys, services := watch.Set{}, watch.Set{}
@@ -27,10 +27,10 @@ func TestHerd(t *testing.T) {
 		plan string
 		want watch.Set
 	}{{PlanSingle, keys}, {PlanSingle, services}, {PlanPoll, services}, {PlanShared, keys}} {
-		for _, secure := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s of %T, TLS %v", c.plan, c.want.Sorted()[0], secure), func(t *testing.T) {
+		for _, p := range protocols {
+			t.Run(fmt.Sprintf("%s of %T, %s", c.plan, c.want.Sorted()[0], p), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					line, s := newLine(t, Config{Plan: c.plan}, secure)
+					line, s := newLine(t, Config{Plan: c.plan}, p)
 					for i := range n {
 						line.keys[fmt.Sprint("app/", i)], line.services[fmt.Sprint("s", i)] = "dg==", 80
 					}

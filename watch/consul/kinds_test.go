@@ -135,8 +135,8 @@ func TestErrors(t *testing.T) {
 		permanent bool
 		says      string
 	}{
-		{watch.Key{Path: "x", Scope: watch.Scope{Datacenter: "dc9"}}, false, "No path to datacenter"},
-		{watch.Service{Name: "x", Scope: watch.Scope{Datacenter: "dc9"}}, false, "No path to datacenter"},
+		{watch.Key{Path: "x", Scope: watch.Scope{Datacenter: "dc9"}}, true, `there is no datacenter "dc9" (what follows @ in a key is one; known: dc1); {{ range ls "/" }} reads keys that have an @`},
+		{watch.Service{Name: "x", Scope: watch.Scope{Datacenter: "dc9"}}, true, `there is no datacenter "dc9" (what follows @ in a query is one; known: dc1)`},
 		{watch.Service{Name: "x", Filter: "not a filter ("}, true, "refuses the filter"},
 		{watch.Service{Name: "x", Scope: watch.Scope{Namespace: "n"}}, true, "Enterprise"},
 		{watch.Partitions{}, true, "does not know /v1/partitions"},

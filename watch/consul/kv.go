@@ -2,7 +2,6 @@ package consul
 
 import (
 	"io"
-	"net/url"
 	"strings"
 
 	"lictor/watch"
@@ -56,10 +55,7 @@ func prefixEndpoint(q watch.Prefix) endpoint {
 func kvPath(key string) string {
 	parts := strings.Split(key, "/")
 	for i, p := range parts {
-		parts[i] = url.PathEscape(p)
-		if p == "." || p == ".." { // a server would take these for folders of the address, and walk
-			parts[i] = strings.ReplaceAll(p, ".", "%2E")
-		}
+		parts[i] = pathSegment(p)
 	}
 	return "kv/" + strings.Join(parts, "/")
 }

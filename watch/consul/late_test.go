@@ -25,7 +25,7 @@ func TestLateReads(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, s := newLine(t, Config{Plan: c.plan}, false)
+				f, s := newLine(t, Config{Plan: c.plan}, plain)
 				for i := range 60 {
 					f.services[fmt.Sprintf("s%d", i)] = 1
 				}

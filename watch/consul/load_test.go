@@ -27,7 +27,7 @@ func TestChangeDuringALoad(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, s := newLine(t, Config{}, false)
+				f, s := newLine(t, Config{}, plain)
 				for i := range 120 {
 					f.services[fmt.Sprintf("s%d", i)] = 1
 				}

@@ -14,11 +14,12 @@ import (
 func decodeCARoots(r io.Reader) (any, error) {
 	var raw struct {
 		Roots []*struct {
-			ID, Name    string
-			RootCert    string
-			Active      bool
-			CreateIndex uint64
-			ModifyIndex uint64
+			ID, Name                 string
+			RootCert                 string
+			Active                   bool
+			NotBefore, NotAfter      *time.Time
+			DaysRemaining            *int
+			CreateIndex, ModifyIndex uint64
 		}
 	}
 	if err := one(r, &raw); err != nil {
@@ -33,7 +34,8 @@ func decodeCARoots(r io.Reader) (any, error) {
 			return nil, errNull
 		}
 		answer = append(answer, &watch.CARoot{
-			ID: c.ID, Name: c.Name, RootCertPEM: c.RootCert, Active: c.Active, CreateIndex: c.CreateIndex, ModifyIndex: c.ModifyIndex,
+			ID: c.ID, Name: c.Name, RootCertPEM: c.RootCert, Active: c.Active, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+			DaysRemaining: c.DaysRemaining, CreateIndex: c.CreateIndex, ModifyIndex: c.ModifyIndex,
 		})
 	}
 	return answer, nil
@@ -65,10 +67,11 @@ func decodePartitions(r io.Reader) (any, error) {
 func decodePeerings(r io.Reader) (any, error) {
 	type peering struct {
 		watch.Peering
-		State string // which templates know as PeeringState
+		State      string // which templates know as PeeringState
+		PeerCAPems []string
 	}
 	answer, err := list(r, func(p *peering) (*watch.Peering, error) {
-		p.PeeringState = p.State
+		p.PeeringState, p.Peering.PeerCAPems = p.State, p.PeerCAPems
 		slices.Sort(p.StreamStatus.ImportedServices)
 		slices.Sort(p.StreamStatus.ExportedServices)
 		return &p.Peering, nil
@@ -78,13 +81,22 @@ func decodePeerings(r io.Reader) (any, error) {
 }
 
 func decodeExported(r io.Reader) (any, error) {
-	answer, err := list(r, func(s *watch.ExportedService) (*watch.ExportedService, error) { return s, nil })
+	type exported struct {
+		Service, Partition, Namespace string
+		Consumers                     struct{ Peers, Partitions, SamenessGroups []string }
+	}
+	answer, err := list(r, func(s *exported) (*watch.ExportedService, error) {
+		c := watch.ExportedServiceConsumers(s.Consumers)
+		c.Peers, c.Partitions = notNil(c.Peers), notNil(c.Partitions)
+		return &watch.ExportedService{Service: s.Service, Partition: s.Partition, Namespace: s.Namespace, Consumers: c}, nil
+	})
 	slices.SortFunc(answer, func(a, b *watch.ExportedService) int { return strings.Compare(a.Service, b.Service) })
 	return answer, err
 }
 
 // decodeImported reads a bare list from the community edition, and a list inside an object from Enterprise.
 func decodeImported(r io.Reader) (any, error) {
+	type imported struct{ Service, Namespace, SourcePartition, SourcePeer string }
 	var raw json.RawMessage
 	if err := one(r, &raw); err != nil {
 		return nil, err
@@ -96,7 +108,10 @@ func decodeImported(r io.Reader) (any, error) {
 		}
 		raw = wrapped.ImportedServices
 	}
-	answer, err := list(bytes.NewReader(raw), func(s *watch.ImportedService) (*watch.ImportedService, error) { return s, nil })
+	answer, err := list(bytes.NewReader(raw), func(s *imported) (*watch.ImportedService, error) {
+		service := watch.ImportedService(*s)
+		return &service, nil
+	})
 	slices.SortFunc(answer, func(a, b *watch.ImportedService) int { return strings.Compare(a.Service, b.Service) })
 	return answer, err
 }

@@ -48,8 +48,7 @@ func (l *nameList) decode(r io.Reader) (any, error) {
 	}
 	names := make([]*watch.ServiceName, 0, len(raw))
 	for name, tags := range raw {
-		slices.Sort(tags)
-		names = append(names, &watch.ServiceName{Name: name, Tags: tags})
+		names = append(names, &watch.ServiceName{Name: name, Tags: sortedTags(tags)})
 	}
 	slices.SortFunc(names, func(a, b *watch.ServiceName) int { return strings.Compare(a.Name, b.Name) })
 	l.names, l.content = names, content

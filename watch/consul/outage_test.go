@@ -108,7 +108,7 @@ func wired(t *testing.T, test func(t *testing.T, cable *cable, w *watch.Watcher,
 			synctest.Test(t, func(t *testing.T) {
 				log := &lockedBuffer{}
 				logger := slog.New(slog.NewTextHandler(log, nil))
-				line, s := newLine(t, Config{Plan: plan.plan, Log: logger}, false)
+				line, s := newLine(t, Config{Plan: plan.plan, Log: logger}, plain)
 				for i := range 60 {
 					line.keys[fmt.Sprintf("app/%d", i)] = "dg=="
 					line.services[fmt.Sprintf("s%d", i)] = 80
@@ -320,7 +320,7 @@ func TestHeldIsToldAgain(t *testing.T) {
 	for _, plan := range []string{PlanSingle, PlanShared} {
 		t.Run(plan, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				line, s := newLine(t, Config{Plan: plan}, false)
+				line, s := newLine(t, Config{Plan: plan}, plain)
 				for i := range 30 {
 					line.services[fmt.Sprintf("s%d", i)], line.passing[fmt.Sprintf("s%d", i)] = 80, true
 				}

@@ -2,6 +2,8 @@ package consul
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 )
@@ -69,14 +71,19 @@ func (c *client) negotiate(ctx context.Context) (pools, error) {
 	if c.base.url.Port() == "" {
 		host = net.JoinHostPort(c.base.url.Hostname(), "443")
 	}
-	conn, err := c.streams.NewClientConn(ctx, "https", host)
+	transport := c.streams.Clone()
+	transport.MaxConnsPerHost = 0 // net/http panics when a ClientConn ends that speaks HTTP/1.1: it is counted down, but was never counted
+	conn, err := transport.NewClientConn(ctx, "https", host)
 	if err != nil {
 		return pools{}, c.unreachable(ctx, err)
 	}
 	defer conn.Close()
 	resp, err := conn.RoundTrip(req)
 	if err != nil {
-		return pools{}, c.unreachable(ctx, err)
+		if err = c.unreachable(ctx, err); errors.Is(err, errCut) { // net/http may not say that TLS told us why
+			err = fmt.Errorf("%w right after the TLS handshake: it may want a client certificate, or not accept ours", err)
+		}
+		return pools{}, err
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()

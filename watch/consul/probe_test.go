@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
@@ -25,14 +24,14 @@ type line struct {
 }
 
 // newLine makes a line and a source on it, in a bubble.
-func newLine(t *testing.T, c Config, secure bool) (*line, *Source) {
+func newLine(t *testing.T, c Config, p protocol) (*line, *Source) {
 	l := &line{cable: &cable{fake: blankFake(), accepted: make(chan net.Conn)}}
 	server := httptest.NewUnstartedServer(l.cable)
 	server.Listener.Close()
-	server.Listener, server.EnableHTTP2 = l.cable, true
+	server.Listener, server.EnableHTTP2 = l.cable, p == http2
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	c.Address = "consul.test:8501"
-	if secure {
+	if p != plain {
 		c.TLS = TLS{Enabled: true, SkipVerify: true}
 		server.StartTLS()
 	} else {
@@ -43,30 +42,28 @@ func newLine(t *testing.T, c Config, secure bool) (*line, *Source) {
 		server.Close()
 		time.Sleep(time.Second) // what it answers just now ends
 	})
-	s := open(t, c)
-	for _, h := range []*http.Client{s.client.http.reads, s.client.http.holds} {
-		transport := h.Transport.(*http.Transport)
-		transport.Proxy = nil
-		transport.DialContext = s.client.budget.dial(func(ctx context.Context, network, address string) (net.Conn, error) {
-			l.dials.Add(1)
-			if !l.silent.Load() {
-				return l.dial(ctx, network, address)
-			}
-			ours, its := net.Pipe()
-			go func() { _, _ = io.Copy(io.Discard, its); its.Close() }()
-			return ours, nil
-		})
+	c.Transport.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		l.dials.Add(1)
+		if !l.silent.Load() {
+			return l.dial(ctx, network, address)
+		}
+		ours, its := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, its); its.Close() }()
+		return ours, nil
 	}
-	return l, s
+	return l, open(t, c)
 }
 
 // TestSilentTLS has a peer that is connected to and says nothing: all queries hear of it when the first attempt to speak TLS is
 // over, however many they are, and are answered when it speaks.
 func TestSilentTLS(t *testing.T) {
-	for _, plan := range []string{PlanSingle, PlanShared} {
-		t.Run(plan, func(t *testing.T) {
+	for _, c := range []struct {
+		protocol
+		plan string
+	}{{http2, PlanSingle}, {http2, PlanShared}, {http1, PlanSingle}, {http1, PlanShared}} {
+		t.Run(fmt.Sprintf("%s, %s", c.protocol, c.plan), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				line, s := newLine(t, Config{Plan: plan}, true)
+				line, s := newLine(t, Config{Plan: c.plan}, c.protocol)
 				want := watch.Set{}
 				for i := range 500 {
 					line.keys[fmt.Sprint("app/", i)], line.services[fmt.Sprint("s", i)] = "dg==", 80
@@ -105,9 +102,10 @@ func TestSilentTLS(t *testing.T) {
 // TestWhoWaitsForAProbe has callers that leave while they wait for what another does, or do it themselves: they return at once,
 // and those who stay hear of the peer, and not of them.
 func TestWhoWaitsForAProbe(t *testing.T) {
-	for _, impatient := range []int{0, 1} { // who comes first makes the attempt
+	for i, p := range []protocol{http2, http2, http1, http1} {
+		impatient := i % 2 // who comes first makes the attempt
 		synctest.Test(t, func(t *testing.T) {
-			line, s := newLine(t, Config{}, true)
+			line, s := newLine(t, Config{}, p)
 			line.silent.Store(true)
 			gone := errors.New("gone")
 			begin := time.Now()

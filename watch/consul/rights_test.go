@@ -198,7 +198,7 @@ func TestRefusedIsNotFailing(t *testing.T) {
 	for _, plan := range []string{PlanSingle, PlanShared} {
 		t.Run(plan, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				line, s := newLine(t, Config{Plan: plan, Wait: 10 * time.Second}, false)
+				line, s := newLine(t, Config{Plan: plan, Wait: 10 * time.Second}, plain)
 				for i := range 30 {
 					line.services[fmt.Sprintf("s%d", i)] = 80
 				}

@@ -15,7 +15,7 @@ import (
 // they wait for fails late, and does not rest as long as what has failed so often.
 func TestBackDuringReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		line, s := newLine(t, Config{Plan: PlanPoll}, false)
+		line, s := newLine(t, Config{Plan: PlanPoll}, plain)
 		want := watch.Set{}
 		for i := range 40 {
 			line.keys[fmt.Sprint(i)] = "dg=="

@@ -3,7 +3,6 @@ package consul
 import (
 	"cmp"
 	"io"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -48,7 +47,7 @@ func serviceEndpoint(q watch.Service) endpoint {
 		return endpoint{path: "status/leader", query: scopeQuery(q.Scope), agent: true, every: pollEvery,
 			decode: func(io.Reader) (any, error) { return []*watch.ServiceInstance{}, nil }}
 	}
-	return endpoint{path: "health/" + kind + "/" + url.PathEscape(q.Name), query: query, decode: sorted(q.Near, newEntry, byInstance)}
+	return endpoint{path: "health/" + kind + "/" + pathSegment(q.Name), query: query, decode: sorted(q.Near, newEntry, byInstance)}
 }
 
 func newEntry(e *rawEntry) (*watch.ServiceInstance, error) {
@@ -70,22 +69,30 @@ func tidy(c *watch.HealthCheck) { slices.Sort(c.ServiceTags) }
 // newInstance makes the answer's form of an instance from its node, itself, and its checks: the node's and its own. All
 // plans make instances here, so that their answers are equal.
 func newInstance(n *rawNode, s *rawService, checks []*watch.HealthCheck) *watch.ServiceInstance {
-	slices.Sort(s.Tags)
 	slices.SortFunc(checks, byCheck)
-	if s.Tags == nil { // endpoints differ in whether they write none as null
-		s.Tags = []string{}
-	}
-	if checks == nil {
-		checks = []*watch.HealthCheck{}
-	}
+	checks = notNil(checks)
 	return &watch.ServiceInstance{
 		Node: n.Node, NodeID: n.ID, NodeAddress: n.Address, NodeDatacenter: n.Datacenter,
 		NodeTaggedAddresses: n.TaggedAddresses, NodeMeta: n.Meta,
-		ID: s.ID, Name: s.Service, Kind: s.Kind, Tags: s.Tags, ServiceMeta: s.Meta, Port: s.Port,
+		ID: s.ID, Name: s.Service, Kind: s.Kind, Tags: sortedTags(s.Tags), ServiceMeta: s.Meta, Port: s.Port,
 		Address: cmp.Or(s.Address, n.Address), ServiceTaggedAddresses: s.TaggedAddresses, Weights: s.Weights,
 		Namespace: s.Namespace, Partition: s.Partition,
 		Checks: checks, Status: watch.HealthChecks(checks).AggregatedStatus(),
 	}
+}
+
+// sortedTags are the tags of a service as all answers have them: an empty list where there are none, since endpoints differ in
+// whether they write that as null.
+func sortedTags(tags []string) watch.ServiceTags {
+	slices.Sort(tags)
+	return notNil(tags)
+}
+
+func notNil[E any](list []E) []E {
+	if list == nil {
+		return []E{}
+	}
+	return list
 }
 
 func byInstance(a, b *watch.ServiceInstance) int {
@@ -124,15 +131,14 @@ func catalogServiceEndpoint(q watch.CatalogService) endpoint {
 		if c.Node == "" {
 			return nil, errNameless
 		}
-		slices.Sort(c.ServiceTags)
 		return &watch.CatalogInstance{
 			ID: c.ID, Node: c.Node, Address: c.Address, Datacenter: c.Datacenter, TaggedAddresses: c.TaggedAddresses, NodeMeta: c.NodeMeta,
-			ServiceID: c.ServiceID, ServiceName: c.ServiceName, ServiceAddress: c.ServiceAddress, ServiceTags: c.ServiceTags,
+			ServiceID: c.ServiceID, ServiceName: c.ServiceName, ServiceAddress: c.ServiceAddress, ServiceTags: sortedTags(c.ServiceTags),
 			ServiceMeta: c.ServiceMeta, ServicePort: c.ServicePort, Namespace: c.Namespace,
 		}, nil
 	}
 	order := func(a, b *watch.CatalogInstance) int {
 		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ServiceID, b.ServiceID))
 	}
-	return endpoint{path: "catalog/service/" + url.PathEscape(q.Name), query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
+	return endpoint{path: "catalog/service/" + pathSegment(q.Name), query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
 }

@@ -3,8 +3,6 @@ package consul
 import (
 	"fmt"
 	"log/slog"
-
-	"net/http"
 	"slices"
 	"sync"
 
@@ -33,10 +31,6 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf, err := c.tlsConfig()
-	if err != nil {
-		return nil, err
-	}
 	if c.MaxConnections < 0 || c.MaxConnections == 1 {
 		return nil, fmt.Errorf("consul max_connections is %d, and must be 2 or more: one for reads, one that waits for changes", c.MaxConnections)
 	}
@@ -47,23 +41,27 @@ func New(c Config) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	conf, err := c.TLS.config(b.url.Hostname(), log)
+	if err != nil {
+		return nil, err
+	}
 	connections := or(c.MaxConnections, defaultConnections)
 	perSecond := or(c.MaxRate, float64(defaultRate))
 	cl := &client{
 		base: b, wait: or(c.Wait, defaultWait), log: log,
-		token: &token{fixed: c.Token, file: c.TokenFile}, user: c.Username, password: c.Password,
+		token: newToken(c.Token, c.TokenFile, log), user: c.Username, password: c.Password,
 		namespace: c.Namespace, partition: c.Partition,
 		budget: newBudget(connections), limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
 	}
 	separate := func() pools {
 		return pools{
-			reads: &http.Client{Transport: c.transport(b, conf, cl.budget, cl.budget.reads.limit())},
-			holds: &http.Client{Transport: c.transport(b, conf, cl.budget, cl.budget.slots.limit())},
+			reads: newHTTPClient(c.transport(b, conf, cl.budget, cl.budget.reads.limit())),
+			holds: newHTTPClient(c.transport(b, conf, cl.budget, cl.budget.slots.limit())),
 		}
 	}
 	if b.url.Scheme == "https" {
 		cl.streams = c.transport(b, conf, cl.budget, min(connections, streamConnections))
-		one := &http.Client{Transport: cl.streams}
+		one := newHTTPClient(cl.streams)
 		cl.http, cl.fallback = pools{one, one}, separate
 	} else {
 		cl.http = separate()

@@ -1,50 +1,51 @@
 package consul
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
-	"sync"
-	"time"
 )
 
-// A token is what requests prove themselves with: a fixed text, or what a file holds now.
+// A token is what requests prove themselves with: a fixed text, or what a file holds at the moment.
 type token struct {
 	fixed Secret
-	file  string
-
-	mu      sync.Mutex
-	content string
-	modTime time.Time
-	size    int64
-	known   bool
+	file  *renewed[string] // nil for a fixed text
 }
 
-// read returns the token, "" for none. A file is read again when it has changed.
-func (t *token) read() (string, error) {
-	if t.file == "" {
+func newToken(fixed Secret, file string, log *slog.Logger) token {
+	if file == "" {
+		return token{fixed: fixed}
+	}
+	return token{file: &renewed[string]{
+		name: "consul token file", log: log, equal: func(a, b string) bool { return a == b },
+		read: func() (string, error) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return "", fmt.Errorf("consul token file: %w", err)
+			}
+			content := strings.TrimSpace(string(text))
+			if content == "" {
+				return "", fmt.Errorf("consul token file %s: %w", file, errNoToken)
+			}
+			return content, nil
+		},
+	}}
+}
+
+// errNoToken says that a token file is empty. A file that is being written is so for a moment, and without a token Consul may answer with
+// a part of what there is.
+var errNoToken = errors.New("it is empty")
+
+// read returns the token, "" for none.
+func (t token) read() (string, error) {
+	if t.file == nil {
 		return string(t.fixed), nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	info, err := os.Stat(t.file)
-	if err != nil {
-		return "", fmt.Errorf("consul token file: %w", err)
+	content, err := t.file.get()
+	if errors.Is(err, errNoToken) { // and always was
+		return "", nil
 	}
-	if t.known && info.ModTime().Equal(t.modTime) && info.Size() == t.size {
-		return t.content, nil
-	}
-	text, err := os.ReadFile(t.file)
-	if err != nil {
-		return "", fmt.Errorf("consul token file: %w", err)
-	}
-	t.content, t.modTime, t.size, t.known = strings.TrimSpace(string(text)), info.ModTime(), info.Size(), true
-	return t.content, nil
-}
-
-// forget makes the next read look into the file, whatever its time says: Consul has just refused what we have.
-func (t *token) forget() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.known = false
+	return content, err
 }

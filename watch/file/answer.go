@@ -187,7 +187,7 @@ func (s *snapshot) catalogService(c *catalog, q watch.CatalogService) []*watch.C
 		answer[i] = &watch.CatalogInstance{
 			ID: n.ID, Node: n.Node, Address: n.Address, Datacenter: n.Datacenter, TaggedAddresses: n.TaggedAddresses, NodeMeta: n.Meta,
 			ServiceID: in.service.ID, ServiceName: in.name, ServiceAddress: in.Instance.Address, ServiceTags: in.service.Tags,
-			ServiceMeta: in.Meta, ServicePort: in.Port,
+			ServiceMeta: in.Meta, ServicePort: in.Port, Namespace: in.Namespace,
 		}
 	}
 	return answer

@@ -217,6 +217,21 @@ services:
 	}
 }
 
+func TestLayersOfCertificates(t *testing.T) {
+	base := "ca_leaves: {web: {cert: c, private_key: k}, api: {cert: a}}\nca_roots: [{name: r, not_after: 2036-01-01T00:00:00Z, days_remaining: 3}]\n"
+	d := layered(t, base, "ca_leaves: {web: {cert: d}, api: null}\nca_roots: [{name: s, not_after: null, days_remaining: }]\n")
+	leaf := ask[*watch.LeafCert](t, d, watch.CALeaf{Service: "web"})
+	if leaf.CertPEM != "d" || leaf.PrivateKeyPEM != "k" {
+		t.Errorf("merged: %+v", leaf)
+	}
+	if _, err := d.Answer(watch.CALeaf{Service: "api"}); err == nil {
+		t.Error("null takes no certificate away")
+	}
+	if roots := ask[[]*watch.CARoot](t, d, watch.CARoots{}); len(roots) != 1 || roots[0].Name != "s" || roots[0].NotAfter != nil || roots[0].DaysRemaining != nil {
+		t.Errorf("roots: %+v", roots[0])
+	}
+}
+
 func TestSet(t *testing.T) {
 	d := layered(t, "kv: {a: 1}")
 	for _, a := range []string{"kv/a=2", "kv/b/c==x=y", "kv/e="} {

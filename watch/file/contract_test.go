@@ -48,7 +48,7 @@ func (r *registry) Register(tb testing.TB, i watchtest.Instance) {
 	r.data.Nodes[i.Node] = &file.Node{Address: i.NodeAddress}
 	r.remove(i)
 	in := &file.Instance{ID: i.ID, Node: i.Node, Address: i.Address, Port: i.Port, Tags: i.Tags, Meta: i.Meta}
-	in.Checks = []file.Check{{ID: "check:" + i.ID, Status: i.Status}}
+	in.Checks = []file.Check{{HealthCheck: watch.HealthCheck{CheckID: "check:" + i.ID, Status: i.Status}}}
 	r.data.Services[i.Service] = append(r.data.Services[i.Service], in)
 	r.save(tb)
 }

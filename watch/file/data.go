@@ -66,6 +66,8 @@ type Instance struct {
 	ProxyFor          string // the service that a connect-proxy stands before
 	ConnectNative     bool
 	EnableTagOverride bool
+	Namespace         string
+	Partition         string
 	Health
 }
 
@@ -76,7 +78,9 @@ type Health struct {
 	Checks      []Check // further checks
 }
 
-// A Check is a health check.
+// A Check is a health check. Its node and the id of its service are those that it is of. Of what is zero, CheckID and Name are
+// made up, Status is passing, and ServiceName and ServiceTags are those of the service.
 type Check struct {
-	ID, Name, Status, Notes, Output, Type string // the defaults: made up, made up, passing, "", "", ""
+	watch.HealthCheck
+	Nameless bool // the name is empty, and none is made up
 }

@@ -221,9 +221,13 @@ func (d *decoder) moment(to *time.Time, what string) func(*yaml.Node) {
 	}
 }
 
-// texts decodes a list of texts, which replaces what an earlier file said.
+// texts decodes a list of texts, which replaces what an earlier file said; null leaves none.
 func (d *decoder) texts(to *[]string, what string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
+		if isNull(n) {
+			*to = nil
+			return
+		}
 		out := []string{}
 		d.list(n, what, func(i int, n *yaml.Node) {
 			if s, ok := d.scalar(n, fmt.Sprintf("entry %d of %s", i+1, what)); ok {
@@ -234,9 +238,11 @@ func (d *decoder) texts(to *[]string, what string) func(*yaml.Node) {
 	}
 }
 
-// textMap decodes a mapping of names to texts over what an earlier file said; null takes a name away.
+// textMap decodes a mapping of names to texts over what an earlier file said; null takes a name away. {} is an empty mapping,
+// which differs from none.
 func (d *decoder) textMap(to *map[string]string, what string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
+		filled(to, n)
 		d.each(n, what, func(name string, _, value *yaml.Node) {
 			if isNull(resolve(value)) {
 				delete(*to, name)
@@ -246,6 +252,13 @@ func (d *decoder) textMap(to *map[string]string, what string) func(*yaml.Node) {
 				put(to, name, s)
 			}
 		})
+	}
+}
+
+// filled makes the map that a mapping is decoded into, so that it is there also where the mapping is empty.
+func filled[V any](m *map[string]V, n *yaml.Node) {
+	if *m == nil && n.Kind == yaml.MappingNode {
+		*m = map[string]V{}
 	}
 }
 

@@ -19,7 +19,7 @@ type (
 	healthEntry struct {
 		Node    *healthNode
 		Service *healthService
-		Checks  []*watch.HealthCheck
+		Checks  []healthCheck
 	}
 	healthNode struct {
 		ID, Node, Address, Datacenter string
@@ -36,6 +36,12 @@ type (
 		Connect                    struct{ Native bool }
 		Proxy                      struct{ DestinationServiceName string }
 	}
+	healthCheck struct {
+		Node, CheckID, Name, Status, Notes, Output, ServiceID, ServiceName, Type string
+		ServiceTags                                                              []string
+		ExposedPort                                                              int
+		PeerName                                                                 string
+	}
 )
 
 func (i *instance) entry() healthEntry {
@@ -46,7 +52,10 @@ func (i *instance) entry() healthEntry {
 			Kind: s.Kind, ID: s.ID, Service: s.Name, Address: i.Instance.Address, Tags: i.Tags, Meta: s.ServiceMeta, Port: s.Port,
 			TaggedAddresses: s.ServiceTaggedAddresses, Weights: s.Weights, EnableTagOverride: i.EnableTagOverride,
 		},
-		Checks: s.Checks,
+	}
+	for _, c := range s.Checks {
+		e.Checks = append(e.Checks, healthCheck{c.Node, c.CheckID, c.Name, c.Status, c.Notes, c.Output, c.ServiceID, c.ServiceName, c.Type,
+			c.ServiceTags, c.ExposedPort, c.PeerName})
 	}
 	e.Service.Connect.Native, e.Service.Proxy.DestinationServiceName = i.ConnectNative, i.ProxyFor
 	return e

@@ -254,15 +254,20 @@ func (p *parser) health(known fields, h *Health, what string) {
 	known["checks"] = func(n *yaml.Node) {
 		h.Checks = []Check{}
 		p.list(n, "checks of "+what, func(i int, n *yaml.Node) {
-			c, what := Check{}, fmt.Sprintf("check %d of %s", i+1, what)
-			p.fields(n, what, fields{
-				"id": p.text(&c.ID, "id of "+what), "name": p.text(&c.Name, "name of "+what),
-				"status": p.status(&c.Status, "status of "+what), "notes": p.text(&c.Notes, "notes of "+what),
-				"output": p.text(&c.Output, "output of "+what), "type": p.text(&c.Type, "type of "+what),
-			})
-			h.Checks = append(h.Checks, c)
+			h.Checks = append(h.Checks, p.check(fmt.Sprintf("check %d of %s", i+1, what), n))
 		})
 	}
+}
+
+func (p *parser) check(what string, n *yaml.Node) Check {
+	var c Check
+	known := p.known(checkFields(&c), what)
+	known["status"] = p.status(&c.Status, "status of "+what)
+	known["exposed_port"] = p.number(&c.ExposedPort, "exposed_port of "+what, 0, 65535)
+	p.fields(n, what, known)
+	d := &c.Definition
+	d.SetDurations(d.IntervalDuration, d.TimeoutDuration, d.DeregisterCriticalServiceAfterDuration)
+	return c
 }
 
 // defaultReason is what Consul notes for a maintenance without a reason.

@@ -91,6 +91,8 @@ func (p *parser) instance(in *Instance, what string, n *yaml.Node) {
 		"proxy_for":           p.text(&in.ProxyFor, "proxy_for of "+what),
 		"connect_native":      p.flag(&in.ConnectNative, "connect_native of "+what),
 		"enable_tag_override": p.flag(&in.EnableTagOverride, "enable_tag_override of "+what),
+		"namespace":           p.text(&in.Namespace, "namespace of "+what),
+		"partition":           p.text(&in.Partition, "partition of "+what),
 		"weights": func(n *yaml.Node) {
 			p.fields(n, "weights of "+what, fields{
 				"passing": p.number(&in.Weights.Passing, "passing weight of "+what, 1, math.MaxUint16),
@@ -106,6 +108,7 @@ var kinds = []string{"connect-proxy", "mesh-gateway", "terminating-gateway", "in
 
 func (p *parser) taggedAddresses(in *Instance, what string, n *yaml.Node) {
 	what = "tagged_addresses of " + what
+	filled(&in.TaggedAddresses, resolve(n))
 	p.each(n, what, func(name string, _, value *yaml.Node) {
 		a := in.TaggedAddresses[name]
 		each := fmt.Sprintf("%q in %s", name, what)

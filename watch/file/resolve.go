@@ -200,6 +200,7 @@ func (i *instance) answer(id string, nodeHealth Health) *watch.ServiceInstance {
 		NodeTaggedAddresses: node.TaggedAddresses, NodeMeta: node.Meta,
 		ServiceMeta: in.Meta, Address: cmp.Or(in.Address, node.Address), ServiceTaggedAddresses: in.TaggedAddresses,
 		ID: id, Name: i.name, Kind: in.Kind, Tags: sortedTags(in.Tags), Port: in.Port, Weights: in.Weights,
+		Namespace: in.Namespace, Partition: in.Partition,
 	}
 	if s.Kind == "" && in.ProxyFor != "" {
 		s.Kind = "connect-proxy"
@@ -218,12 +219,22 @@ func sortedTags(tags []string) watch.ServiceTags {
 	return t
 }
 
-func nodeChecks(node string, h Health) watch.HealthChecks {
+// written are the checks that are written out, with what is made up where they don't say it: the name, and the id of the n-th.
+func written(list []Check, name string, id func(n int) string) watch.HealthChecks {
 	var checks watch.HealthChecks
-	for n, c := range h.Checks {
-		checks = append(checks, &watch.HealthCheck{CheckID: cmp.Or(c.ID, fmt.Sprintf("node:%d", n+1)), Name: cmp.Or(c.Name, "Node check"),
-			Status: cmp.Or(c.Status, watch.StatusPassing), Notes: c.Notes, Output: c.Output, Type: c.Type})
+	for n, c := range list {
+		check := c.HealthCheck
+		check.CheckID, check.Status = cmp.Or(check.CheckID, id(n+1)), cmp.Or(check.Status, watch.StatusPassing)
+		if !c.Nameless {
+			check.Name = cmp.Or(check.Name, name)
+		}
+		checks = append(checks, &check)
 	}
+	return checks
+}
+
+func nodeChecks(node string, h Health) watch.HealthChecks {
+	checks := written(h.Checks, "Node check", func(n int) string { return fmt.Sprintf("node:%d", n) })
 	if h.Status != "" {
 		output := "Agent alive and reachable"
 		if h.Status != watch.StatusPassing {
@@ -235,31 +246,33 @@ func nodeChecks(node string, h Health) watch.HealthChecks {
 		checks = append(checks, &watch.HealthCheck{CheckID: "_node_maintenance", Name: "Node Maintenance Mode", Status: watch.StatusCritical, Notes: h.Maintenance})
 	}
 	for _, c := range checks {
-		c.Node, c.ServiceTags = node, []string{}
+		c.Node = node
+		c.ServiceTags = sortedTags(c.ServiceTags)
 	}
 	return byCheckID(checks)
 }
 
 func (i *instance) checks(id string) watch.HealthChecks {
 	h := i.Health
-	var checks watch.HealthChecks
 	name := fmt.Sprintf("Service '%s' check", i.name)
+	checks := written(h.Checks, name, func(n int) string {
+		if len(h.Checks) > 1 || h.Status != "" {
+			return fmt.Sprintf("service:%s:%d", id, n)
+		}
+		return "service:" + id
+	})
 	if h.Status != "" {
 		checks = append(checks, &watch.HealthCheck{CheckID: "service:" + id, Name: name, Status: h.Status})
-	}
-	for n, c := range h.Checks {
-		made := "service:" + id
-		if len(h.Checks)+len(checks) > 1 {
-			made = fmt.Sprintf("service:%s:%d", id, n+1)
-		}
-		checks = append(checks, &watch.HealthCheck{CheckID: cmp.Or(c.ID, made), Name: cmp.Or(c.Name, name),
-			Status: cmp.Or(c.Status, watch.StatusPassing), Notes: c.Notes, Output: c.Output, Type: c.Type})
 	}
 	if h.Maintenance != "" {
 		checks = append(checks, &watch.HealthCheck{CheckID: "_service_maintenance:" + id, Name: "Service Maintenance Mode", Status: watch.StatusCritical, Notes: h.Maintenance})
 	}
 	for _, c := range checks {
-		c.Node, c.ServiceID, c.ServiceName, c.ServiceTags = i.node.Node, id, i.name, sortedTags(i.Tags)
+		c.Node, c.ServiceID, c.ServiceName = i.node.Node, id, cmp.Or(c.ServiceName, i.name)
+		if c.ServiceTags == nil {
+			c.ServiceTags = i.Tags
+		}
+		c.ServiceTags = sortedTags(c.ServiceTags)
 	}
 	return byCheckID(checks)
 }

@@ -115,17 +115,21 @@ func instanceNode(in *Instance) *yaml.Node {
 	m.text("id", in.ID)
 	m.text("node", in.Node)
 	m.text("address", in.Address)
-	m.unsigned("port", uint64(in.Port))
-	m.list("tags", in.Tags)
+	m.number("port", in.Port)
+	if len(in.Tags) > 0 {
+		m.add("tags", listNode(in.Tags))
+	}
 	m.texts("meta", in.Meta)
 	tagged := newMapping()
 	for _, name := range slices.Sorted(maps.Keys(in.TaggedAddresses)) {
 		a := newMapping()
 		a.text("address", in.TaggedAddresses[name].Address)
-		a.unsigned("port", uint64(in.TaggedAddresses[name].Port))
+		a.number("port", in.TaggedAddresses[name].Port)
 		tagged.add(name, a.node)
 	}
-	m.mapping("tagged_addresses", tagged)
+	if in.TaggedAddresses != nil {
+		m.add("tagged_addresses", tagged.node)
+	}
 	if w := in.Weights; w != (watch.Weights{}) && w != (watch.Weights{Passing: 1, Warning: 1}) {
 		weights := newMapping()
 		weights.add("passing", plainNode(strconv.Itoa(w.Passing)))
@@ -136,6 +140,8 @@ func instanceNode(in *Instance) *yaml.Node {
 	m.text("proxy_for", in.ProxyFor)
 	m.flag("connect_native", in.ConnectNative)
 	m.flag("enable_tag_override", in.EnableTagOverride)
+	m.text("namespace", in.Namespace)
+	m.text("partition", in.Partition)
 	m.health(in.Health)
 	return m.node
 }
@@ -169,6 +175,12 @@ func (m mapping) unsigned(name string, value uint64) {
 	}
 }
 
+func (m mapping) number(name string, value int) {
+	if value != 0 {
+		m.add(name, plainNode(strconv.Itoa(value)))
+	}
+}
+
 func (m mapping) float(name string, value float64) {
 	if value != 0 {
 		m.add(name, plainNode(strconv.FormatFloat(value, 'g', -1, 64)))
@@ -187,18 +199,19 @@ func (m mapping) moment(name string, value time.Time) {
 	}
 }
 
+// texts writes a mapping, also an empty one: that differs from none.
 func (m mapping) texts(name string, values map[string]string) {
+	if values == nil {
+		return
+	}
 	inner := newMapping()
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		inner.add(k, textNode(values[k]))
 	}
-	m.mapping(name, inner)
+	m.add(name, inner.node)
 }
 
-func (m mapping) list(name string, values []string) {
-	if len(values) == 0 {
-		return
-	}
+func listNode(values []string) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, v := range values {
 		if strings.Contains(v, "\n") {
@@ -206,7 +219,7 @@ func (m mapping) list(name string, values []string) {
 		}
 		list.Content = append(list.Content, textNode(v))
 	}
-	m.add(name, list)
+	return list
 }
 
 func (m mapping) health(h Health) {
@@ -223,12 +236,7 @@ func (m mapping) health(h Health) {
 	list := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, c := range h.Checks {
 		check := newMapping()
-		check.text("id", c.ID)
-		check.text("name", c.Name)
-		check.text("status", c.Status)
-		check.text("notes", c.Notes)
-		check.text("output", c.Output)
-		check.text("type", c.Type)
+		check.fields(checkFields(&c))
 		list.Content = append(list.Content, check.node)
 	}
 	m.add("checks", list)

@@ -13,7 +13,14 @@ import (
 
 // everything has every field of every kind.
 func everything() *Data {
-	checks := Health{Status: "warning", Maintenance: "upgrade", Checks: []Check{{ID: "c", Name: "n", Status: "critical", Notes: "a\nb", Output: " out ", Type: "http"}, {}}}
+	checks := Health{Status: "warning", Maintenance: "upgrade", Checks: []Check{
+		{HealthCheck: watch.HealthCheck{CheckID: "c", Name: "n", Status: "critical", Notes: "a\nb", Output: " out ", Type: "http", ServiceName: "old", ServiceTags: []string{},
+			Namespace: "ns", Partition: "p", ExposedPort: 21500, PeerName: "east", CreateIndex: 3, ModifyIndex: 4}}, {Nameless: true}, {}}}
+	definition := &checks.Checks[0].Definition
+	*definition = watch.CheckDefinition{HTTP: "http://x", Header: map[string][]string{"A": {"b"}, "C": {}}, Method: "PUT", Body: "b", TLSServerName: "s", TLSSkipVerify: true,
+		TCP: "t:1", TCPUseTLS: true, UDP: "u:1", GRPC: "g:1", OSService: "sshd", GRPCUseTLS: true, SessionName: "n"}
+	definition.SetDurations(10*time.Second, time.Minute, time.Hour)
+	now, days := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), -3
 	return &Data{
 		Datacenter: "eu", Agent: "a",
 		Registry: Registry{
@@ -29,21 +36,22 @@ func everything() *Data {
 			Services: map[string][]*Instance{
 				"web": {{ID: "w", Node: "a", Address: "::1", Port: 80, Tags: []string{"x, y", "1", "z\nz"}, Meta: map[string]string{"": "e", "m": "\""},
 					TaggedAddresses: map[string]watch.ServiceAddress{"wan": {Address: "1.2.3.4", Port: 8}, "lan": {Address: "h"}},
-					Weights:         watch.Weights{Passing: 5}, Kind: "mesh-gateway", EnableTagOverride: true, Health: checks},
+					Weights:         watch.Weights{Passing: 5}, Kind: "mesh-gateway", EnableTagOverride: true, Namespace: "ns", Partition: "p", Health: checks},
 					{Node: "b", Weights: watch.Weights{Passing: 1, Warning: 1}, ConnectNative: true}},
 				"proxy": {{Node: "b", ProxyFor: "web"}},
 				"none":  {},
 			},
 		},
 		Datacenters: map[string]*Registry{"us": {KV: map[string]*watch.KeyPair{"a": {Value: "us"}}}, "asia": {}},
-		CARoots:     []*watch.CARoot{{ID: "i", Name: "n", RootCertPEM: "-----BEGIN\nX\n", Active: true, CreateIndex: 1, ModifyIndex: 2}},
+		CARoots:     []*watch.CARoot{{ID: "i", Name: "n", RootCertPEM: "-----BEGIN\nX\n", Active: true, NotBefore: &now, NotAfter: &now, DaysRemaining: &days, CreateIndex: 1, ModifyIndex: 2}},
 		CALeaves: map[string]*watch.LeafCert{"web": {SerialNumber: "01:02", CertPEM: "c\n", PrivateKeyPEM: "k\n", Service: "web", ServiceURI: "spiffe://x",
 			ValidAfter: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), ValidBefore: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), CreateIndex: 1, ModifyIndex: 2}},
 		Partitions: []*watch.Partition{{Name: "p", Description: "d"}},
 		Peerings: []*watch.Peering{{ID: "i", Name: "n", Partition: "p", Meta: map[string]string{"a": "b"}, PeerID: "q", PeerCAPems: []string{"x\ny"}, PeerServerName: "s",
-			PeerServerAddresses: []string{"1.2.3.4:5"}, PeeringState: "ACTIVE", StreamStatus: watch.StreamStatus{ImportedServices: []string{"a"}, ExportedServices: []string{"b", "c"}}}},
-		Exported: []*watch.ExportedService{{Service: "web", Consumers: watch.ExportedServiceConsumers{Partitions: []string{"p"}, Peers: []string{"q"}, SamenessGroups: []string{"s"}}}},
-		Imported: []*watch.ImportedService{{Service: "web", SourcePartition: "p", SourcePeer: "q"}, {}},
+			PeerServerAddresses: []string{"1.2.3.4:5"}, PeeringState: "ACTIVE", StreamStatus: watch.StreamStatus{ImportedServices: []string{"a"}, ExportedServices: []string{"b", "c"},
+				LastHeartbeat: &now, LastReceive: &now, LastSend: &now}, Remote: watch.PeeringRemote{Partition: "p", Datacenter: "dc"}}},
+		Exported: []*watch.ExportedService{{Service: "web", Partition: "p", Namespace: "ns", Consumers: watch.ExportedServiceConsumers{Partitions: []string{"p"}, Peers: []string{"q"}, SamenessGroups: []string{"s"}}}},
+		Imported: []*watch.ImportedService{{Service: "web", Namespace: "ns", SourcePartition: "p", SourcePeer: "q"}, {}},
 	}
 }
 

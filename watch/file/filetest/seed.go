@@ -104,7 +104,7 @@ func register(d *file.Data, r registration) {
 		d.Services[s.Service] = append(d.Services[s.Service], in)
 	}
 	for _, c := range r.Checks {
-		check := file.Check{ID: c.CheckID, Name: c.Name, Status: c.Status, Notes: c.Notes, Output: c.Output}
+		check := file.Check{HealthCheck: watch.HealthCheck{CheckID: c.CheckID, Name: c.Name, Status: c.Status, Notes: c.Notes, Output: c.Output}}
 		if c.ServiceID == "" {
 			node.Checks = append(node.Checks, check)
 		} else {
