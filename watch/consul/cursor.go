@@ -26,6 +26,10 @@ type cursor struct {
 // index is far behind ours then, and a query with our index would be held open for its whole wait although everything changed.
 const probeWait = time.Second
 
+// leap is by how much an index may grow between two answers to be taken for one of the registry. Something in between may make
+// one up, and waiting beyond that would miss all changes; what is probed shows it.
+const leap = 1 << 20
+
 // answered takes note of an answer that was asked for at begun with the index waited (0 for a read), and tells whether it may
 // be new, and how long to pause before the next request.
 func (c *cursor) answered(r *result, waited uint64, begun, now time.Time, wait time.Duration) (fresh bool, pause time.Duration) {
@@ -49,7 +53,7 @@ func (c *cursor) answered(r *result, waited uint64, begun, now time.Time, wait t
 	case waited > 0:
 		c.early = 0
 	}
-	c.probed = waited > 0
+	c.probed = waited > 0 && r.index-min(r.index, c.seen) < leap
 	c.seen = r.index
 	return fresh, pause
 }

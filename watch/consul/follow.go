@@ -25,7 +25,7 @@ type follower struct {
 	outgrew []place                  // prefixes that hold too much for their members by now
 	heavy   map[place]bool           // those of them whose keys are too large, which surveys do not see
 
-	canaries map[string]*view // by datacenter
+	restoreViews map[string]*view // by datacenter
 }
 
 // A group answers some queries.
@@ -40,7 +40,7 @@ func newFollower(ctx context.Context, s *Source) *follower {
 	return &follower{
 		scheduler: newScheduler(ctx, s), want: map[watch.Query]*watch.Subscription{}, places: map[watch.Query]place{}, groups: map[place]group{},
 		fit: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{}, surveys: make(chan func()), heavy: map[place]bool{},
-		canaries: map[string]*view{},
+		restoreViews: map[string]*view{},
 	}
 }
 
@@ -173,7 +173,7 @@ func (f *follower) arrange() {
 			f.forget(at) // what its prefix holds is not looked at any more
 		}
 	}
-	f.sendCanaries(plan)
+	f.openRestoreViews(plan)
 	for _, at := range slices.SortedFunc(maps.Keys(add), byName) {
 		for _, sub := range add[at] {
 			f.places[sub.Query] = at
@@ -221,8 +221,8 @@ func (g *single) change(add []*watch.Subscription, _ []watch.Query) {
 
 func (g *single) close() { g.s.remove(g.view) }
 
-// sendCanaries has a canary in each datacenter of which streamed queries are held open.
-func (f *follower) sendCanaries(plan map[watch.Query]place) {
+// openRestoreViews has a restore view in each datacenter of which streamed queries are held open.
+func (f *follower) openRestoreViews(plan map[watch.Query]place) {
 	need := map[string]bool{}
 	if !f.once && f.force != PlanPoll {
 		for q, at := range plan {
@@ -232,15 +232,15 @@ func (f *follower) sendCanaries(plan map[watch.Query]place) {
 		}
 	}
 	for datacenter := range need {
-		if f.canaries[datacenter] == nil {
-			f.canaries[datacenter] = f.newCanary(datacenter)
-			f.add(f.canaries[datacenter])
+		if f.restoreViews[datacenter] == nil {
+			f.restoreViews[datacenter] = f.newRestoreView(datacenter)
+			f.add(f.restoreViews[datacenter])
 		}
 	}
-	for datacenter, v := range f.canaries {
+	for datacenter, v := range f.restoreViews {
 		if !need[datacenter] {
 			f.remove(v)
-			delete(f.canaries, datacenter)
+			delete(f.restoreViews, datacenter)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (p planning) inGroups() bool {
 	if p.once {
 		return n > 16 // the fewest requests are the fastest
 	}
-	return n > p.slots-1 || p.grouped && n > p.slots/2 // one slot may go to the canary
+	return n > p.slots-1 || p.grouped && n > p.slots/2 // one slot may go to the restore view
 }
 
 func (p planning) place(q watch.Query, grouped bool) place {
@@ -107,7 +107,7 @@ func (p planning) place(q watch.Query, grouped bool) place {
 			return place{kind: byCatalog, scope: q.Scope}
 		}
 	case watch.Services:
-		if inCatalog(q.Scope) && slices.ContainsFunc(p.queries, func(other watch.Query) bool {
+		if !p.once && inCatalog(q.Scope) && slices.ContainsFunc(p.queries, func(other watch.Query) bool {
 			s, ok := other.(watch.Service)
 			return ok && s.Scope == q.Scope && !s.Connect && s.Name != ""
 		}) {

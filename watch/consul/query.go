@@ -51,6 +51,7 @@ func (s *scheduler) newQueryView(sub *watch.Subscription, p policy) *view {
 			text.forget()
 			return sub.Failed(err), 1
 		},
+		dropped: text.forget,
 	}
 	return v
 }

@@ -68,9 +68,8 @@ func (s *scheduler) stop(v *view) {
 	case resting:
 		heap.Remove(&s.rests, v.heapIndex)
 	case reading, holding:
-		v.flight.over = true
+		v.flight.over = true // it lands before there is another
 		v.flight.cancel()
-		v.flight = nil
 	}
 	v.state = idle // what is still in a queue is skipped there
 }
@@ -189,7 +188,11 @@ func (s *scheduler) dequeue() *view {
 			v := (*queue)[0]
 			(*queue)[0] = nil
 			*queue = (*queue)[1:]
-			if v.state == queued {
+			switch {
+			case v.state != queued:
+			case v.flight != nil: // one that was given up has not landed yet
+				v.state = idle
+			default:
 				return v
 			}
 		}
@@ -199,6 +202,10 @@ func (s *scheduler) dequeue() *view {
 
 // hold begins a blocking query.
 func (s *scheduler) hold(v *view) {
+	if v.flight != nil { // one that was given up has not landed yet
+		v.state = idle
+		return
+	}
 	wait := s.client.wait
 	if !v.cursor.probed {
 		wait = min(wait, probeWait)
@@ -230,6 +237,13 @@ func (s *scheduler) land(o outcome) {
 	}
 	v := o.view
 	if o.flight.over {
+		v.flight = nil
+		if v.source.dropped != nil {
+			v.source.dropped()
+		}
+		if v.state == idle {
+			s.next(v)
+		}
 		return
 	}
 	v.flight, v.state = nil, idle
@@ -242,6 +256,10 @@ func (s *scheduler) land(o outcome) {
 	}
 	if time.Since(v.trouble.since) > troubleOver {
 		v.trouble.failures = 0
+	}
+	if o.result.null && o.flight.mode != consistent {
+		s.readAgain(v)
+		return
 	}
 	now := time.Now()
 	again := v.sure.wanted

@@ -13,7 +13,7 @@ import (
 //
 //   - they always say that there is no leader, and never that access rules hid something ([evidence]);
 //   - they may come before what they tell of can be read (the index in [sure]);
-//   - after a restore to an older state they wait for an index that is far away again (the canary below);
+//   - after a restore to an older state they wait for an index that is far away again (the restore view below);
 //   - a change of how a name is spelled is not told. Names that differ in case only are one name for Consul.
 
 // streamed tells whether Consul may answer q out of its event stream: it does so for services that are not sorted by distance.
@@ -22,15 +22,15 @@ func streamed(q watch.Query) bool {
 	return ok && s.Near == ""
 }
 
-// A canary is a view that Consul does not answer out of its event stream: checks of a state that does not exist. When its index goes
+// A restore view is a view that Consul does not answer out of its event stream: checks of a state that does not exist. When its index goes
 // back, or its blocking query ends early, the server was restored; when it fails, the server is in trouble, of which streamed
 // answers don't tell, and another may have taken its place when that is over. Streamed queries of its datacenter start over then.
-func (s *scheduler) newCanary(datacenter string) *view {
+func (s *scheduler) newRestoreView(datacenter string) *view {
 	var seen uint64
 	failing := false // so that the next answer is a reason to start over
 	query := scopeQuery(watch.Scope{Datacenter: datacenter})
 	e := endpoint{path: "health/state/none", query: query, decode: func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }}
-	v := &view{name: "canary " + datacenter, policy: policy{hold: true, rank: rankList, datacenter: datacenter}}
+	v := &view{name: "restore view " + datacenter, policy: policy{hold: true, rank: rankList, datacenter: datacenter}}
 	v.source = reader{
 		begin: s.reading(e),
 		take: func(r result) bool {

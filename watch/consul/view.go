@@ -33,8 +33,9 @@ type times struct {
 
 // A reader is what a view reads and who is told.
 type reader struct {
-	// begin makes the function that asks Consul, which runs in a goroutine of its own, never twice at a time for one view. The
-	// scheduler calls begin, so that it may look at what the scheduler's goroutine owns.
+	// begin makes the function that asks Consul, which runs in a goroutine of its own, never twice at a time for one view: what it
+	// remembers from one request to the next needs no lock. The scheduler calls begin, so that it may look at what the
+	// scheduler's goroutine owns.
 	begin func(a ask) func(ctx context.Context) (result, error)
 	// take takes an answer in that may be new, and tells whether it was believed. When it was not, the view is read again
 	// consistently, and what that says is taken in or not. The scheduler calls it.
@@ -42,6 +43,8 @@ type reader struct {
 	// fail is told of a failure. It returns how long those who were told want to pause, and how many they were. The scheduler
 	// calls it.
 	fail func(err error) (pause time.Duration, told int)
+	// dropped is told that a request was given up, whatever came of it. It may be nil. The scheduler calls it.
+	dropped func()
 }
 
 // An ask is one request of a view.
