@@ -80,7 +80,7 @@ func blankServer(t *testing.T, way way, index string) {
 		w.Header().Set("X-Consul-Index", index)
 		switch {
 		case r.Form.Has("keys"):
-			return false // else there would be no ring
+			return false // else no prefix would be shared
 		case strings.HasPrefix(r.URL.Path, "/v1/kv/"):
 			w.WriteHeader(http.StatusNotFound)
 		case strings.Contains(r.URL.Path, "node-services"):

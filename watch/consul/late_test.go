@@ -21,7 +21,7 @@ func TestLateReads(t *testing.T) {
 		between    []watch.Set
 	}{
 		{"dropped and wanted again", PlanShared, watch.Set{a: {}, watch.Service{Name: "s2"}: {}}, []watch.Set{{watch.Service{Name: "s2"}: {}}, {a: {}, watch.Service{Name: "s2"}: {}}}},
-		{"in a rota", PlanPoll, watch.Set{a: {}}, []watch.Set{{}, {a: {}}}},
+		{"polled", PlanPoll, watch.Set{a: {}}, []watch.Set{{}, {a: {}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"lictor/watch"
 )
 
-// TestChangeDuringALoad changes something while sixty services join a fleet that is at work, after their checks were read, and
+// TestChangeDuringALoad changes something while sixty services join a mirror that is at work, after their checks were read, and
 // either before or after the services of their node were: no answer is a mixture of two moments, none is missing, and none
 // that is older replaces a newer one.
 func TestChangeDuringALoad(t *testing.T) {
@@ -31,7 +31,7 @@ func TestChangeDuringALoad(t *testing.T) {
 				for i := range 120 {
 					f.services[fmt.Sprintf("s%d", i)] = 1
 				}
-				want := ways()["fleet"].want
+				want := ways()["mirror"].want
 				w := follow(t, s, want)
 				answered(t, w, want)
 				loading, load, read := make(chan struct{}, 100), make(chan struct{}), make(chan struct{})

@@ -270,7 +270,7 @@ func TestHoldsThatFail(t *testing.T) {
 				time.Sleep(time.Minute)
 				before := cable.count("/v1/")
 				time.Sleep(10 * time.Minute)
-				// A query of its own comes back every three seconds, in two requests; a fleet reads all its services every two.
+				// A query of its own comes back every three seconds, in two requests; a mirror has all its services polled every two.
 				if n, most := cable.count("/v1/")-before, 600*(len(want)+5); n > most || n < 100 {
 					t.Errorf("%d requests in ten minutes, want at most %d", n, most)
 				}

@@ -97,7 +97,7 @@ func TestPrefixThatGrows(t *testing.T) {
 func TestLargeNeighbours(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	for q := range want {
 		f.keys[q.(watch.Key).Path] = "dg=="
 	}
@@ -125,11 +125,11 @@ func TestLargeNeighbours(t *testing.T) {
 func TestPlanIsShown(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	for q := range want {
 		f.keys[q.(watch.Key).Path] = "dg=="
 	}
-	want.AddAll(ways()["fleet"].want)
+	want.AddAll(ways()["mirror"].want)
 	log := &lockedBuffer{}
 	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
 	answered(t, w, want)

@@ -273,8 +273,8 @@ func TestNothingWaits(t *testing.T) {
 	}
 }
 
-// TestRefusedCanary has a gateway that refuses only the query that tells of a restored server.
-func TestRefusedCanary(t *testing.T) {
+// TestRefusedRestoreView has a gateway that refuses only the query that tells of a restored server.
+func TestRefusedRestoreView(t *testing.T) {
 	want := watch.Set{}
 	for i := range 50 {
 		want.Add(watch.Service{Name: fmt.Sprint("s", i)})
@@ -300,7 +300,7 @@ func TestRefusedCanary(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			if requests > 10*60*10 { // fifty a minute are due when all is well
-				t.Errorf("%d requests in 10 minutes when the canary gets %d", requests, status)
+				t.Errorf("%d requests in 10 minutes when the restore view gets %d", requests, status)
 			}
 		})
 	}

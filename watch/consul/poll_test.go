@@ -11,7 +11,7 @@ import (
 	"lictor/watch"
 )
 
-// TestBackDuringReads has a Consul that says nothing for two hours and is back while all readers of a rota still wait for it: what
+// TestBackDuringReads has a Consul that says nothing for two hours and is back while those who poll still wait for it: what
 // they wait for fails late, and does not rest as long as what has failed so often.
 func TestBackDuringReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
