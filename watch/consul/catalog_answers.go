@@ -33,6 +33,10 @@ func (c *catalogMirror) readAlone(m *catalogMember) {
 // readOnce takes in what a member's own read gave. Nodes that don't agree are read again, and count no more until then.
 func (c *catalogMirror) readOnce(m *catalogMember, r result, believed bool) {
 	own := m.own
+	if !believed && c.s.once { // nothing hints at changes then
+		own.policy.poll = true
+		return
+	}
 	c.closeOwn(m)
 	if believed {
 		list := r.Value.([]*watch.ServiceInstance)
@@ -103,6 +107,21 @@ func (c *catalogMirror) changed(name string) {
 			c.answer(m)
 		} else if m.own != nil {
 			c.s.hint(m.own)
+		}
+	}
+}
+
+// readPlain has the members that ask for all instances of a service read by themselves.
+func (c *catalogMirror) readPlain(name string) {
+	s := c.services[name]
+	if s == nil {
+		return
+	}
+	for _, m := range s.members {
+		if m.own != nil {
+			c.s.hint(m.own)
+		} else if m.plain() && c.loaded() {
+			c.readAlone(m)
 		}
 	}
 }

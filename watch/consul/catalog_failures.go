@@ -16,6 +16,7 @@ func (c *catalogMirror) listFailed(v *view, err error) {
 		return
 	}
 	l.failing[v] = true
+	c.tryList(v)
 	if !l.said {
 		l.said = true
 		c.s.log.Warn("consul does not tell of changes of services: they are polled until it does", "list", v.name, "error", err)
@@ -28,6 +29,16 @@ func (c *catalogMirror) listFailed(v *view, err error) {
 		})
 	}
 	c.decide()
+}
+
+// tryList has a list that fails read now and then, since what is held may be silent for long when it works again.
+func (c *catalogMirror) tryList(v *view) {
+	c.s.after(2*troubleOver, func() {
+		if c.lists.failing[v] && v.state != removed {
+			c.s.readAgain(v)
+			c.tryList(v)
+		}
+	})
 }
 
 // listWorks takes note that a list does not fail any more, when it has not failed for a while.
@@ -49,8 +60,9 @@ func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 		switch {
 		case m.own == nil:
 			pause = max(pause, m.sub.Failed(err))
-		case m.own.state == idle: // it waits to be hinted at
+		case m.own.state == idle && m.own.flight == nil: // it waits to be hinted at
 			more, _ := m.own.source.fail(err)
+			m.own.cursor = cursor{}
 			pause = max(pause, more)
 		default:
 			continue
@@ -63,6 +75,9 @@ func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 
 // startOver has everything read again after Consul was away.
 func (c *catalogMirror) startOver() {
+	if c.lists.names != nil {
+		c.s.readAgain(c.lists.names)
+	}
 	for _, m := range c.members {
 		if m.own != nil && m.own.state == idle {
 			c.s.readAgain(m.own)

@@ -99,9 +99,10 @@ func (c *catalogMirror) holdAll() bool {
 
 // holdChanged has a blocking query on a node that has changed, where there is a slot: it may soon change again.
 func (c *catalogMirror) holdChanged(n *mirrorNode) {
-	if n.held != nil || c.s.once {
+	if c.s.once || n.held != nil && n.held.slot {
 		return
 	}
+	n.release() // one that lost its slot
 	v := n.newHold()
 	v.changedAt = time.Now()
 	if c.s.claim(v) {

@@ -99,6 +99,7 @@ func (c *catalogMirror) takeNodes(r result) bool {
 	c.decide()
 	c.unblock()
 	c.tellAllNames()
+	l.evidence.WentBack, l.evidence.Age = false, 0 // that was about what has changed by this look
 	return true
 }
 

@@ -180,6 +180,7 @@ func (c *catalogMirror) decide() {
 		c.tidy(name)
 	}
 	if mode == byNodes {
+		c.refresh = refresh{since: time.Now(), behind: map[*mirrorNode]bool{}}
 		for name := range c.lists.entries {
 			c.addNode(name)
 		}

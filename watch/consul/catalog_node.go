@@ -143,7 +143,9 @@ func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead
 			return result{}, err
 		}
 		if !todo.checks && services.content == todo.state.content {
-			return result{index: services.index, same: true, unindexed: true}, nil
+			evidence := services.evidence
+			evidence.Filtered = evidence.Filtered || todo.state.evidence.Filtered
+			return result{Answer: watch.Answer{Evidence: evidence}, index: services.index, same: true, unindexed: true}, nil
 		}
 	}
 	if a.mode == stale { // another server may not have the checks of what this one says
@@ -201,6 +203,10 @@ func (n *mirrorNode) take(r result) bool {
 	c.refreshed(n)
 	c.unblock()
 	for _, name := range changed {
+		if now.evidence.Filtered && before != nil && len(now.instances[name]) < len(before.instances[name]) {
+			c.readPlain(name) // access rules may have hidden them, which the nodes show one after the other
+			continue
+		}
 		c.changed(name)
 	}
 	c.tellAllNames()

@@ -29,6 +29,9 @@ func (c *catalogMirror) admit(fresh []*catalogMember) {
 		switch {
 		case m.own != nil:
 		case m.service == "":
+			if c.lists.names != nil {
+				c.s.readAgain(c.lists.names)
+			}
 			c.tellNames(m)
 		case wait && m.plain():
 			c.refresh.waiting = append(c.refresh.waiting, m)

@@ -185,6 +185,11 @@ func (f *follower) arrange() {
 		}
 		g.change(add[at], nil)
 	}
+	for _, g := range f.groups {
+		if c, ok := g.(*catalogMirror); ok {
+			c.openNames() // nodes may have lost their slots to what has joined
+		}
+	}
 	if len(add) > 0 && f.grouped {
 		f.show(slots)
 	}

@@ -135,14 +135,14 @@ func (p *prefixView) tell(m *prefixMember, r result) (believed bool) {
 		if r.Filtered {
 			return p.readAlone(m, part, same)
 		}
-		if !same {
+		if !same || m.own != nil {
 			value = relative(below, q.Path)
 		}
 	}
-	p.leave(m)
-	if same {
+	if same && m.own == nil {
 		return true
 	}
+	p.leave(m)
 	m.part = nil
 	if !m.sub.Report(watch.Answer{Value: value, Evidence: r.Evidence}) {
 		return r.Consistent // it was refused: nothing more can be known
@@ -168,13 +168,15 @@ func (p *prefixView) readAlone(m *prefixMember, part any, same bool) (believed b
 func (p *prefixView) fail(err error) (pause time.Duration, told int) {
 	p.last = nil
 	for _, m := range p.members {
-		pause = max(pause, m.sub.Failed(err))
 		m.part = nil
-		if m.own != nil {
+		if m.own != nil { // it says for itself how it fares
 			p.s.hint(m.own)
+			continue
 		}
+		pause = max(pause, m.sub.Failed(err))
+		told++
 	}
-	return pause, len(p.members)
+	return pause, told
 }
 
 // complete tells whether every key that is a member exists, and every prefix holds something.

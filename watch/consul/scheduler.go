@@ -83,7 +83,7 @@ func (s *scheduler) hintAt(v *view, at time.Time) {
 		return // it tells of changes itself, or was read since
 	}
 	v.dirty = true
-	if v.state == idle || v.state == resting && v.policy.gap == 0 && (v.trouble.failures == 0 || !v.trouble.since.IsZero()) {
+	if v.state == idle || v.state == resting && v.polling {
 		s.stop(v)
 		s.next(v)
 	}
@@ -117,6 +117,7 @@ func (s *scheduler) next(v *view) {
 		s.hold(v)
 	case v.policy.poll || v.policy.every > 0:
 		s.rest(v, s.pollPause(v))
+		v.polling = true
 	default:
 		v.state = idle
 	}
@@ -139,7 +140,7 @@ func (s *scheduler) enqueue(v *view) {
 
 // rest lets a view do nothing for a while; then it is read, or held.
 func (s *scheduler) rest(v *view, d time.Duration) {
-	v.state, v.due = resting, time.Now().Add(d)
+	v.state, v.due, v.polling = resting, time.Now().Add(d), false
 	heap.Push(&s.rests, v)
 }
 
@@ -157,10 +158,11 @@ func (s *scheduler) start() {
 		if v.policy.hold && v.slot && now.Sub(v.readAt) > 20*time.Millisecond {
 			v.cursor.probed = false // while nobody waited the server may have been replaced by one with a lower index
 		}
-		if v.policy.hold && v.slot && v.cursor.wait > 0 && !v.dirty && !v.sure.wanted {
-			s.hold(v)
-		} else {
+		v.state = idle
+		if v.polling {
 			s.enqueue(v)
+		} else {
+			s.next(v)
 		}
 	}
 	for s.reads < s.readers() {
@@ -238,9 +240,7 @@ func (s *scheduler) land(o outcome) {
 	v := o.view
 	if o.flight.over {
 		v.flight = nil
-		if v.source.dropped != nil {
-			v.source.dropped()
-		}
+		v.forget()
 		if v.state == idle {
 			s.next(v)
 		}
@@ -258,6 +258,7 @@ func (s *scheduler) land(o outcome) {
 		v.trouble.failures = 0
 	}
 	if o.result.null && o.flight.mode != consistent {
+		v.forget()
 		s.readAgain(v)
 		return
 	}
@@ -289,6 +290,7 @@ func (s *scheduler) land(o outcome) {
 func (s *scheduler) take(v *view, o outcome) (pause time.Duration) {
 	if v.sure.wanted && o.result.index < v.sure.index && v.sure.tries < 20 {
 		v.sure.tries++
+		v.forget()
 		return 50 * time.Millisecond
 	}
 	believed := v.source.take(o.result)

@@ -41,6 +41,7 @@ func (s *scheduler) evict(v *view) {
 	s.waiting = append(s.waiting, v)
 	if v.state == holding {
 		s.stop(v)
+		v.dirty = true // the answer may be on its way, or a hint was left to it
 		s.next(v)
 	}
 }
@@ -55,7 +56,7 @@ func (s *scheduler) release(v *view) {
 // grant gives free slots to those who wait for one, when the number of slots or views has changed.
 func (s *scheduler) grant() {
 	free := s.client.budget.slots.limit() - len(s.slots)
-	s.waiting = slices.DeleteFunc(s.waiting, func(v *view) bool { return v.state == removed || v.slot })
+	s.waiting = slices.DeleteFunc(s.waiting, func(v *view) bool { return v.state == removed || v.slot || !v.policy.hold })
 	if free <= 0 || len(s.waiting) == 0 {
 		return
 	}

@@ -18,6 +18,7 @@ type view struct {
 	flight *flight // the request that is under way, or nil
 	times
 	dirty     bool // it was hinted at since its last read began
+	polling   bool // it rests until it is polled; else after a failure, or for its pace
 	sure      sure
 	trouble   trouble
 	slot      bool // it may have a blocking query
@@ -117,6 +118,13 @@ type outcome struct {
 	flight *flight
 	result result
 	err    error
+}
+
+// forget makes the next answer one that is handed on, whatever the last one was.
+func (v *view) forget() {
+	if v.source.dropped != nil {
+		v.source.dropped()
+	}
 }
 
 // restHeap is a heap of resting views, those first that are due first.
