@@ -68,9 +68,9 @@ func TestHerd(t *testing.T) {
 	}
 }
 
-// TestHerdOfAFleet has a Consul that is away, and then back, for a thousand services that are followed together and have all
+// TestHerdOfAMirror has a Consul that is away, and then back, for a thousand services that are followed together and have all
 // changed: they are read a few at a time, and hardly any twice.
-func TestHerdOfAFleet(t *testing.T) {
+func TestHerdOfAMirror(t *testing.T) {
 	const n, few = 1000, 8
 	for _, plan := range []string{PlanNodes, PlanSweep} {
 		t.Run(plan, func(t *testing.T) {

@@ -97,7 +97,7 @@ func TestPrefixThatGrows(t *testing.T) {
 func TestLargeNeighbours(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	for q := range want {
 		f.keys[q.(watch.Key).Path] = "dg=="
 	}
@@ -108,8 +108,7 @@ func TestLargeNeighbours(t *testing.T) {
 	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
 	answered(t, w, want)
 	eventually(t, func() string {
-		if !strings.Contains(log.String(), `msg="consul plan" slots=56 single="55 for 55 queries" rota="1 for 5 queries"`) &&
-			!strings.Contains(log.String(), `msg="consul plan" slots=56 single="56 for 56 queries" rota="1 for 4 queries"`) {
+		if !strings.Contains(log.String(), `msg="consul plan" slots=56 "by itself"="60 for 60 queries"`) {
 			return "the keys were not moved: " + log.String()
 		}
 		return ""
@@ -126,17 +125,17 @@ func TestLargeNeighbours(t *testing.T) {
 func TestPlanIsShown(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	for q := range want {
 		f.keys[q.(watch.Key).Path] = "dg=="
 	}
-	want.AddAll(ways()["fleet"].want)
+	want.AddAll(ways()["mirror"].want)
 	log := &lockedBuffer{}
 	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
 	answered(t, w, want)
 	for _, line := range []string{
-		`msg="consul plan" slots=56 ring="1 for 60 queries" fleet="1 for 60 queries"`,
-		`msg="consul fleet" way=nodes services=60 nodes=1`,
+		`msg="consul plan" slots=56 prefix="1 for 60 queries" catalog="1 for 60 queries"`,
+		`msg="consul catalog mirror" "answers from"=nodes services=60 nodes=1`,
 	} {
 		eventually(t, func() string {
 			if !strings.Contains(log.String(), line) {

@@ -99,8 +99,8 @@ func TestDeniedKeys(t *testing.T) {
 	valueIs(t, w, "acl/shut/k", "secret")
 }
 
-// TestPrefixOfARingShrinks has a key go while access rules hide another one below the common prefix, which nobody asks for.
-func TestPrefixOfARingShrinks(t *testing.T) {
+// TestSharedPrefixShrinks has a key go while access rules hide another one below the common prefix, which nobody asks for.
+func TestSharedPrefixShrinks(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t, consultest.Options{ACL: true})
 	for _, plan := range []string{PlanSingle, PlanShared, PlanPoll} {
@@ -209,13 +209,17 @@ func TestRefusedIsNotFailing(t *testing.T) {
 					if !strings.Contains(r.URL.Path, "/health/service/s") {
 						w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
 					}
-					if lost && strings.HasSuffix(r.URL.Path, "/health/service/s7") {
-						w.Header().Set("X-Consul-Index", fmt.Sprint(line.index))
-						w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
-						fmt.Fprint(w, `[]`)
-						return true
-					}
 					return false
+				}
+				line.instead = func(w http.ResponseWriter, r *http.Request) bool {
+					line.mu.Lock()
+					defer line.mu.Unlock()
+					if !lost || !strings.HasSuffix(r.URL.Path, "/health/service/s7") {
+						return false
+					}
+					w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+					fmt.Fprint(w, `[]`)
+					return true
 				}
 				want := services(30)
 				hidden, later := watch.Service{Name: "hidden"}, watch.Service{Name: "s7"}
