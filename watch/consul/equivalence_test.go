@@ -309,13 +309,6 @@ func (e equivalence) test(t *testing.T) {
 		t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
 		conf.Address = front.URL
 	}
-	log := &lockedBuffer{}
-	conf.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	defer func() {
-		if t.Failed() {
-			os.WriteFile("/tmp/eq.log", []byte(log.String()), 0o644)
-		}
-	}()
 	w := watch.New(open(t, conf), slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer w.Wait()

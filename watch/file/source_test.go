@@ -52,9 +52,10 @@ func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 	w := watch.New(New(path), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	w.Retry.Backoff = 10 * time.Millisecond
 	defer w.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	a, b := watch.Key{Path: "a"}, watch.Key{Path: "b"}
-	w.Sync(t.Context(), watch.Set{a: {}, b: {}})
-	defer w.Sync(t.Context(), watch.Set{})
+	w.Sync(ctx, watch.Set{a: {}, b: {}})
 	value := func(q watch.Query) string {
 		v, ok := w.Get(q)
 		if p, _ := v.(*watch.KeyPair); ok && p != nil {
