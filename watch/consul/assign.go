@@ -22,8 +22,8 @@ func (p *planner) assign(slots int) map[watch.Query]place {
 	spare := slots
 	var each []place
 	for at := range sizes {
-		if at.kind == inSingle && streamed(at.query) && !p.once {
-			p.canaries[at.query.(watch.Service).Datacenter] = true
+		if q, ok := at.query.(watch.Service); ok && at.kind == inSingle && serviceEndpoint(q).streamed() && !p.once {
+			p.canaries[q.Datacenter] = true
 		}
 		switch at.kind {
 		case inFleet:

@@ -66,7 +66,8 @@ type call struct {
 	path  string     // escaped, below /v1/
 	query url.Values // without mode, index and wait
 	mode  mode
-	index uint64 // above 0: hold the request open until the answer's index is beyond it
+	index uint64        // above 0: hold the request open until the answer's index is beyond it
+	wait  time.Duration // with an index: for this long at most
 }
 
 // A reply says what came with the answer to a call.
@@ -144,7 +145,7 @@ func unheld(err error) bool {
 // the servers spread their answers; what is later comes from a peer that has gone silent.
 func (c *client) limit(r call) time.Duration {
 	if r.index > 0 {
-		return c.wait + c.wait/16 + 10*time.Second
+		return r.wait + r.wait/16 + 10*time.Second
 	}
 	return readLimit
 }
@@ -239,7 +240,7 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 	}
 	if r.index > 0 {
 		query.Set("index", strconv.FormatUint(r.index, 10))
-		query.Set("wait", strconv.FormatInt(c.wait.Milliseconds(), 10)+"ms")
+		query.Set("wait", strconv.FormatInt(r.wait.Milliseconds(), 10)+"ms")
 	}
 	u := c.base.url
 	raw := u.Path + "/v1/" + r.path

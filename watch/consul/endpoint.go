@@ -19,6 +19,7 @@ type endpoint struct {
 	decode func(io.Reader) (any, error)
 	none   any                                                // the answer where Consul says that there is no such thing
 	finish func(ctx context.Context, answer any) (any, error) // completes the answer with further reads; may be nil
+	wait   time.Duration                                      // above 0: it is not held open for longer than this
 	every  time.Duration                                      // above 0: the endpoint can not be held open, and is read this often
 	toll   time.Duration                                      // what each byte of an answer costs Consul, where that is much
 	agent  bool                                               // the agent answers from what it knows itself: there is no choice of servers
@@ -98,7 +99,7 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 	begun := time.Now()
 	var value any
 	var took time.Duration
-	reply, err := s.client.get(ctx, call{e.path, e.query, m, index}, func(r io.Reader) (err error) {
+	reply, err := s.client.get(ctx, call{e.path, e.query, m, index, s.waitOf(e)}, func(r io.Reader) (err error) {
 		begin, counted := time.Now(), &counter{Reader: r}
 		value, err = e.decode(counted)
 		took = max(time.Since(begin), time.Duration(counted.bytes)*e.toll)
@@ -119,6 +120,14 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 		}
 	}
 	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index, begun, took}, nil
+}
+
+// waitOf is how long an endpoint is held open at most.
+func (s *Source) waitOf(e endpoint) time.Duration {
+	if e.wait > 0 {
+		return min(e.wait, s.client.wait)
+	}
+	return s.client.wait
 }
 
 // A counter counts what is read.

@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"io"
 	"sync"
 	"time"
 
@@ -71,7 +70,7 @@ func (f *fleet) sweepOnChange(ctx context.Context) {
 // lookAtNames wakes who sweeps, at most ten times a second.
 func (f *fleet) lookAtNames(ctx context.Context, woken chan struct{}) {
 	e := endpoint{path: "catalog/services", query: scopeQuery(f.scope)}
-	e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
+	e.decode = discard
 	f.watchList(ctx, "services", e, func(result) error {
 		signal(woken)
 		sleep(ctx, 100*time.Millisecond)
@@ -152,7 +151,7 @@ func (f *fleet) holdHot(ctx context.Context) {
 			// Asking for an order by distance keeps Consul from answering out of its event stream, which tells of a
 			// change before reads can see it: our read would come too early.
 			e := serviceEndpoint(watch.Service{Name: name, Scope: f.scope, Near: "_agent"})
-			e.decode = func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }
+			e.decode = discard
 			nobody := func() []*watch.Seat { return nil } // a sweep comes to it all the same
 			f.p.attempt(inner, func(ctx context.Context) error {
 				return f.p.follow(ctx, e, func(result) error { f.mark(name); return nil })

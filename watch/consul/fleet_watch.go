@@ -141,7 +141,9 @@ func (f *fleet) lookAtNodes(ctx context.Context, known func()) {
 // when it has changed, and it is read no more often than for a tenth of the time.
 func (f *fleet) lookAtAllChecks(ctx context.Context) {
 	pace := newPace(0.1, time.Second)
-	f.watchList(ctx, "all checks", f.noChecks(), func(r result) error {
+	e := f.noChecks()
+	e.wait = restoreWait
+	f.watchList(ctx, "all checks", e, func(r result) error {
 		f.checks.mu.Lock()
 		known := f.checks.index == r.index
 		f.checks.mu.Unlock()

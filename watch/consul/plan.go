@@ -70,7 +70,6 @@ type planner struct {
 	outgrew chan outgrowth           // rings that hold too much for their members
 	heavy   map[place]bool           // those of them whose keys are too large, which surveys do not see
 
-	streams  streams         // from any goroutine
 	canaries map[string]bool // datacenters that need one
 	singing  map[string]bool // those of them that have one
 }

@@ -2,9 +2,6 @@ package consul
 
 import (
 	"context"
-	"io"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	"lictor/watch"
@@ -20,58 +17,9 @@ func (c *single) change(add []*watch.Seat, _ []watch.Query) { c.seat = add[0] } 
 func (c *single) allot(int)                                 {}
 
 func (c *single) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		inner, cancel := context.WithCancel(ctx)
-		forget := func() {}
-		if q, ok := c.seat.Query.(watch.Service); ok && streamed(q) {
-			forget = c.p.streams.add(q.Datacenter, cancel)
-		}
-		c.p.attempt(inner, func(ctx context.Context) error {
-			return c.p.hold(ctx, c.seat.Query, c.seat.Report)
-		}, func() []*watch.Seat { return []*watch.Seat{c.seat} })
-		forget()
-		cancel()
-		sleep(ctx, rand.N(wakeSpread)) // many may have to start over at this moment
-	}
-}
-
-// streamed tells whether Consul may answer q out of its event stream. Answers of that don't say that a server was restored
-// to an older state: a query goes on waiting for an index that is far away again. See [planner.canary].
-func streamed(q watch.Query) bool {
-	s, ok := q.(watch.Service)
-	return ok && s.Near == ""
-}
-
-// streams are the queries that Consul may answer out of its event stream, as far as they are held open one by one.
-type streams struct {
-	mu   sync.Mutex
-	held map[*context.CancelFunc]string // with their datacenters
-}
-
-// add notes how to end such a query, so that it starts over.
-func (s *streams) add(dc string, cancel context.CancelFunc) (forget func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held == nil {
-		s.held = map[*context.CancelFunc]string{}
-	}
-	s.held[&cancel] = dc
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.held, &cancel)
-	}
-}
-
-// restart ends all of a datacenter.
-func (s *streams) restart(dc string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for cancel, of := range s.held {
-		if of == dc {
-			(*cancel)()
-		}
-	}
+	c.p.attempt(ctx, func(ctx context.Context) error {
+		return c.p.hold(ctx, c.seat.Query, c.seat.Report)
+	}, func() []*watch.Seat { return []*watch.Seat{c.seat} })
 }
 
 // canary holds a query open, in one datacenter, that Consul does not answer out of its event stream and that nothing ever changes: checks of a
@@ -81,10 +29,14 @@ func (s *streams) restart(dc string) {
 // answers: started over before, they would be silent for as long again before anybody is told.
 func (p *planner) canary(ctx context.Context, dc string) {
 	scope := scopeQuery(watch.Scope{Datacenter: dc})
-	e := endpoint{path: "health/state/none", query: scope, decode: func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }}
-	restarts := 0       // in a row, with hardly any time between
-	last := time.Time{} // when they last started over
+	e := endpoint{path: "health/state/none", query: scope, decode: discard, wait: restoreWait}
+	since := p.restores.now(dc) // when it last had an answer
+	restarts := 0               // in a row, with hardly any time between
+	last := time.Time{}         // when they last started over
 	restart := func(err error) {
+		if since != p.restores.now(dc) { // they do that already
+			return
+		}
 		if restarts++; time.Since(last) > max(time.Minute, p.client.wait) {
 			restarts = 0
 		} else {
@@ -92,7 +44,7 @@ func (p *planner) canary(ctx context.Context, dc string) {
 		}
 		last = time.Now()
 		p.log.Debug("consul was restored or lost, queries on services start over", "datacenter", dc, "error", err)
-		p.streams.restart(dc)
+		p.restores.notice(dc, since)
 	}
 	lost := false // whether it failed when it last asked
 	for failures := 1; ctx.Err() == nil; failures++ {
@@ -104,6 +56,7 @@ func (p *planner) canary(ctx context.Context, dc string) {
 			if back {
 				restart(nil)
 			}
+			since = p.restores.now(dc)
 			return nil
 		})
 		if ctx.Err() != nil {

@@ -24,6 +24,8 @@ type Source struct {
 	log    *slog.Logger
 	turns  *rate.Limiter // for reads that come in great number when nothing can be held open
 
+	restores restores // from any goroutine
+
 	mu     sync.Mutex
 	active int // calls of Watch and Follow
 }
@@ -179,12 +181,20 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 	cut := false    // the connection was lost since the last answer
 	hidden := false // access rules hid a part of the last answer that said so
 	pace := newPace(0.2, time.Second)
+	dc := e.query.Get("dc")
+	var since context.Context // the epoch that last and seen are of
 	for {
 		begin, m := time.Now(), s.readMode()
 		if seen == 0 {
 			m = consistent
 		}
-		r, err := s.read(ctx, e, m, last)
+		now := s.restores.now(dc)
+		r, err := s.readIn(ctx, since, e, m, last)
+		if last > 0 && since.Err() != nil && ctx.Err() == nil {
+			last, seen, doubt, hidden = 0, 0, true, false
+			sleep(ctx, rand.N(wakeSpread)) // many may have to start over at this moment
+			continue
+		}
 		if last > 0 && unheld(err) {
 			last = 0
 			if err := s.turn(ctx); err != nil {
@@ -203,6 +213,9 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 		// The index of a server that was restored or lost its data begins anew. Waiting for one beyond the old index would miss
 		// all changes up to there.
 		r.WentBack = r.index < seen || cut // what took the connection along may have taken more
+		if r.index < seen {
+			s.wentBack(ctx, e, seen, since)
+		}
 		fresh := doubt || r.index != seen
 		if fresh || r.Filtered || hidden { // what access rules hid may be shown now, without any change of the index
 			if err := each(r); err != nil {
@@ -214,11 +227,11 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 			hidden = r.Filtered
 		}
 		if !fresh && last == 0 { // it asked only because it had rested, or had to
-			last = r.index
+			last, since = r.index, now
 			continue
 		}
 		pause := pace.spend(r.took)
-		again := last > 0 && r.index == last && answered.Sub(begin) < s.client.wait*9/10
+		again := last > 0 && r.index == last && answered.Sub(begin) < s.waitOf(e)*9/10
 		switch {
 		case e.every > 0:
 			doubt, last, pause = true, 0, max(pause, e.every-rand.N(e.every/10))
@@ -235,7 +248,7 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 			}
 			last = r.index
 		}
-		seen = r.index
+		seen, since = r.index, now
 		sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
