@@ -12,7 +12,7 @@ import (
 // or with an error; the [Watcher] calls it again after a pause that grows with each error in a row. A new call starts
 // from nothing. The Watcher calls Watch in many goroutines at once, never twice at a time for equal queries.
 //
-// An error that waiting will not mend (a filter expression that does not parse, a query kind that the source does not
+// An error that waiting will not fix (a filter expression that does not parse, a query kind that the source does not
 // know) is wrapped with [Permanent].
 type Source interface {
 	Watch(ctx context.Context, q Query, report Report) error
@@ -46,8 +46,8 @@ type Evidence struct {
 // that it carries the template's line and column. A later report may replace it.
 type Failure struct{ Err error }
 
-// Permanent wraps an error that waiting will not mend. The Watcher still tries again now and then, since an operator may
-// mend it, but -once gives up at the first one.
+// Permanent wraps an error that waiting will not fix. The Watcher still tries again now and then, since an operator may
+// fix it, but -once gives up at the first one.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

@@ -40,7 +40,7 @@ type state struct {
 }
 
 // Watch reports what the data says, and then each change. What the data does not have is a [watch.Failure], since an edit of
-// the file mends it at once.
+// the file fixes it at once.
 func (s *Source) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	defer s.reload.join(ctx, s.follow)()
 	for {
