@@ -46,6 +46,8 @@ consul {
 
 data  = []            # ["base.yaml", "prod.yaml"] answers instead of Consul
 set   = []            # ["app/color=blue"]
+# Who answers queries that name no source with ?source=NAME; "" is data where there are data files, else consul.
+default_source = ""
 cache = "/var/cache/lictor"
 
 max_stale            = "2s"

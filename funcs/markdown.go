@@ -45,7 +45,7 @@ A text that names data in the registry has these parts, in this order; all but t
 | Part | Means |
 |---|---|
 | ` + "`TAG.NAME`" + ` | the name, for services with a tag before it |
-| ` + "`?ns=N&partition=P&peer=C&sameness-group=S`" + ` | OPTIONS: a Consul namespace, partition, peer or sameness group |
+| ` + "`?source=X&ns=N&partition=P&peer=C&sameness-group=S`" + ` | OPTIONS: the source that is asked, ` + "`consul` or `data`" + `; a Consul namespace, partition, peer or sameness group |
 | ` + "`@DATACENTER`" + ` | another datacenter than the agent's own |
 | ` + "`~NEAR`" + ` | order by distance from this node; ` + "`_agent`" + ` is the agent's own |
 | ` + "`\\|STATUSES`" + ` | any, passing, warning, critical, maintenance, joined by commas |

@@ -23,7 +23,7 @@ import (
 //	peerings          ?OPTIONS
 //
 // Each part but the name may be left out; those that are there come in this order. OPTIONS are name=value pairs joined by
-// "&": ns, partition, peer, sameness-group. STATUSES are joined by commas. The NAME of a service or node may be a Go string in
+// "&": source, ns, partition, peer, sameness-group. STATUSES are joined by commas. The NAME of a service or node may be a Go string in
 // double quotes, which is taken to the letter.
 
 // A reference is such a text, taken apart.

@@ -44,7 +44,7 @@ func TestParseService(t *testing.T) {
 		{args: "tag.", err: "has no service name"},
 		{args: "web|", err: "nothing follows '|'"},
 		{args: "web@", err: "nothing follows '@'"},
-		{args: "web?colour=red", err: `unknown option "colour": there are ns, partition, peer and sameness-group`},
+		{args: "web?colour=red", err: `unknown option "colour": there are source, ns, partition, peer and sameness-group`},
 		{args: "web\xff", err: "is not valid UTF-8"},
 		{args: "web filter=((", err: `filter "((" does not parse`},
 	} {

@@ -196,7 +196,7 @@ func TestCrashOfASingleCommit(t *testing.T) {
 }
 
 // Killed at every step of a commit, a confirmation and a rollback, and then again at a step of the recovery, a group is
-// all old or all new when the next run has opened it, knows what it owes, and goes on.
+// all old or all new when the next run has opened it, knows what is pending, and goes on.
 func TestCrashOfAGroup(t *testing.T) {
 	total := 0
 	for _, inPlace := range []bool{false, true} {
@@ -218,14 +218,14 @@ func TestCrashOfAGroup(t *testing.T) {
 					if killed = crash(t, c); killed {
 						kills++
 					}
-					mixed := false
+					inconsistent := false
 					if !inPlace {
-						mixed = isMixed(versions(t, dir)) // each is whole, before any recovery
+						inconsistent = isInconsistent(versions(t, dir)) // each is whole, before any recovery
 					}
 					if crash(t, crashTask{Do: "recover", Dir: dir, Kill: 1 + rand.IntN(30)}) {
 						total++
 					}
-					checkRecovered(t, dir, do, killed, mixed)
+					checkRecovered(t, dir, do, killed, inconsistent)
 					if t.Failed() {
 						t.Fatalf("killed at step %d", step)
 					}
@@ -262,12 +262,12 @@ var (
 	allNew = []int{2, 2, 2, 2}
 )
 
-// isMixed tells whether some files are new and some old.
-func isMixed(got []int) bool { return !slices.Equal(got, allOld) && !slices.Equal(got, allNew) }
+// isInconsistent tells whether some files are new and some old.
+func isInconsistent(got []int) bool { return !slices.Equal(got, allOld) && !slices.Equal(got, allNew) }
 
-// checkRecovered opens the group after a crash. mixed says that some files were new and some old before anything was mended,
-// for which a reload is owed whatever they are now; one may also be owed for files in place, of which that is not known.
-func checkRecovered(t *testing.T, dir, do string, killed, mixed bool) {
+// checkRecovered opens the group after a crash. inconsistent says that some files were new and some old before anything was recovered,
+// for which a reload is pending whatever they are now; one may also be pending for files in place, of which that is not known.
+func checkRecovered(t *testing.T, dir, do string, killed, inconsistent bool) {
 	t.Helper()
 	g := reopen(t, groupFiles(dir)...)
 	got := versions(t, dir)
@@ -275,12 +275,12 @@ func checkRecovered(t *testing.T, dir, do string, killed, mixed bool) {
 	switch {
 	case !isOld && !isNew:
 		t.Errorf("versions %v", got)
-	case do == "commit" && ((isNew || mixed) && !g.Owed() || g.CanRollback() != isNew):
-		t.Errorf("versions %v: owed %v, can roll back %v", got, g.Owed(), g.CanRollback())
-	case do == "confirm" && (!isNew || g.Owed() != g.CanRollback()):
-		t.Errorf("versions %v: owed %v, can roll back %v", got, g.Owed(), g.CanRollback())
-	case do == "rollback" && (!g.Owed() || g.CanRollback() != isNew):
-		t.Errorf("versions %v: owed %v, can roll back %v", got, g.Owed(), g.CanRollback())
+	case do == "commit" && ((isNew || inconsistent) && !g.Pending() || g.CanRollback() != isNew):
+		t.Errorf("versions %v: pending %v, can roll back %v", got, g.Pending(), g.CanRollback())
+	case do == "confirm" && (!isNew || g.Pending() != g.CanRollback()):
+		t.Errorf("versions %v: pending %v, can roll back %v", got, g.Pending(), g.CanRollback())
+	case do == "rollback" && (!g.Pending() || g.CanRollback() != isNew):
+		t.Errorf("versions %v: pending %v, can roll back %v", got, g.Pending(), g.CanRollback())
 	case !killed && isNew == (do == "rollback"):
 		t.Errorf("done, but versions %v", got)
 	}
@@ -321,7 +321,7 @@ func goOn(t *testing.T, dir string, inPlace bool) {
 	if err := g.Commit(stage(t, contents(dir, 3), File{InPlace: inPlace})); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Confirm(g.Rendered()); err != nil || g.Owed() {
+	if err := g.Confirm(g.Rendered()); err != nil || g.Pending() {
 		t.Fatal(err)
 	}
 	if got := versions(t, dir); !slices.Equal(got, []int{3, 3, 3, 3}) {

@@ -13,18 +13,18 @@ import (
 )
 
 // failing has some steps fail: the first-th and, after it, the second-th from there; 0 is none. With onward all steps after
-// the first one fail, too, until it is mended. It tells of the steps that have failed.
+// the first one fail, too, until it is recovered. It tells of the steps that have failed.
 type failing struct {
 	first, second int
 	onward        bool
 	steps         int
 	failed        []string
-	mended        bool
+	recovered     bool
 }
 
 func (f *failing) faults() *faults {
 	return &faults{before: func(op, path string) error {
-		if f.mended {
+		if f.recovered {
 			return nil
 		}
 		f.steps++
@@ -145,7 +145,7 @@ func (w *trio) content(t *testing.T) string {
 	return fmt.Sprintf("(mix %q)", all)
 }
 
-// end has another run, or the same one with again, mend what is left, and gives what the files hold then.
+// end has another run, or the same one with again, recover what is left, and gives what the files hold then.
 func (w *trio) end(t *testing.T, again bool) string {
 	t.Helper()
 	if !again {
@@ -165,19 +165,19 @@ func (w *trio) goOn(t *testing.T) {
 	if err := w.commit("later", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.confirm(nil); err != nil || w.g.Owed() {
-		t.Error(err, w.g.Owed())
+	if err := w.confirm(nil); err != nil || w.g.Pending() {
+		t.Error(err, w.g.Pending())
 	}
 	if got := w.content(t); got != "later" {
 		t.Errorf("the files hold %s", got)
 	}
 	w.g = w.open(t) // which removes what could not be
-	if h := hidden(t, w.dir); len(h) > 0 || w.g.Owed() {
-		t.Errorf("left behind: %q, owed %v", h, w.g.Owed())
+	if h := hidden(t, w.dir); len(h) > 0 || w.g.Pending() {
+		t.Errorf("left behind: %q, pending %v", h, w.g.Pending())
 	}
 }
 
-// inEveryWay runs a test with files replaced and written in place, mended by the same run or, with again false, by the next.
+// inEveryWay runs a test with files replaced and written in place, recovered by the same run or, with again false, by the next.
 func inEveryWay(t *testing.T, do func(t *testing.T, w *trio, again bool, f *failing)) {
 	for _, inPlace := range []bool{false, true} {
 		t.Run(fmt.Sprintf("in place %v", inPlace), func(t *testing.T) {
@@ -185,7 +185,7 @@ func inEveryWay(t *testing.T, do func(t *testing.T, w *trio, again bool, f *fail
 			everyPair(t, func(t *testing.T, f *failing) {
 				again := rand.IntN(2) == 0
 				if do(t, newTrio(t, inPlace), again, f); t.Failed() {
-					t.Logf("mended by the same run: %v", again)
+					t.Logf("recovered by the same run: %v", again)
 				}
 			})
 		})
@@ -193,11 +193,11 @@ func inEveryWay(t *testing.T, do func(t *testing.T, w *trio, again bool, f *fail
 }
 
 // Whichever two steps of a commit fail: a commit that has succeeded is whole, and one that has failed has changed nothing, or says
-// that it was interrupted, and is mended when the disk is. What was seen as a mix owes a reload.
+// that it was interrupted, and is recovered when the disk is. What was seen as a mix leaves a reload pending.
 func TestTwoFaultsOfACommit(t *testing.T) {
 	inEveryWay(t, func(t *testing.T, w *trio, again bool, f *failing) {
 		err := w.commit("new", f.faults())
-		f.mended = true
+		f.recovered = true
 		got := w.content(t)
 		switch {
 		case err == nil && (got != "new" || w.g.Interrupted()):
@@ -214,10 +214,10 @@ func TestTwoFaultsOfACommit(t *testing.T) {
 		now := w.end(t, again)
 		switch {
 		case now != "old" && now != "new" || now != got && !wasMixed:
-			t.Errorf("mended to %s, from %s", now, got)
-		case now == "new" && (!w.g.Owed() || err == nil && f.onward && !w.g.Owed()):
-			t.Error("no reload is owed")
-		case strings.HasPrefix(got, "(mix") && !w.g.Owed():
+			t.Errorf("recovered to %s, from %s", now, got)
+		case now == "new" && (!w.g.Pending() || err == nil && f.onward && !w.g.Pending()):
+			t.Error("no reload is pending")
+		case strings.HasPrefix(got, "(mix") && !w.g.Pending():
 			t.Errorf("somebody may have read %s", got)
 		}
 		w.goOn(t)
@@ -228,15 +228,15 @@ func TestTwoFaultsOfACommit(t *testing.T) {
 func TestTwoFaultsOfACommitAndARollback(t *testing.T) {
 	inEveryWay(t, func(t *testing.T, w *trio, again bool, f *failing) {
 		if err := w.commit("new", f.faults()); err != nil {
-			f.mended = true
+			f.recovered = true
 			return // which is the test above
 		}
 		if !w.g.CanRollback() {
-			f.mended = true
+			f.recovered = true
 			return
 		}
 		err := w.rollBack(f.faults())
-		f.mended = true
+		f.recovered = true
 		got := w.content(t)
 		switch {
 		case err == nil && (got != "old" || w.g.Interrupted()):
@@ -252,8 +252,8 @@ func TestTwoFaultsOfACommitAndARollback(t *testing.T) {
 			}
 		}
 		// Where it could not be noted for sure that a rollback begins, the next run may take it to have begun.
-		if now := w.end(t, again); now != want && (now != "old" || err == nil || again) || !w.g.Owed() {
-			t.Errorf("mended to %s, from %s; owed %v", now, got, w.g.Owed())
+		if now := w.end(t, again); now != want && (now != "old" || err == nil || again) || !w.g.Pending() {
+			t.Errorf("recovered to %s, from %s; pending %v", now, got, w.g.Pending())
 		}
 		w.goOn(t)
 	})
@@ -269,9 +269,9 @@ func TestTwoFaultsOfAConfirmation(t *testing.T) {
 		}
 		_ = w.confirm(f.faults())
 		_ = w.commit("three", f.faults())
-		f.mended = true
+		f.recovered = true
 		if now := w.end(t, again); now != "two" && now != "three" {
-			t.Errorf("mended to %s", now)
+			t.Errorf("recovered to %s", now)
 			return
 		}
 		if err := w.commit("four", nil); err != nil {

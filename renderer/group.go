@@ -13,32 +13,32 @@ import (
 // nothing when the program ends.
 //
 // The order of things is: [Group.Open], [File.Stage] each file, check what is staged, Commit, reload, and then Confirm or
-// Rollback, and from the beginning again. What is committed is owed a reload until it is confirmed. While the group is
+// Rollback, and from the beginning again. For what is committed a reload is pending until it is confirmed. While the group is
 // Interrupted its files may be some old and some new: then only Open is of use. A Group belongs to one goroutine at a time;
 // of several programs with one group, each waits for what another one does to the files.
 type Group struct {
 	// Destinations are the paths of all its files: beside them Open looks for what earlier runs have noted.
 	Destinations []string
 	// Remember keeps a state file beside them, so that a restart forgets neither a commit that was interrupted nor a reload
-	// that is owed.
+	// that is pending.
 	Remember bool
 	// KeepPrevious keeps what a commit replaces, in hidden files, until Confirm: Rollback needs it.
 	KeepPrevious bool
 
-	opened   bool
-	unmended bool     // what an earlier run has left half done, as Open has found
-	files    []string // where the destinations led to, as Open has found
-	path     string   // of the state file, "" for none
-	state    state
-	saved    string // what the state file holds, as far as we know
-	dirty    bool   // the state could not be saved
-	warnings []string
-	told     bool    // that something can't be kept
-	faults   *faults // tests only
+	opened      bool
+	unrecovered bool     // what an earlier run has left half done, as Open has found
+	files       []string // where the destinations led to, as Open has found
+	path        string   // of the state file, "" for none
+	state       state
+	saved       string // what the state file holds, as far as we know
+	dirty       bool   // the state could not be saved
+	warnings    []string
+	told        bool    // that something can't be kept
+	faults      *faults // tests only
 }
 
-// Owed tells whether files were committed, by this run or an earlier one, whose reload was not confirmed.
-func (g *Group) Owed() bool { return g.state.Rendered != g.state.Applied }
+// Pending tells whether files were committed, by this run or an earlier one, whose reload was not confirmed.
+func (g *Group) Pending() bool { return g.state.Rendered != g.state.Applied }
 
 // Rendered identifies what was committed last; it is what Confirm must be told. Every commit has another, also one that
 // brings back an earlier content.
@@ -159,12 +159,12 @@ func (g *Group) note(files []*Staged, next string) error {
 func (g *Group) warnUnkept(path string) {
 	more := ""
 	if g.path == "" {
-		more = ", which won't know of an owed reload either"
+		more = ", which won't know of a pending reload either"
 	}
-	g.warn("nothing can be kept beside %s, since no file can be made in its folder: it is not rolled back, and a crash while it is written is not mended by the next start%s", path, more)
+	g.warn("nothing can be kept beside %s, since no file can be made in its folder: it is not rolled back, and a crash while it is written is not recovered by the next start%s", path, more)
 }
 
-// Confirm says that the service has taken over what Rendered said before its reload. Then nothing more is owed, unless
+// Confirm says that the service has taken over what Rendered said before its reload. Then nothing more is pending, unless
 // something was committed since, and what was kept for Rollback is let go. A group that needs no reload is confirmed at
 // once. Files that may be some old and some new can't be confirmed.
 func (g *Group) Confirm(rendered string) error {

@@ -14,8 +14,8 @@ func TestReloadIsOwedUntilConfirmed(t *testing.T) {
 	dir := t.TempDir()
 	file := dir + "/f"
 	g := reopen(t, file)
-	if g.Owed() || g.CanRollback() {
-		t.Error("a new group owes nothing")
+	if g.Pending() || g.CanRollback() {
+		t.Error("a new group has nothing pending")
 	}
 	if err := g.Commit(stage(t, map[string]string{dir + "/f": "one"}, File{})); err != nil {
 		t.Fatal(err)
@@ -27,18 +27,18 @@ func TestReloadIsOwedUntilConfirmed(t *testing.T) {
 		t.Errorf("state file: %s, %v", content, err)
 	}
 	g = reopen(t, file) // we were restarted
-	if !g.Owed() {
+	if !g.Pending() {
 		t.Fatal("the reload was forgotten by a restart")
 	}
 	during := g.Rendered()
 	if err := g.Commit(stage(t, map[string]string{dir + "/f": "two"}, File{})); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Confirm(during); err != nil || !g.Owed() {
+	if err := g.Confirm(during); err != nil || !g.Pending() {
 		t.Errorf("a reload of the version before counts for the present one: %v", err)
 	}
-	if err := g.Confirm(g.Rendered()); err != nil || g.Owed() {
-		t.Errorf("still owed when confirmed: %v", err)
+	if err := g.Confirm(g.Rendered()); err != nil || g.Pending() {
+		t.Errorf("still pending when confirmed: %v", err)
 	}
 	applied := g.Rendered()
 	for _, content := range []string{"three", "two"} { // back to what was applied, with a reload in between that failed
@@ -46,11 +46,11 @@ func TestReloadIsOwedUntilConfirmed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !g.Owed() || g.Rendered() == applied {
-		t.Error("coming back to an earlier content owes no reload")
+	if !g.Pending() || g.Rendered() == applied {
+		t.Error("coming back to an earlier content leaves no reload pending")
 	}
-	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, file).Owed() {
-		t.Errorf("still owed when confirmed: %v", err)
+	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, file).Pending() {
+		t.Errorf("still pending when confirmed: %v", err)
 	}
 	if h := hidden(t, dir); len(h) > 0 {
 		t.Error(h)
@@ -97,8 +97,8 @@ func TestGroupIsCommittedTogetherOrNotAtAll(t *testing.T) {
 			if err != nil && !errors.Is(err, unix.EIO) {
 				t.Errorf("%s: %v", failed, err)
 			}
-			if (err == nil) != g.Owed() {
-				t.Errorf("%s: %v, owed %v", failed, err, g.Owed())
+			if (err == nil) != g.Pending() {
+				t.Errorf("%s: %v, pending %v", failed, err, g.Pending())
 			}
 			for path, content := range want {
 				m := mode
@@ -215,8 +215,8 @@ func TestRollback(t *testing.T) {
 			t.Errorf("belongs to %s, was %s", got, was)
 		}
 		onlyThese(t, dir, ".a.lictor-state", ".b.lictor-state", "a", "a.rejected", "b.rejected")
-		if !g.Owed() || g.CanRollback() {
-			t.Error("what came back is owed a reload")
+		if !g.Pending() || g.CanRollback() {
+			t.Error("for what came back a reload is pending")
 		}
 		if err := g.Rollback(); err == nil || !strings.Contains(err.Error(), "no previous contents") {
 			t.Error(err)
@@ -273,8 +273,8 @@ func TestStateFileThatCanNotBeBelieved(t *testing.T) {
 			t.Errorf("%q: %v", content, err)
 			continue
 		}
-		if len(g.Warnings()) != 1 || !g.Owed() {
-			t.Errorf("%q: no warning, or owed %v", content, g.Owed())
+		if len(g.Warnings()) != 1 || !g.Pending() {
+			t.Errorf("%q: no warning, or pending %v", content, g.Pending())
 		}
 	}
 	put(t, path, "{}", 0o666)
@@ -310,7 +310,7 @@ func TestConfirmationIsSavedAtLast(t *testing.T) {
 		t.Fatalf("on a full disk: %v", err)
 	}
 	full = false
-	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, file).Owed() {
-		t.Errorf("%v, still owed: %v", err, reopen(t, file).Owed())
+	if err := g.Confirm(g.Rendered()); err != nil || reopen(t, file).Pending() {
+		t.Errorf("%v, still pending: %v", err, reopen(t, file).Pending())
 	}
 }

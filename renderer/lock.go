@@ -26,7 +26,7 @@ func (g *Group) enter() (leave func(), changed bool, err error) {
 	if other != nil {
 		g.state, g.saved, g.dirty = other.state, other.saved, false
 	}
-	if err == nil && g.dirty && g.state.Phase == idle { // else it is when the files are mended
+	if err == nil && g.dirty && g.state.Phase == idle { // else it is when the files are recovered
 		if err = g.save(); err == nil {
 			g.state.durable = false
 		}

@@ -85,8 +85,8 @@ func TestFilesThatAnotherProgramHasReplaced(t *testing.T) {
 	if got := w.content(t); got != "theirs" {
 		t.Errorf("the files hold %s", got)
 	}
-	if err := w.g.Open(); err != nil || w.g.Rendered() != other.g.Rendered() || !w.g.Owed() {
-		t.Errorf("%v: what is there and owed is not known", err)
+	if err := w.g.Open(); err != nil || w.g.Rendered() != other.g.Rendered() || !w.g.Pending() {
+		t.Errorf("%v: what is there and pending is not known", err)
 	}
 	w.goOn(t)
 }
@@ -114,8 +114,8 @@ func TestReloadWhileAnotherProgramActs(t *testing.T) {
 		if err := w.g.Confirm(ours); err != nil {
 			t.Error(err)
 		}
-		if got := w.content(t); got != "theirs" || w.open(t).Owed() == confirms {
-			t.Errorf("the files hold %s, owed %v", got, !confirms)
+		if got := w.content(t); got != "theirs" || w.open(t).Pending() == confirms {
+			t.Errorf("the files hold %s, pending %v", got, !confirms)
 		}
 		w.goOn(t)
 	}

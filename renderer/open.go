@@ -19,24 +19,24 @@ import (
 
 // Open comes before anything is staged, each time. First it reads what earlier runs have noted about the group's files, in
 // whichever groups these were. What a crash has left half done is finished, if all files of that commit were in place
-// already, or undone. What is owed for one of the files is owed by the group. A damaged state file is warned of, and taken to
-// mean that a reload is owed. Later it does the same with what this run has left half done, or another program has done
+// already, or undone. What is pending for one of the files is pending for the group. A damaged state file is warned of, and taken to
+// mean that a reload is pending. Later it does the same with what this run has left half done, or another program has done
 // meanwhile. Rendered is another one when that has changed the files. After an error nothing is to be staged, and Open may be
 // called again.
 func (g *Group) Open() error {
 	if !g.opened {
-		g.unmended = false
+		g.unrecovered = false
 		err := g.recall()
 		if err != nil && g.Remember {
 			return err
 		}
-		if err != nil { // then it is only of use for mending
+		if err != nil { // then it is only of use for recovering
 			g.warn("what an earlier run has noted is passed over: %v", err)
-			g.unmended = false
+			g.unrecovered = false
 		}
 		g.opened = true
 	}
-	return g.mend()
+	return g.recover()
 }
 
 func (g *Group) recall() error {
@@ -100,7 +100,7 @@ func (g *Group) earlier(files []string) ([]*Group, error) {
 		err = e.endEarlier()
 		g.warnings = append(g.warnings, e.Warnings()...)
 		if err != nil {
-			g.unmended = e.Interrupted()
+			g.unrecovered = e.Interrupted()
 			return nil, fmt.Errorf("finishing what %s says was interrupted: %w", e.path, err)
 		}
 	}
@@ -114,7 +114,7 @@ func (g *Group) endEarlier() error {
 		return err
 	}
 	defer leave()
-	if err := g.recover(); err != nil {
+	if err := g.finishOrUndo(); err != nil {
 		return err
 	}
 	if g.dirty {
@@ -137,9 +137,9 @@ func (g *Group) takeOver(files []string, noted []*Group) error {
 		return nil
 	}
 	one := state{durable: true}
-	owed, rendered := false, sha256.New()
+	pending, rendered := false, sha256.New()
 	for _, e := range noted {
-		owed = owed || e.Owed()
+		pending = pending || e.Pending()
 		fmt.Fprintln(rendered, e.state.Rendered)
 		for _, m := range e.state.Members {
 			ours := slices.Contains(files, m.Path)
@@ -166,7 +166,7 @@ func (g *Group) takeOver(files []string, noted []*Group) error {
 	defer unlock()
 	slices.SortFunc(one.Members, byPath)
 	one.Rendered = hex.EncodeToString(rendered.Sum(nil))
-	if !owed {
+	if !pending {
 		one.Applied = one.Rendered
 	}
 	g.state = one
@@ -192,13 +192,13 @@ func (g *Group) let(m *member, e *Group) {
 	own := &Group{path: statePath(m.Path), state: e.state, faults: e.faults}
 	own.state.Members, own.state.durable = []*member{m}, true
 	var err error
-	if own.Owed() || m.Rejected != "" {
+	if own.Pending() || m.Rejected != "" {
 		err = own.save()
 	} else {
 		err = removePath(own.path, own.faults)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // or its folder is gone
-		g.warn("what was noted about %s, which is in another group now or in none, is forgotten, also that a reload is owed: %v", m.Path, err)
+		g.warn("what was noted about %s, which is in another group now or in none, is forgotten, also that a reload is pending: %v", m.Path, err)
 	}
 }
 

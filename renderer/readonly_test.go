@@ -109,7 +109,7 @@ func TestGroupOnAReadOnlySystem(t *testing.T) {
 	}
 	see(t, root+"/f", "old", 0o600)
 	see(t, other+"/h", "old", 0o600)
-	if w := g.Warnings(); len(w) != 1 || !strings.Contains(w[0], "nothing can be kept beside "+root+"/f") || !strings.Contains(w[0], "owed reload") {
+	if w := g.Warnings(); len(w) != 1 || !strings.Contains(w[0], "nothing can be kept beside "+root+"/f") || !strings.Contains(w[0], "pending reload") {
 		t.Errorf("warnings: %q", w)
 	}
 	for _, content := range []string{"one", "two"} {
@@ -118,11 +118,11 @@ func TestGroupOnAReadOnlySystem(t *testing.T) {
 		}
 		see(t, root+"/f", content, 0o640)
 		see(t, other+"/h", content, 0o600)
-		if !g.Owed() || g.CanRollback() {
-			t.Errorf("owed %v, can roll back %v", g.Owed(), g.CanRollback())
+		if !g.Pending() || g.CanRollback() {
+			t.Errorf("pending %v, can roll back %v", g.Pending(), g.CanRollback())
 		}
-		if err := g.Confirm(g.Rendered()); err != nil || g.Owed() {
-			t.Errorf("owed %v, %v", g.Owed(), err)
+		if err := g.Confirm(g.Rendered()); err != nil || g.Pending() {
+			t.Errorf("pending %v, %v", g.Pending(), err)
 		}
 	}
 	if w := g.Warnings(); len(w) != 0 {

@@ -37,7 +37,7 @@ func regrouped(dir, name string) [][]string {
 }
 
 // Killed at a step of a commit, and again at one of the starts after it, all files of the former group are old or all are
-// new, and what is owed is owed by every group that has one of them: also when the group exists no more.
+// new, and what is pending is pending for every group that has one of them: also when the group exists no more.
 func TestCrashAndAnotherGrouping(t *testing.T) {
 	every := 2
 	if race {
@@ -54,12 +54,12 @@ func TestCrashAndAnotherGrouping(t *testing.T) {
 				}
 				killed = crash(t, crashTask{Do: "commit", Dir: dir, Kill: step, Contents: contents(dir, 2)})
 				groups := regrouped(dir, name)
-				mixed := isMixed(versions(t, dir))
+				inconsistent := isInconsistent(versions(t, dir))
 				crash(t, crashTask{Do: "regroup", Groups: groups, Kill: 1 + rand.IntN(150)})
-				isNew := checkRegrouped(t, dir, groups, mixed)
+				isNew := checkRegrouped(t, dir, groups, inconsistent)
 				seen[isNew]++
 				crash(t, crashTask{Do: "regroup", Groups: [][]string{groupFiles(dir)}, Kill: 1 + rand.IntN(150)})
-				checkRegrouped(t, dir, [][]string{groupFiles(dir)}, mixed)
+				checkRegrouped(t, dir, [][]string{groupFiles(dir)}, inconsistent)
 				if t.Failed() {
 					t.Fatalf("killed at step %d", step)
 				}
@@ -75,9 +75,9 @@ func TestCrashAndAnotherGrouping(t *testing.T) {
 	}
 }
 
-// checkRegrouped opens the groups. mixed says that some files were new and some old before anything was mended: then
-// somebody may have read them so, and a reload is owed whatever they are now.
-func checkRegrouped(t *testing.T, dir string, groups [][]string, mixed bool) (isNew bool) {
+// checkRegrouped opens the groups. inconsistent says that some files were new and some old before anything was recovered: then
+// somebody may have read them so, and a reload is pending whatever they are now.
+func checkRegrouped(t *testing.T, dir string, groups [][]string, inconsistent bool) (isNew bool) {
 	t.Helper()
 	var opened []*Group
 	for _, files := range groups {
@@ -91,8 +91,8 @@ func checkRegrouped(t *testing.T, dir string, groups [][]string, mixed bool) (is
 	for i, g := range opened {
 		files := strings.ReplaceAll(strings.Join(groups[i], " "), dir, "")
 		back := isNew && strings.ContainsAny(files, "124")
-		if g.Owed() != (isNew || mixed) || g.CanRollback() != back {
-			t.Errorf("versions %v: %s: owed %v, can roll back %v", got, files, g.Owed(), g.CanRollback())
+		if g.Pending() != (isNew || inconsistent) || g.CanRollback() != back {
+			t.Errorf("versions %v: %s: pending %v, can roll back %v", got, files, g.Pending(), g.CanRollback())
 		}
 		for _, m := range g.state.Members {
 			if !slices.Contains(groups[i], m.Path) || g.find(m.Path) != m {
@@ -123,7 +123,7 @@ func stateNames(t *testing.T, dir string) []string {
 	return out
 }
 
-// Nothing is owed and nothing was refused: then a file that leaves a group takes nothing along.
+// Nothing is pending and nothing was refused: then a file that leaves a group takes nothing along.
 func TestRegroupingAfterConfirm(t *testing.T) {
 	for name := range regroupings {
 		dir := newDirs(t)
@@ -135,8 +135,8 @@ func TestRegroupingAfterConfirm(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, files := range regrouped(dir, name) {
-			if g := reopen(t, files...); g.Owed() {
-				t.Errorf("%s: %q owes a reload", name, files)
+			if g := reopen(t, files...); g.Pending() {
+				t.Errorf("%s: %q has a pending reload", name, files)
 			}
 		}
 		for _, state := range stateNames(t, dir) {
@@ -144,8 +144,8 @@ func TestRegroupingAfterConfirm(t *testing.T) {
 				t.Errorf("%s: %s", name, state)
 			}
 		}
-		if reopen(t, groupFiles(dir)...).Owed() {
-			t.Errorf("%s and back: a reload is owed", name)
+		if reopen(t, groupFiles(dir)...).Pending() {
+			t.Errorf("%s and back: a reload is pending", name)
 		}
 	}
 }
@@ -175,8 +175,8 @@ func TestRejectedInAnotherGroup(t *testing.T) {
 		other := reopen(t, files...)
 		for _, file := range files {
 			staged := stage(t, map[string]string{file: version(file, 1)}, File{})
-			if other.Owed() || !other.Rejected(staged) {
-				t.Errorf("%s in %q: owed %v, or not known to have been refused", file, files, other.Owed())
+			if other.Pending() || !other.Rejected(staged) {
+				t.Errorf("%s in %q: pending %v, or not known to have been refused", file, files, other.Pending())
 			}
 			for _, s := range staged {
 				s.Discard()
@@ -185,9 +185,9 @@ func TestRejectedInAnotherGroup(t *testing.T) {
 	}
 }
 
-// A group owes a reload when one of those that it was made of did, whichever that was.
+// A group has a pending reload when one of those that it was made of had, whichever that was.
 func TestGroupsThatBecomeOne(t *testing.T) {
-	for _, owing := range []string{"", "a/1", "b/4"} {
+	for _, marked := range []string{"", "a/1", "b/4"} {
 		dir := newDirs(t)
 		for _, name := range []string{"a/1", "b/4"} {
 			file := filepath.Join(dir, name)
@@ -195,7 +195,7 @@ func TestGroupsThatBecomeOne(t *testing.T) {
 			if err := g.Commit(stage(t, map[string]string{file: version(file, 1)}, File{})); err != nil {
 				t.Fatal(err)
 			}
-			if name == owing {
+			if name == marked {
 				continue
 			}
 			if err := g.Confirm(g.Rendered()); err != nil {
@@ -203,8 +203,8 @@ func TestGroupsThatBecomeOne(t *testing.T) {
 			}
 		}
 		g := reopen(t, groupFiles(dir)...)
-		if g.Owed() != (owing != "") || len(g.state.Members) != 2 {
-			t.Errorf("%q owed a reload: owed %v, %d members", owing, g.Owed(), len(g.state.Members))
+		if g.Pending() != (marked != "") || len(g.state.Members) != 2 {
+			t.Errorf("%q had a pending reload: pending %v, %d members", marked, g.Pending(), len(g.state.Members))
 		}
 		if got := stateNames(t, dir); !slices.Equal(got, []string{"a/.1 file", "a/.2 link", "b/.3 link", "b/.4 link"}) {
 			t.Errorf("states: %q", got)
@@ -212,7 +212,7 @@ func TestGroupsThatBecomeOne(t *testing.T) {
 	}
 }
 
-// A damaged state means that a reload is owed, of whichever file it is.
+// A damaged state means that a reload is pending, of whichever file it is.
 func TestDamagedStateInAnotherGroup(t *testing.T) {
 	dir := newDirs(t)
 	file := dir + "/a/1"
@@ -225,8 +225,8 @@ func TestDamagedStateInAnotherGroup(t *testing.T) {
 	}
 	put(t, statePath(dir+"/b/4"), "{", 0o600)
 	g, err := openGroup(nil, groupFiles(dir)...)
-	if err != nil || !g.Owed() || len(g.Warnings()) != 1 {
-		t.Errorf("%v, owed %v", err, g.Owed())
+	if err != nil || !g.Pending() || len(g.Warnings()) != 1 {
+		t.Errorf("%v, pending %v", err, g.Pending())
 	}
 }
 
@@ -241,18 +241,18 @@ func TestStateOfSomethingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := reopen(t, dir+"/a/2")
-	if g.Owed() {
-		t.Error("it owes another's reload")
+	if g.Pending() {
+		t.Error("it has another's reload pending")
 	}
 	if err := g.Commit(stage(t, map[string]string{dir + "/a/2": "1"}, File{})); err != nil {
 		t.Fatal(err)
 	}
-	if g = reopen(t, dir+"/a/2"); !g.Owed() || len(g.state.Members) != 1 {
-		t.Errorf("its own state: owed %v, %d members", g.Owed(), len(g.state.Members))
+	if g = reopen(t, dir+"/a/2"); !g.Pending() || len(g.state.Members) != 1 {
+		t.Errorf("its own state: pending %v, %d members", g.Pending(), len(g.state.Members))
 	}
 }
 
-// A group that keeps no state finishes or takes back what was interrupted, and leaves what is owed to those that do.
+// A group that keeps no state finishes or takes back what was interrupted, and leaves what is pending to those that do.
 func TestGroupWithoutMemory(t *testing.T) {
 	dir := newDirs(t)
 	files := groupFiles(dir)
@@ -267,14 +267,14 @@ func TestGroupWithoutMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	forgetful := &Group{Destinations: []string{dir + "/b/4"}}
-	if err := forgetful.Open(); err != nil || forgetful.Owed() {
-		t.Errorf("%v, owed %v", err, forgetful.Owed())
+	if err := forgetful.Open(); err != nil || forgetful.Pending() {
+		t.Errorf("%v, pending %v", err, forgetful.Pending())
 	}
 	if _, err := os.Stat(files[1]); err == nil {
 		t.Error("what was interrupted was not taken back")
 	}
-	if !reopen(t, dir+"/b/4").Owed() {
-		t.Error("what was owed is forgotten")
+	if !reopen(t, dir+"/b/4").Pending() {
+		t.Error("what was pending is forgotten")
 	}
 	put(t, statePath(dir+"/b/4"), "{}", 0o666)
 	forgetful = &Group{Destinations: []string{dir + "/b/4"}}

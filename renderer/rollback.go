@@ -17,7 +17,7 @@ func (g *Group) CanRollback() bool {
 }
 
 // Rollback brings back, with owner and mode, the contents that were confirmed last, and keeps what is there now as
-// NAME.rejected, where it can. What came back is owed a reload. After an error nothing was changed, unless the group is
+// NAME.rejected, where it can. For what came back a reload is pending. After an error nothing was changed, unless the group is
 // Interrupted then: Open goes on where the Rollback, or a crash, left off.
 func (g *Group) Rollback() error {
 	leave, err := g.enterWhole()

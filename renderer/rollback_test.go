@@ -30,13 +30,13 @@ func TestRollbackWithoutThePreviousContent(t *testing.T) {
 		}
 		see(t, dir+"/a/1", "bad", 0o600)
 		onlyThese(t, dir+"/a", ".1.lictor-previous", "1")
-		if files := stage(t, map[string]string{dir + "/a/1": "other"}, File{}); g.Rejected(files) || !g.Owed() {
-			t.Errorf("rejected %v, owed %v", g.Rejected(files), g.Owed())
+		if files := stage(t, map[string]string{dir + "/a/1": "other"}, File{}); g.Rejected(files) || !g.Pending() {
+			t.Errorf("rejected %v, pending %v", g.Rejected(files), g.Pending())
 		} else if err := g.Commit(files); err != nil {
 			t.Error(err)
 		}
-		if err := g.Confirm(g.Rendered()); err != nil || g.Owed() {
-			t.Errorf("owed %v, %v", g.Owed(), err)
+		if err := g.Confirm(g.Rendered()); err != nil || g.Pending() {
+			t.Errorf("pending %v, %v", g.Pending(), err)
 		}
 		onlyThese(t, dir+"/a", "1")
 	}
@@ -61,8 +61,8 @@ func TestStateFileThatCanNotBeWritten(t *testing.T) {
 		see(t, dir+"/f", "old", 0o600)
 		onlyThese(t, dir, "f")
 		g.faults = nil
-		if err := g.Commit(stage(t, map[string]string{dir + "/f": "new"}, File{})); err != nil || !g.Owed() {
-			t.Errorf("%s: %v, owed %v", op, err, g.Owed())
+		if err := g.Commit(stage(t, map[string]string{dir + "/f": "new"}, File{})); err != nil || !g.Pending() {
+			t.Errorf("%s: %v, pending %v", op, err, g.Pending())
 		}
 	}
 }
@@ -127,8 +127,8 @@ func TestRollbackThatFailsMidway(t *testing.T) {
 		if err := w.g.Commit(stage(t, map[string]string{w.dir + "/a/1": "x"}, File{})); !errors.Is(err, errInterrupted) {
 			t.Error(err)
 		}
-		if got := w.end(t, again); got != "old" || !w.g.Owed() {
-			t.Errorf("the files hold %s, owed %v", got, w.g.Owed())
+		if got := w.end(t, again); got != "old" || !w.g.Pending() {
+			t.Errorf("the files hold %s, pending %v", got, w.g.Pending())
 		}
 		w.goOn(t)
 	}
@@ -150,8 +150,8 @@ func TestCommitThatIsTakenBackLater(t *testing.T) {
 	if err := w.commit("new", f); err == nil || w.g.Open() != nil {
 		t.Errorf("something was staged: %v", err)
 	}
-	if got := w.content(t); got != "old" || !w.g.Owed() {
-		t.Errorf("the files hold %s, owed %v", got, w.g.Owed())
+	if got := w.content(t); got != "old" || !w.g.Pending() {
+		t.Errorf("the files hold %s, pending %v", got, w.g.Pending())
 	}
 	if err := w.commit("new", nil); err != nil || w.content(t) != "new" {
 		t.Errorf("%v: the files hold %s", err, w.content(t))

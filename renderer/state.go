@@ -16,7 +16,7 @@ const stateVersion = 1
 type state struct {
 	Version int `json:"version"`
 	// Rendered identifies what was committed last, Applied what the service is known to have taken over last. A reload
-	// is owed while they differ.
+	// is pending while they differ.
 	Rendered string `json:"rendered"`
 	Applied  string `json:"applied"`
 	// Phase is what is being done to the files, and Next, while committing, what Rendered is going to be.
@@ -35,7 +35,7 @@ const (
 	rollingBack phase = "rollback"
 )
 
-// stateFile need not survive a power cut when it only says that a reload is owed: then every service starts anew.
+// stateFile need not survive a power cut when it only says that a reload is pending: then every service starts anew.
 func (g *Group) stateFile() File {
 	return File{Path: g.path, Mode: 0o600, Called: "state file", noSync: !g.state.durable, faults: g.faults}
 }
@@ -75,7 +75,7 @@ func (g *Group) load(dir *folder, name string) (there bool, err error) {
 	}
 	var s state
 	if json.Unmarshal(content, &s) != nil || !s.valid() {
-		g.warn("the state file %s is damaged or of another version; the reload is taken to be owed", g.path)
+		g.warn("the state file %s is damaged or of another version; the reload is taken to be pending", g.path)
 		g.state.Rendered = "unknown"
 		return true, nil
 	}

@@ -38,29 +38,26 @@ type freshEntry struct {
 	Past
 }
 
-// A cachedKind is a kind of query whose answers are kept: its type, the type of its answers, and what JSON is made of.
-type cachedKind struct{ query, answer, kept reflect.Type }
+// kept are the kinds whose answers are kept, by their names.
+var kept = func() map[string]kind {
+	byName := map[string]kind{}
+	for _, k := range kinds {
+		if k.name != "" {
+			byName[k.name] = k
+		}
+	}
+	return byName
+}()
 
-func cachedAs[Q Query, A any]() cachedKind {
-	answer := reflect.TypeFor[A]()
-	return cachedKind{reflect.TypeFor[Q](), answer, plainType(answer)}
-}
-
-// cached are the kinds that are kept. Files are not: they are as near as the cache is.
-var cached = map[string]cachedKind{
-	"key":               {reflect.TypeFor[Key](), reflect.TypeFor[*KeyPair](), reflect.TypeFor[*cachedPair]()},
-	"prefix":            {reflect.TypeFor[Prefix](), reflect.TypeFor[[]*KeyPair](), reflect.TypeFor[[]*cachedPair]()},
-	"service":           cachedAs[Service, []*ServiceInstance](),
-	"services":          cachedAs[Services, []*ServiceName](),
-	"catalog-service":   cachedAs[CatalogService, []*CatalogInstance](),
-	"nodes":             cachedAs[Nodes, []*Node](),
-	"node":              cachedAs[NodeServices, *CatalogNode](),
-	"datacenters":       cachedAs[Datacenters, []string](),
-	"ca-roots":          cachedAs[CARoots, []*CARoot](),
-	"partitions":        cachedAs[Partitions, []*Partition](),
-	"peerings":          cachedAs[Peerings, []*Peering](),
-	"exported-services": cachedAs[ExportedServices, []*ExportedService](),
-	"imported-services": cachedAs[ImportedServices, []*ImportedService](),
+// plain is the type of what JSON is made of for answers of a kind.
+func (k kind) plain() reflect.Type {
+	switch k.answer {
+	case reflect.TypeFor[*KeyPair]():
+		return reflect.TypeFor[*cachedPair]()
+	case reflect.TypeFor[[]*KeyPair]():
+		return reflect.TypeFor[[]*cachedPair]()
+	}
+	return plainType(k.answer)
 }
 
 // cachedPair is a KeyPair whose value survives JSON whatever its bytes are.
@@ -70,7 +67,7 @@ type cachedPair struct {
 }
 
 // pack makes an answer of a kind ready for JSON.
-func (k cachedKind) pack(answer any) any {
+func (k kind) pack(answer any) any {
 	switch a := answer.(type) {
 	case *KeyPair:
 		return packPair(a)
@@ -81,7 +78,7 @@ func (k cachedKind) pack(answer any) any {
 		}
 		return pairs
 	}
-	return convert(reflect.ValueOf(answer), k.kept).Interface()
+	return convert(reflect.ValueOf(answer), k.plain()).Interface()
 }
 
 func packPair(p *KeyPair) *cachedPair {
@@ -92,7 +89,7 @@ func packPair(p *KeyPair) *cachedPair {
 }
 
 // unpack undoes pack.
-func (k cachedKind) unpack(packed reflect.Value) any {
+func (k kind) unpack(packed reflect.Value) any {
 	switch a := packed.Interface().(type) {
 	case *cachedPair:
 		return a.unpack()
@@ -119,24 +116,20 @@ func (p *cachedPair) unpack() *KeyPair {
 // that is known, and is written again. registry says whose answers they are. What it writes holds secrets: KV values among
 // them.
 func (w *Watcher) WriteAnswers(out io.Writer, registry string) error {
-	kinds := map[reflect.Type]string{}
-	for kind, types := range cached {
-		kinds[types.query] = kind
-	}
 	known := w.Known()
 	all := Set{}
 	for q := range known {
-		if kinds[reflect.TypeOf(q)] != "" {
+		if kindOf(q).name != "" {
 			all.Add(q)
 		}
 	}
 	entries := []byte("[")
 	for _, q := range all.Sorted() {
-		kind := kinds[reflect.TypeOf(q)]
-		if reflect.TypeOf(known[q].Answer) != cached[kind].answer {
+		k := kindOf(q)
+		if reflect.TypeOf(known[q].Answer) != k.answer {
 			continue
 		}
-		entry, err := json.Marshal(freshEntry{kind, q, cached[kind].pack(known[q].Answer), known[q].Whole, known[q].Past})
+		entry, err := json.Marshal(freshEntry{k.name, q, k.pack(known[q].Answer), known[q].Whole, known[q].Past})
 		if err != nil {
 			return err
 		}
@@ -197,11 +190,11 @@ func (f cacheFile) hash() string {
 
 // read takes an entry apart; ok is false when it is not what WriteAnswers makes of a query and an answer.
 func (entry cacheEntry) read() (q Query, answer any, ok bool) {
-	types, ok := cached[entry.Kind]
+	types, ok := kept[entry.Kind]
 	if !ok {
 		return nil, nil, false
 	}
-	query, value := reflect.New(types.query), reflect.New(types.kept)
+	query, value := reflect.New(types.query), reflect.New(types.plain())
 	if !decode(entry.Query, query.Interface()) || !decode(entry.Answer, value.Interface()) || !whole(value.Elem(), true) {
 		return nil, nil, false
 	}

@@ -32,13 +32,8 @@ type Guard struct {
 // covers tells whether the guard is for q.
 func (g Guard) covers(q Query) bool {
 	name, _, service := instancesOf(q)
-	switch q.(type) {
-	case Service, CatalogService:
-	case Prefix, Nodes, Services, Datacenters, Partitions, Peerings, ExportedServices, ImportedServices:
-		if g.MaxShrink == 0 {
-			return false // there are no instances to count
-		}
-	default: // among them CARoots: who holds on to a root that was withdrawn trusts it
+	switch guarded := kindOf(q).guarded; {
+	case guarded == unguarded, guarded == guardsList && g.MaxShrink == 0: // there are no instances to count
 		return false
 	}
 	if len(g.Services) == 0 && len(g.Queries) == 0 {
@@ -118,17 +113,14 @@ func (g Guard) idle(queries Set, closest func(word string, names []string) strin
 
 // objection says why the guard holds back an answer, or "". The answer is compared with peak, the most that there was within
 // the guard's window.
-func (g Guard) objection(fresh any, peak int) string {
+func (g Guard) objection(q Query, fresh any, peak int) string {
 	now := usable(fresh)
 	if now >= peak {
 		return ""
 	}
 	left := fmt.Sprintf("%d are left of the %d that there were within %s", now, peak, g.window())
-	switch fresh.(type) {
-	case []*ServiceInstance, []*CatalogInstance:
-		if now < g.MinInstances {
-			return fmt.Sprintf("%s, fewer than the %d instances that the guard asks for", left, g.MinInstances)
-		}
+	if kindOf(q).guarded == guardsInstances && now < g.MinInstances {
+		return fmt.Sprintf("%s, fewer than the %d instances that the guard asks for", left, g.MinInstances)
 	}
 	if g.MaxShrink > 0 && float64(peak-now)/float64(peak) > g.MaxShrink {
 		return fmt.Sprintf("%s, a fall of more than the %.4g%% that the guard allows", left, 100*g.MaxShrink)

@@ -34,7 +34,7 @@ func (w *Watcher) objection(q Query, stands, fresh any, past Past, since, now ti
 		if !g.covers(q) {
 			continue
 		}
-		o := objection{why: g.objection(fresh, past.peak(usable(stands), now, g.window())), guard: i, since: since}
+		o := objection{why: g.objection(q, fresh, past.peak(usable(stands), now, g.window())), guard: i, since: since}
 		if g.Hold > 0 {
 			o.until = since.Add(g.Hold)
 		}

@@ -41,18 +41,32 @@ func (s Set) Sorted() []Query {
 // A Lookup answers from what is known now; ok is false while the query has no answer yet. It never blocks.
 type Lookup func(Query) (answer any, ok bool)
 
-// Scope says which part of a registry a query is about. The zero Scope is the registry's own default: the agent's
-// datacenter, and the token's namespace and partition. Namespace, Partition, Peer and SamenessGroup need a Consul
-// server that knows them (Enterprise for all but Peer).
+// Scope says which registry a query is about, and which part of it. The zero Scope is the default source, and the registry's own
+// default: the agent's datacenter, and the token's namespace and partition. Namespace, Partition, Peer and SamenessGroup need
+// a Consul server that knows them (Enterprise for all but Peer).
 type Scope struct {
+	// Source is the name of the source that is asked, "" for the default one. A source is only given queries that are its own.
+	Source string `json:",omitempty"`
+
 	Datacenter, Namespace, Partition, Peer, SamenessGroup string
+}
+
+// scope makes every query that embeds a Scope tell it: see [SourceOf].
+func (s Scope) scope() Scope { return s }
+
+// SourceOf is the name of the source that q asks, "" for the default one.
+func SourceOf(q Query) string {
+	if scoped, ok := q.(interface{ scope() Scope }); ok {
+		return scoped.scope().Source
+	}
+	return ""
 }
 
 // suffix renders the scope as it is written in templates: "?ns=x&partition=y@dc1".
 func (s Scope) suffix() string {
 	var opts []string
 	for _, o := range [...]struct{ name, value string }{
-		{"ns", s.Namespace}, {"partition", s.Partition}, {"peer", s.Peer}, {"sameness-group", s.SamenessGroup},
+		{"source", s.Source}, {"ns", s.Namespace}, {"partition", s.Partition}, {"peer", s.Peer}, {"sameness-group", s.SamenessGroup},
 	} {
 		if o.value != "" {
 			opts = append(opts, o.name+"="+o.value)
@@ -69,7 +83,7 @@ func (s Scope) suffix() string {
 }
 
 // SetOptions takes over what text says, NAME=VALUE pairs joined by "&" as they follow "?" in a template's query. The names are
-// ns, partition, peer and sameness-group; another one is an error.
+// source, ns, partition, peer and sameness-group; another one is an error.
 func (s *Scope) SetOptions(text string) error {
 	values, err := url.ParseQuery(text)
 	if err != nil {
@@ -78,6 +92,8 @@ func (s *Scope) SetOptions(text string) error {
 	for name := range values {
 		value := values.Get(name)
 		switch name {
+		case "source":
+			s.Source = value
 		case "ns":
 			s.Namespace = value
 		case "partition":
@@ -87,7 +103,7 @@ func (s *Scope) SetOptions(text string) error {
 		case "sameness-group":
 			s.SamenessGroup = value
 		default:
-			return fmt.Errorf("unknown option %.120q: there are ns, partition, peer and sameness-group", name)
+			return fmt.Errorf("unknown option %.120q: there are source, ns, partition, peer and sameness-group", name)
 		}
 	}
 	return nil
@@ -233,19 +249,6 @@ func (q ImportedServices) String() string { return "importedServices(" + q.suffi
 type File struct{ Path string }
 
 func (q File) String() string { return "file(" + q.Path + ")" }
-
-// Sensitive tells whether the answer to q may hold a secret, so that nothing made of it is to be logged. Whoever may look
-// into the catalog knows what a service's address and tags are; what a key or a local file holds is anything. A kind that is
-// not named here is sensitive.
-func Sensitive(q Query) bool {
-	switch q.(type) {
-	case Service, Services, CatalogService, Nodes, NodeServices, Datacenters, // the catalog
-		CARoots, // certificates without their keys
-		Partitions, Peerings, ExportedServices, ImportedServices:
-		return false
-	}
-	return true // Key, Prefix, CALeaf, File
-}
 
 // Secrets are the texts of an answer to a sensitive query that may be secrets, for whoever has to keep them out of a log.
 func Secrets(answer any) []string {

@@ -42,7 +42,7 @@ func TestRetry(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
 		if value(w, a) != "1" || w.Err(a) != nil || w.GaveUp() != nil {
-			t.Errorf("after it was mended: a = %s, Err = %v, GaveUp = %v", value(w, a), w.Err(a), w.GaveUp())
+			t.Errorf("after it was fixed: a = %s, Err = %v, GaveUp = %v", value(w, a), w.Err(a), w.GaveUp())
 		}
 		if n := strings.Count(log.String(), "registry on fire"); n != 1 {
 			t.Errorf("the error was logged %d times above debug, want once:\n%s", n, log)
@@ -121,7 +121,7 @@ func (s *shakySource) watch(_ context.Context, _ watch.Query, report watch.Repor
 
 // TestFailuresAfterAnswers has a source that fails soon after each answer: it is asked ever more seldom, but never gets more
 // seldom than answers are of use; and at once where an answer stood for a while, or where somebody has made a mistake that is
-// mended soon.
+// fixed soon.
 func TestFailuresAfterAnswers(t *testing.T) {
 	const first = 250 * time.Millisecond
 	cut := errors.New("cut")

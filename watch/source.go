@@ -12,7 +12,7 @@ import (
 // present answer of each as soon as it is known, and then each change. It returns when ctx has ended and everything that it
 // started has too. [PerQuery] and [Poll] make sources out of simpler functions.
 //
-// An error that waiting will not mend (a filter expression that does not parse, a query kind that the source does not
+// An error that waiting will not fix (a filter expression that does not parse, a query kind that the source does not
 // know) is wrapped with [Permanent].
 type Source interface {
 	Follow(ctx context.Context, changes <-chan Change)
@@ -44,8 +44,8 @@ type Evidence struct {
 // that it carries the template's line and column. A later report may replace it.
 type Failure struct{ Err error }
 
-// Permanent wraps an error that waiting will not mend. The Watcher still tries again now and then, since an operator may
-// mend it, but -once gives up at the first one.
+// Permanent wraps an error that waiting will not fix. The Watcher still tries again now and then, since an operator may
+// fix it, but -once gives up at the first one.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

@@ -35,7 +35,7 @@ func (a *assembly) useCache() {
 	defer f.Close()
 	err = onlyOurs(f)
 	if err == nil {
-		a.runner.Watcher.Fallback, err = watch.ReadAnswers(f, registryName(a.cfg))
+		a.runner.Watcher.Fallback, err = watch.ReadAnswers(f, a.registryName())
 	}
 	if err != nil {
 		a.log.Warn("the cache is not used, and will be replaced", "error", fmt.Errorf("%s: %w", path, err))
@@ -74,18 +74,29 @@ func onlyOurs(f *os.File) error {
 // keepAnswers writes what is known. The file is ours, whoever the one belongs to that it replaces.
 func (a *assembly) keepAnswers(path string) error {
 	var answers bytes.Buffer
-	if err := a.runner.Watcher.WriteAnswers(&answers, registryName(a.cfg)); err != nil {
+	if err := a.runner.Watcher.WriteAnswers(&answers, a.registryName()); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
 	return put(renderer.File{Path: path, Mode: 0o600, User: strconv.Itoa(os.Geteuid()), Exact: true, Called: "cache"}, answers.Bytes(), renderer.File.Stream)
 }
 
-// registryName says which registry a configuration asks, without a secret: the answers of one are none of another's.
-func registryName(cfg config.Config) string {
-	if len(cfg.Data) > 0 || len(cfg.Set) > 0 {
-		return fmt.Sprintf("data files %q with assignments %x", cfg.Data, sha256.Sum256(fmt.Appendf(nil, "%q", cfg.Set)))
+// registryName says which registries a configuration asks, without a secret: the answers of one are none of another's.
+func (a *assembly) registryName() string {
+	switch {
+	case !a.hasData():
+		return a.consulName()
+	case !a.usesConsul():
+		return a.dataName()
 	}
-	c := cfg.Consul
+	return fmt.Sprintf("%s and %s, the default being %s", a.consulName(), a.dataName(), a.defaultSource())
+}
+
+func (a *assembly) dataName() string {
+	return fmt.Sprintf("data files %q with assignments %x", a.cfg.Data, sha256.Sum256(fmt.Appendf(nil, "%q", a.cfg.Set)))
+}
+
+func (a *assembly) consulName() string {
+	c := a.cfg.Consul
 	scheme, rest, found := strings.Cut(c.Address, "://")
 	if !found {
 		scheme, rest = "http", c.Address
@@ -100,7 +111,7 @@ func registryName(cfg config.Config) string {
 // registry. Without it a reload during an outage would stop the program, and start it when the outage is over; a guard would
 // begin anew to hold back an answer; and with another token, what that may not see would be taken to be gone.
 func (a *assembly) handOver(next *assembly) {
-	if registryName(a.cfg) != registryName(next.cfg) {
+	if a.registryName() != next.registryName() {
 		return
 	}
 	fallback := maps.Clone(next.runner.Watcher.Fallback)

@@ -128,6 +128,7 @@ func TestRegistryName(t *testing.T) {
 	consul := func(address string, ssl config.Switch, namespace string) config.Config {
 		return config.Config{Consul: config.Consul{Address: address, SSL: config.SSL{Enabled: ssl}, Namespace: namespace}}
 	}
+	named := func(cfg config.Config) string { return (&assembly{cfg: cfg}).registryName() }
 	for _, c := range []struct {
 		cfg  config.Config
 		want string
@@ -139,12 +140,20 @@ func TestRegistryName(t *testing.T) {
 		{consul("unix:///run/consul", config.On, ""), `consul unix:///run/consul namespace ""`},
 		{config.Config{Data: []string{"a", "b"}}, `data files ["a" "b"] with assignments `},
 	} {
-		if got := registryName(c.cfg); !strings.HasPrefix(got, c.want) {
+		if got := named(c.cfg); !strings.HasPrefix(got, c.want) {
 			t.Errorf("got %s, want %s", got, c.want)
 		}
 	}
 	secret := config.Config{Set: []string{"k=secret"}}
-	if other := (config.Config{Set: []string{"k=other"}}); registryName(secret) == registryName(other) || strings.Contains(registryName(secret), "secret") {
-		t.Errorf("%s and %s", registryName(secret), registryName(other))
+	if other := (config.Config{Set: []string{"k=other"}}); named(secret) == named(other) || strings.Contains(named(secret), "secret") {
+		t.Errorf("%s and %s", named(secret), named(other))
+	}
+	both := consul("h:8500", config.Off, "")
+	both.Data = []string{"a"}
+	for usual, want := range map[string]string{"": "data files", "consul": "consul http://h:8500"} {
+		both.DefaultSource = usual
+		if got := named(both); !strings.HasPrefix(got, want) || usual != "" && !strings.Contains(got, "data files") {
+			t.Errorf("with the default source %q it is %s", usual, got)
+		}
 	}
 }

@@ -75,7 +75,7 @@ func mayWrite(file renderer.File) error {
 
 // checkData reads the data files. A daemon waits until a broken one is fixed.
 func (a *assembly) checkData() error {
-	if !a.hasData() || a.cfg.Once { // which newRegistry has read
+	if !a.hasData() || a.cfg.Once { // which newData has read
 		return nil
 	}
 	if _, err := file.Load(a.cfg.Set, a.cfg.Data...); err != nil {
@@ -147,7 +147,7 @@ func (a *assembly) checkPrograms() error {
 
 // checkDestinations finds what would keep the templates from being written, without writing.
 func checkDestinations(templates []config.Template) error {
-	errs := lacks(templates)
+	errs := notThere(templates)
 	for _, t := range templates {
 		if t.Destination == "" || t.NamesFolder() || realpath.IsStream(t.Destination) {
 			continue // which Validate and newJob report

@@ -173,7 +173,7 @@ func TestClusterWithoutALeaderBlanksNothing(t *testing.T) {
 		d.wrote("conf", "a=1 b=2 ", "a=1 b=2 c=3 ")
 		said, recovered := strings.Count(d.printed(), "No cluster leader"), strings.Count(d.printed(), "all queries answer again")
 		if said > 1+recovered {
-			t.Errorf("%s: it has said %d times that there is no leader, and %d times that all is well again", d.what, said, recovered)
+			t.Errorf("%s: it has said %d times that there is no leader, and %d times that recovered", d.what, said, recovered)
 		}
 	}
 }

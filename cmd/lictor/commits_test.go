@@ -27,10 +27,10 @@ func values(t *testing.T, dir, x, y string) {
 	write(t, dir, "data.yaml", "kv: {x: \""+x+"\", y: \""+y+"\"}\n")
 }
 
-// takenOver waits until no reload is owed for a file.
+// takenOver waits until no reload is pending for a file.
 func takenOver(t *testing.T, dir, name string) {
 	t.Helper()
-	eventually(t, "no reload is owed for "+name, func() bool {
+	eventually(t, "no reload is pending for "+name, func() bool {
 		var state struct{ Rendered, Applied string }
 		err := json.Unmarshal([]byte(read(t, dir, "."+name+".lictor-state")), &state)
 		return err == nil && state.Rendered != "" && state.Rendered == state.Applied
@@ -174,7 +174,7 @@ template {
 	}
 }
 
-// A reload that is owed is run at the next start, whatever may keep the template from being rendered, but with a program not
+// A reload that is pending is run at the next start, whatever may keep the template from being rendered, but with a program not
 // before that has been started with the files that there are.
 func TestOwedReloadAtAStartThatCanNotCommit(t *testing.T) {
 	t.Parallel()
@@ -214,7 +214,7 @@ template {
 			d.exit(patience)
 			values(t, dir, "one", "")
 			if code := following(t, dir, "-once").exit(patience); code != exitOK || read(t, dir, "ran") != want {
-				t.Errorf("ends with %d, ran with %q: it is not owed any more", code, read(t, dir, "ran"))
+				t.Errorf("ends with %d, ran with %q: it is not pending any more", code, read(t, dir, "ran"))
 			}
 		})
 	}
@@ -245,7 +245,7 @@ template {
 			once(exitOK, "one ")
 			write(t, dir, "away", "")
 			values(t, dir, "two", "")
-			once(exitRuntime, "one two one ") // and the reload of the old one is owed
+			once(exitRuntime, "one two one ") // and the reload of the old one is pending
 			remove(t, dir, "away")
 			want := "one two one child one two "
 			if !works {

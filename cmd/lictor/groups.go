@@ -42,7 +42,7 @@ func (a *assembly) group(t config.Template, job *runner.Job) {
 }
 
 // remembers tells whether a template's group keeps a state file, so that a restart of ours forgets neither a commit that
-// was interrupted nor a reload that is owed. In consul-template's place, which keeps none, it does so where it is asked for
+// was interrupted nor a reload that is pending. In consul-template's place, which keeps none, it does so where it is asked for
 // something that consul-template can't do.
 func (a *assembly) remembers(t config.Template) bool {
 	return t.CommitGroup != "" || t.Rollback || !t.Check.IsZero() || t.MinInterval > 0 ||

@@ -89,23 +89,37 @@ func (a *assembly) hasData() bool { return len(a.cfg.Data) > 0 || len(a.cfg.Set)
 
 // fixedSource makes what answers the queries: the data as it is now, the registry that the command line names, or nothing.
 func (a *assembly) fixedSource() (watch.Source, error) {
-	if !a.hasData() && a.asksRegistry() {
-		return a.newSource()
+	if a.hasData() || a.asksRegistry() {
+		return a.routed(func() (watch.Source, error) {
+			data, err := file.Load(a.cfg.Set, a.cfg.Data...)
+			if err != nil {
+				return nil, lines(err)
+			}
+			return fixed(data)
+		})
 	}
-	data, err := file.Load(a.cfg.Set, a.cfg.Data...)
+	data, err := file.Load(nil)
 	if err != nil {
-		return nil, lines(err)
+		return nil, err
 	}
-	return dataSource(data)
+	return onlyData(data)
 }
 
-// dataSource answers from data, and from local files.
-func dataSource(data *file.Data) (watch.Source, error) {
-	fixed, err := file.NewFixed(data)
+// onlyData answers from data in place of every source, and from local files.
+func onlyData(data *file.Data) (watch.Source, error) {
+	source, err := fixed(data)
+	if err != nil {
+		return nil, err
+	}
+	return route(map[string]watch.Source{dataSource: source, consulSource: source}, dataSource), nil
+}
+
+func fixed(data *file.Data) (watch.Source, error) {
+	source, err := file.NewFixed(data)
 	if err != nil {
 		return nil, lines(err)
 	}
-	return withFiles(fixed), nil
+	return source, nil
 }
 
 // lines takes an error of several lines apart, since each has a place of its own.

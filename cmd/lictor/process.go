@@ -39,7 +39,7 @@ func (a *assembly) command(e config.Exec) command.Command {
 // denylist names is not.
 func (a *assembly) environ(base []string, rules ...config.Env) []string {
 	var registry []string
-	if len(a.cfg.Data) == 0 {
+	if a.usesConsul() {
 		registry = a.consulEnviron()
 	}
 	for _, r := range rules {
@@ -52,7 +52,7 @@ func (a *assembly) environ(base []string, rules ...config.Env) []string {
 // lookupEnv answers `env` in templates: as in consul-template, what reaches the registry that we use comes before our own
 // environment.
 func (a *assembly) lookupEnv(name string) (value string, ok bool) {
-	if len(a.cfg.Data) == 0 {
+	if a.usesConsul() {
 		for _, entry := range a.consulEnviron() {
 			if value, ok := strings.CutPrefix(entry, name+"="); ok {
 				return value, true

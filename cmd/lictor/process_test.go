@@ -428,7 +428,7 @@ template {
 	told("STATUS=1 of 1 file refused by a check: out")
 	write(t, dir, "data.yaml", "kv: {k: 1}\n")
 	told("STATUS=1 file current")
-	d.waitPrinted(`msg="all is well again" destination=out was="refused by a check"`, 1)
+	d.waitPrinted(`msg=recovered destination=out was="refused by a check"`, 1)
 
 	write(t, dir, "data.yaml", "kv: {k: bad}\n")
 	told("STATUS=1 of 1 file refused by a check: out")

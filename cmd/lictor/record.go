@@ -124,7 +124,7 @@ func (a *assembly) rendersTheSame(ctx context.Context, data *file.Data, answers 
 	if err := read.Merge("recording", text.Bytes()); err != nil {
 		return lines(err)
 	}
-	source, err := dataSource(read)
+	source, err := onlyData(read)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 	if err := current.build(ctx); err != nil {
 		return err
 	}
-	if err := current.foresee(); err != nil {
+	if err := current.preflight(); err != nil {
 		return err
 	}
 	if current.cfg.ParseOnly {
@@ -117,7 +117,7 @@ func supervise(ctx context.Context, p config.Persona, s streams, load func() (co
 func (a *assembly) reload(ctx context.Context, load func() (config.Config, []string, error), pid *pidFile) *assembly {
 	next, err := assemble(ctx, a.persona, a.streams, load)
 	if err == nil {
-		if err = errors.Join(next.foresee(), next.checkTokenFile()); err == nil {
+		if err = errors.Join(next.preflight(), next.checkTokenFile()); err == nil {
 			err = next.openGroups()
 		}
 		if err == nil {

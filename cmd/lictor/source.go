@@ -1,8 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"lictor/internal/config"
 	"lictor/watch"
@@ -10,52 +16,124 @@ import (
 	"lictor/watch/file"
 )
 
-// newSource makes what answers the queries: local files for their contents, and for all else the data files, where there
-// are any, or Consul. To add a source, add it here.
-func (a *assembly) newSource() (watch.Source, error) {
-	registry, err := a.newRegistry()
-	if err != nil {
-		return nil, err
+// The names that ?source=NAME and default_source know.
+const (
+	consulSource = "consul"
+	dataSource   = "data"
+)
+
+// newSource makes what answers the queries: local files for their contents, and for all else the source that a query names, or
+// the default one.
+func (a *assembly) newSource() (watch.Source, error) { return a.routed(a.newData) }
+
+// routed makes the sources, and what hands each query to its own. To add a source, add it here.
+func (a *assembly) routed(newData func() (watch.Source, error)) (watch.Source, error) {
+	sources := map[string]watch.Source{}
+	if a.hasData() {
+		data, err := newData()
+		if err != nil {
+			return nil, err
+		}
+		sources[dataSource], sources[consulSource] = data, data
 	}
-	return withFiles(registry), nil
+	if a.usesConsul() {
+		consul, err := a.newConsul()
+		if err != nil {
+			return nil, err
+		}
+		sources[consulSource] = consul
+	}
+	if a.cfg.DefaultSource != "" && sources[a.cfg.DefaultSource] == nil {
+		return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("default_source"), Err: noSource(a.cfg.DefaultSource, sources)}}
+	}
+	return route(sources, a.defaultSource()), nil
 }
 
-// withFiles asks local files for their contents, and registry for all else.
-func withFiles(registry watch.Source) watch.Source {
+// usesConsul tells whether Consul answers any query. While data files are there it only does where the configuration says so: a dry
+// run on data files with the configuration of a live system must not ask that.
+func (a *assembly) usesConsul() bool {
+	return !a.hasData() || a.cfg.DefaultSource == consulSource || a.asksRegistry()
+}
+
+// defaultSource is the name of the source that answers queries which name none.
+func (a *assembly) defaultSource() string {
+	if a.cfg.DefaultSource == "" && a.hasData() {
+		return dataSource
+	}
+	return cmp.Or(a.cfg.DefaultSource, consulSource)
+}
+
+// route hands each query to the source that it names, and to the one named usual where it names none. Local files are read whatever the
+// sources are. A name that no source has is an error of the template's call.
+func route(sources map[string]watch.Source, usual string) watch.Source {
 	files := &file.Contents{}
+	known := strings.Join(slices.Sorted(maps.Keys(sources)), ", ")
 	return watch.Route(func(q watch.Query) watch.Source {
 		if _, ok := q.(watch.File); ok {
 			return files
 		}
-		return registry
+		name := cmp.Or(watch.SourceOf(q), usual)
+		if source := sources[name]; source != nil {
+			return source
+		}
+		return unknownSource{name, known}
 	})
+}
+
+// noSource is the error for a name that no source has.
+func noSource(name string, sources map[string]watch.Source) error {
+	return unknownSource{name, strings.Join(slices.Sorted(maps.Keys(sources)), ", ")}.err()
+}
+
+// An unknownSource answers queries that name a source which is not there.
+type unknownSource struct{ name, known string }
+
+var _ watch.Source = unknownSource{}
+
+func (u unknownSource) err() error {
+	hint := ""
+	if u.name == dataSource {
+		hint = ": -data FILE adds it"
+	}
+	return fmt.Errorf("there is no source %q, only %s%s", u.name, u.known, hint)
+}
+
+// Follow is the [watch.Source]'s.
+func (u unknownSource) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(func(ctx context.Context, _ watch.Query, report watch.Report) error {
+		report(watch.Answer{Value: watch.Failure{Err: u.err()}})
+		<-ctx.Done()
+		return ctx.Err()
+	}).Follow(ctx, changes)
 }
 
 // checkTokenFile fails where the token file can't be read. A start waits for it, but a reload must not give up a token that works.
 func (a *assembly) checkTokenFile() error {
-	if a.hasData() || a.cfg.Consul.TokenFile == "" {
+	if !a.usesConsul() || a.cfg.Consul.TokenFile == "" {
 		return nil
 	}
 	_, err := os.ReadFile(a.cfg.Consul.TokenFile)
 	return a.at("consul.token_file", err)
 }
 
-func (a *assembly) newRegistry() (watch.Source, error) {
-	if a.hasData() {
-		for _, assignment := range a.cfg.Set {
-			if err := new(file.Data).Set(assignment); err != nil {
-				return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("set"), Err: err}}
-			}
+// newData makes the source of the data files.
+func (a *assembly) newData() (watch.Source, error) {
+	for _, assignment := range a.cfg.Set {
+		if err := new(file.Data).Set(assignment); err != nil {
+			return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("set"), Err: err}}
 		}
-		if a.cfg.Once { // nobody is going to mend a broken file while we wait
-			if _, err := file.Load(a.cfg.Set, a.cfg.Data...); err != nil {
-				return nil, lines(err)
-			}
-		}
-		data := file.New(a.cfg.Data...)
-		data.Assignments = a.cfg.Set
-		return data, nil
 	}
+	if a.cfg.Once { // nobody is going to fix a broken file while we wait
+		if _, err := file.Load(a.cfg.Set, a.cfg.Data...); err != nil {
+			return nil, lines(err)
+		}
+	}
+	data := file.New(a.cfg.Data...)
+	data.Assignments = a.cfg.Set
+	return data, nil
+}
+
+func (a *assembly) newConsul() (watch.Source, error) {
 	c := a.cfg.Consul
 	source, err := consul.New(consul.Config{
 		Address: c.Address, Namespace: c.Namespace,

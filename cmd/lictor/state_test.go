@@ -60,7 +60,7 @@ func TestBadStateHoldsUpItsGroupOnly(t *testing.T) {
 	d.file("two", "k=3\n")
 }
 
-// A reload that is owed when we are killed is run by the next start, to whichever group the configuration gives the file.
+// A reload that is pending when we are killed is run by the next start, to whichever group the configuration gives the file.
 func TestOwedReloadAfterAnotherGrouping(t *testing.T) {
 	t.Parallel()
 	const inGroup = "commit_group = \"g\"\n  command = \"test -e ok && echo reload >> log\""
@@ -78,7 +78,7 @@ func TestOwedReloadAfterAnotherGrouping(t *testing.T) {
 			write(t, dir, "lictor.hcl", stateConfig(stateTemplate("a/1", inGroup), stateTemplate("b/2", inGroup)))
 			d := start(t, dir, "lictor", "-config", "lictor.hcl")
 			d.file("b/2", "k=1\n")
-			d.waitPrinted("command failed, it is owed", 1)
+			d.waitPrinted("command failed, will retry", 1)
 			d.signal(syscall.SIGKILL)
 			<-d.ended
 			write(t, dir, "ok", "")
@@ -90,7 +90,7 @@ func TestOwedReloadAfterAnotherGrouping(t *testing.T) {
 				write(t, dir, "a/0", "k=1\n")
 			}
 			d = start(t, dir, "lictor", "-config", "lictor.hcl")
-			d.waitPrinted("the reload of an earlier run is still owed", 1)
+			d.waitPrinted("the reload of an earlier run is still pending", 1)
 			d.file("log", "reload\n")
 		})
 	}

@@ -70,16 +70,17 @@ type trial struct {
 // run shows the template until ctx ends.
 func (t *trial) run(ctx context.Context) error {
 	t.live = !t.hasData() && t.asksRegistry()
-	var registry watch.Source
+	sources := map[string]watch.Source{}
 	if t.live {
 		t.cfg.Once = false // the source is to go on after its first answers
-		var err error
-		if registry, err = t.newRegistry(); err != nil {
+		consul, err := t.newConsul()
+		if err != nil {
 			return err
 		}
+		sources[consulSource] = consul
 	}
 	// Errors are shown where the output would be, so there is no log.
-	t.watcher = watch.New(withFiles(registry), slog.New(slog.DiscardHandler))
+	t.watcher = watch.New(route(sources, consulSource), slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(ctx)
 	defer t.watcher.Wait()
 	defer cancel()
@@ -232,7 +233,7 @@ func (t *trial) showOutput(output []byte) {
 	case !bytes.Equal(t.last, output):
 		fmt.Fprint(out, colourDiff(out, renderer.Diff("before", "now", t.last, output)))
 	case t.wrong != "":
-		fmt.Fprintln(out, "all is well again, and the output as before")
+		fmt.Fprintln(out, "recovered: the output is as before")
 	}
 	t.last, t.wrong = append([]byte{}, output...), ""
 }

@@ -28,7 +28,7 @@ func TestTry(t *testing.T) {
 	d.waitPrinted("error: data.yaml:1: the value of key \"mode\" must be text, not a list; write the list as the text that templates are to read\n"+
 		"    1 | kv: {mode: [http]}\n", 1)
 	write(t, dir, "data.yaml", "kv: {mode: http}\n")
-	d.waitPrinted("all is well again, and the output as before\n", 1)
+	d.waitPrinted("recovered: the output is as before\n", 1)
 	write(t, dir, "t.ctmpl", "mode\n{{ kye \"mode\" }}\n")
 	d.waitPrinted("error: t.ctmpl:2:4: function \"kye\" not defined; did you mean \"key\"?\n    2 | {{ kye \"mode\" }}\n      |    ^\n", 1)
 	write(t, dir, "t.ctmpl", "mode {{ key \"other\" }}\n")

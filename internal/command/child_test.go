@@ -243,8 +243,8 @@ func TestChildCrashLoop(t *testing.T) {
 	supervise(t, c)
 	c.Apply(command.Env, false)
 	awaitFile(note, "ran\n")
-	c.Apply(childEnv("signals", note, "VALUE=mended"), false)
-	if got := awaitFile(note, "mended"); got != "ran\nstarted mended\n" {
+	c.Apply(childEnv("signals", note, "VALUE=fixed"), false)
+	if got := awaitFile(note, "fixed"); got != "ran\nstarted fixed\n" {
 		t.Errorf("told %q", got)
 	}
 }

@@ -182,8 +182,7 @@ func (s *Server) do(ctx context.Context, method, path string, body io.Reader) er
 	if s.Token != "" {
 		req.Header.Set("X-Consul-Token", s.Token)
 	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := requests.Do(req)
 	if err != nil {
 		return err
 	}

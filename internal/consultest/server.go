@@ -149,7 +149,7 @@ func (s *Server) choosePorts(taken map[int]bool) error {
 	if s.options.TLS {
 		s.HTTPSAddr = fmt.Sprintf("127.0.0.1:%d", s.ports.https)
 	}
-	client, err := api.NewClient(&api.Config{Address: s.Addr, Token: s.Token, Transport: &http.Transport{DisableKeepAlives: true}})
+	client, err := api.NewClient(&api.Config{Address: s.Addr, Token: s.Token, HttpClient: requests})
 	s.Client = client
 	return err
 }
@@ -176,6 +176,10 @@ func freePort(taken map[int]bool) (int, error) {
 	}
 	return 0, errors.New("no free port on 127.0.0.1")
 }
+
+// requests makes the requests of the helpers, each within a time limit: an agent that hangs fails the test, and the error names the
+// request. A helper's connections are not kept, so that they take none from the code under test.
+var requests = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 2 * time.Minute}
 
 // Start starts the agent again after Stop or Kill, on the same ports and with the same configuration. It waits until the
 // agent is ready, a member of a cluster only until it serves its API: whether there is a leader then depends on others.
@@ -282,7 +286,7 @@ func (s *Server) logTail() string {
 // Kill ends the agent at once, as a crash does.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
-// Stop asks the agent to end, and waits until it has.
+// Stop asks the agent to end, and waits until it has. An agent that does not end is killed, and that is told on standard error.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
 func (s *Server) end(sig os.Signal) {
@@ -290,7 +294,13 @@ func (s *Server) end(sig os.Signal) {
 		return
 	}
 	_ = s.cmd.Process.Signal(sig)
+	const limit = 30 * time.Second
+	late := time.AfterFunc(limit, func() {
+		fmt.Fprintf(os.Stderr, "consultest: consul at %s did not end within %v of %v and is killed: %s\n", s.Addr, limit, sig, s.logTail())
+		_ = s.cmd.Process.Kill()
+	})
 	_ = s.cmd.Wait()
+	late.Stop()
 	s.cmd = nil
 }
 

@@ -255,7 +255,7 @@ func (b *Builder) warn(found []variable) {
 		b.log.Warn("more give the same variables", "count", more)
 	}
 	if len(odd) > 0 {
-		b.log.Warn("a shell can not read variables of these names, and drops them: sanitize would mend that",
+		b.log.Warn("a shell can not read variables of these names, and drops them: sanitize would fix that",
 			"names", odd[:min(len(odd), mostWarnings)], "count", len(odd))
 	}
 }

@@ -36,7 +36,7 @@ func Format(name string, entries []string) ([]byte, error) {
 	for _, entry := range entries {
 		variable, value, _ := strings.Cut(entry, "=")
 		if name != "docker" && !isIdentifier(variable) {
-			return nil, fmt.Errorf("variable %q: the format %s can not hold this name: -sanitize would mend it", variable, name)
+			return nil, fmt.Errorf("variable %q: the format %s can not hold this name: -sanitize would fix it", variable, name)
 		}
 		text, err := line(variable, value)
 		if err != nil {
@@ -116,7 +116,7 @@ func systemdLine(name, value string) (string, error) {
 func dockerLine(name, value string) (string, error) {
 	switch {
 	case name == "" || strings.HasPrefix(name, "#") || strings.ContainsAny(name, " \t\v\f\r\n"):
-		return "", fmt.Errorf("and not its name either: -sanitize would mend it")
+		return "", fmt.Errorf("and not its name either: -sanitize would fix it")
 	case strings.Contains(value, "\n"):
 		return "", fmt.Errorf("it has several lines")
 	case strings.HasSuffix(value, "\r"):

@@ -158,7 +158,7 @@ func TestFormatErrors(t *testing.T) {
 		{"docker", "A=secret\xff", "not valid UTF-8"},
 		{"systemd", "A=secret\r\n", `control character '\r'`},
 		{"systemd", "A=secret\xff", "not valid UTF-8"},
-		{"systemd", "db/host=secret", `variable "db/host": the format systemd can not hold this name: -sanitize would mend it`},
+		{"systemd", "db/host=secret", `variable "db/host": the format systemd can not hold this name: -sanitize would fix it`},
 		{"sh", "1st=secret", "-sanitize"}, {"sh", "=secret", "-sanitize"}, {"dotenv", "log-level=x", "-sanitize"},
 		{"json", "A=secret\xff", "not valid UTF-8"},
 		{"xml", "A=1", `unknown format "xml": there are sh, dotenv, json, systemd, docker`},

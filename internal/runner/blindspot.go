@@ -6,7 +6,7 @@ import (
 )
 
 // A check of a group is blind where one file names another of the group by its absolute path: the program that checks then
-// reads what the destination has, and not what is staged. Nothing but the operator can mend that, so it is said, once.
+// reads what the destination has, and not what is staged. Nothing but the operator can fix that, so it is said, once.
 func (r *Runner) warnOfBlindSpots(g *Group) {
 	if g.blind || len(g.Jobs) < 2 {
 		return

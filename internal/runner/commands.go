@@ -34,7 +34,7 @@ func (r *Runner) childFirst() bool { return r.Child != nil && r.Commands == Comm
 // failsRun tells whether a command that fails ends the run instead of being run again.
 func (r *Runner) failsRun() bool { return r.Once && !r.childFirst() }
 
-// submits is when the commands that are owed may be submitted. Where that depends on the child's start, which is still to come,
+// submits is when the commands that are pending may be submitted. Where that depends on the child's start, which is still to come,
 // ok is false.
 func (r *Runner) submits() (at time.Time, ok bool) {
 	switch {
@@ -53,12 +53,12 @@ func (r *Runner) asks(g *Group, j *Job, when urgency) {
 		r.unproven[j.id] = true
 	}
 	g.reloads[j.id] = notSubmitted
-	i := slices.IndexFunc(r.owed, func(o owed) bool { return o.group == g && o.job == j })
+	i := slices.IndexFunc(r.pending, func(o pendingCommand) bool { return o.group == g && o.job == j })
 	if i < 0 {
-		r.owed = append(r.owed, owed{g, j, when})
+		r.pending = append(r.pending, pendingCommand{g, j, when})
 		return
 	}
-	r.owed[i].when = r.owed[i].when || when
+	r.pending[i].when = r.pending[i].when || when
 }
 
 // runsNone tells whether no command of the group is going to be run, though it has some.

@@ -40,8 +40,8 @@ func TestChildStartsBeforeTheCommands(t *testing.T) {
 			eventually(t, func() string { return fmt.Sprint(strings.HasSuffix(w.read("log"), "start "+v+"\nreload "+v+"\n")) }, "true")
 			w.idle(t)
 		})
-		if w.Groups[0].Files.Owed() || strings.Contains(w.log.String(), "ERROR") {
-			t.Errorf("owed %v, log:\n%s", w.Groups[0].Files.Owed(), w.log)
+		if w.Groups[0].Files.Pending() || strings.Contains(w.log.String(), "ERROR") {
+			t.Errorf("pending %v, log:\n%s", w.Groups[0].Files.Pending(), w.log)
 		}
 	}
 	if got := (&workshop{dir: dir}).read("log"); got != "start 1\nreload 1\nstart 2\nreload 2\n" {
@@ -67,7 +67,7 @@ func TestChildThatIsSlowToComeUp(t *testing.T) {
 	})
 	log := w.log.String()
 	if w.read("out") != "1" || strings.Count(log, "command failed, as it may until the program is up") != startAttempts-1 ||
-		strings.Index(log, "command failed, it is owed") > strings.Index(log, "the previous files are back") {
+		strings.Index(log, "command failed, will retry") > strings.Index(log, "the previous files are back") {
 		t.Errorf("it has %q, log:\n%s", w.read("out"), log)
 	}
 }
@@ -120,8 +120,8 @@ func TestOnceWithAChildAndCommands(t *testing.T) {
 	go func() { ended <- w.Run(t.Context()) }()
 	w.occurs(t, "reload bad", 2)
 	w.write(t, "end")
-	if exit, ok := errors.AsType[ChildExit](<-ended); !ok || exit.Code != 3 || w.read("out") != "bad" || !w.Groups[0].Files.Owed() {
-		t.Errorf("exit %v, the file has %q, owed %v", exit, w.read("out"), w.Groups[0].Files.Owed())
+	if exit, ok := errors.AsType[ChildExit](<-ended); !ok || exit.Code != 3 || w.read("out") != "bad" || !w.Groups[0].Files.Pending() {
+		t.Errorf("exit %v, the file has %q, pending %v", exit, w.read("out"), w.Groups[0].Files.Pending())
 	}
 
 	w = withProgram(t, "", program)
@@ -144,8 +144,8 @@ func TestCommandsWaitForTheChildOnce(t *testing.T) {
 			w.is(t, "out", fmt.Sprint(i))
 		}
 	})
-	if len(w.owed) != 1 || w.read("log") != "(none)" {
-		t.Errorf("%d commands wait, log %q", len(w.owed), w.read("log"))
+	if len(w.pending) != 1 || w.read("log") != "(none)" {
+		t.Errorf("%d commands wait, log %q", len(w.pending), w.read("log"))
 	}
 }
 
@@ -167,12 +167,12 @@ func TestCommandsNever(t *testing.T) {
 		next.key("v", "1")
 		next.Once, next.Commands = true, CommandsNever
 		w = next
-		if !w.Groups[0].Files.Owed() || w.Groups[1].Files.Owed() {
-			t.Errorf("owed %v and %v", w.Groups[0].Files.Owed(), w.Groups[1].Files.Owed())
+		if !w.Groups[0].Files.Pending() || w.Groups[1].Files.Pending() {
+			t.Errorf("pending %v and %v", w.Groups[0].Files.Pending(), w.Groups[1].Files.Pending())
 		}
 	}
 	w.Commands = CommandsAfterStart
-	if err := w.Run(t.Context()); err != nil || w.read("log") != "1\n" || w.Groups[0].Files.Owed() {
-		t.Errorf("%v, log %q, owed %v", err, w.read("log"), w.Groups[0].Files.Owed())
+	if err := w.Run(t.Context()); err != nil || w.read("log") != "1\n" || w.Groups[0].Files.Pending() {
+		t.Errorf("%v, log %q, pending %v", err, w.read("log"), w.Groups[0].Files.Pending())
 	}
 }

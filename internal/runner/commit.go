@@ -110,7 +110,7 @@ func (r *Runner) commit(g *Group) {
 	g.publish()
 	r.finish(g)
 	g.committed, g.rolledBack, g.again = true, false, time.Time{}
-	r.owe(g, changed, inTime)
+	r.addPending(g, changed, inTime)
 }
 
 // commitFiles commits the group's files together.
@@ -145,7 +145,7 @@ func (r *Runner) putOff(g *Group, why error) {
 	r.discard(g)
 	r.failed(g, why)
 	g.retry = time.Now().Add(retryCommit)
-	if g.mixed() {
+	if g.inconsistent() {
 		r.withhold(g)
 	}
 	r.standBy(g)
@@ -155,17 +155,17 @@ func (r *Runner) putOff(g *Group, why error) {
 func (r *Runner) failed(g *Group, err error) {
 	if !r.Once && (g.err == nil || g.err.Error() != err.Error()) {
 		message := "not committed, the destination keeps what it has"
-		if g.mixed() {
-			message = "files of the group may be partly old and partly new; its commands wait until this is mended, which is tried again and again"
+		if g.inconsistent() {
+			message = "files of the group may be partly old and partly new; its commands wait until this is recovered, which is tried again and again"
 		}
 		r.Log.Error(message, "group", g.Name, "error", err)
 	}
 	g.err = err
 }
 
-// owe notes that the commands of the changed jobs are to be run. They are submitted at the end of the round, so that one
+// addPending notes that the commands of the changed jobs are to be run. They are submitted at the end of the round, so that one
 // that several templates share is run once.
-func (r *Runner) owe(g *Group, changed []*Job, when urgency) {
+func (r *Runner) addPending(g *Group, changed []*Job, when urgency) {
 	if r.Dry {
 		return
 	}
@@ -186,11 +186,11 @@ func (r *Runner) owe(g *Group, changed []*Job, when urgency) {
 }
 
 // notSubmitted stands for the ticket of a command that is going to be submitted at the end of the round: it is larger than
-// any, since no run so far is the one that is owed.
+// any, since no run so far is the one that is pending.
 const notSubmitted = math.MaxInt
 
-// owed is a command that a group's commit asks for.
-type owed struct {
+// A pendingCommand is one that a group's commit asks for.
+type pendingCommand struct {
 	group *Group
 	job   *Job
 	when  urgency
@@ -201,22 +201,22 @@ type urgency bool
 
 const (
 	inTime urgency = false
-	atOnce urgency = true // it brings a service back to good files, or is owed since an earlier run
+	atOnce urgency = true // it brings a service back to good files, or is pending since an earlier run
 )
 
 // submit hands the commands that commits ask for to the queue, each once, in the order of the configuration.
 func (r *Runner) submit(ctx context.Context) {
-	if at, ok := r.submits(); len(r.owed) == 0 || !ok || at.After(time.Now()) {
+	if at, ok := r.submits(); len(r.pending) == 0 || !ok || at.After(time.Now()) {
 		return
 	}
-	slices.SortStableFunc(r.owed, func(a, b owed) int {
+	slices.SortStableFunc(r.pending, func(a, b pendingCommand) int {
 		return slices.Index(r.Groups, a.group) - slices.Index(r.Groups, b.group)
 	})
 	tickets, hurry := map[string]int{}, map[string]bool{}
-	for _, o := range r.owed {
+	for _, o := range r.pending {
 		hurry[o.job.id] = hurry[o.job.id] || o.when == atOnce
 	}
-	for _, o := range r.owed {
+	for _, o := range r.pending {
 		id := o.job.id
 		if r.waits(o) {
 			continue
@@ -232,7 +232,7 @@ func (r *Runner) submit(ctx context.Context) {
 		}
 		o.group.reloads[id], o.group.running[id] = tickets[id], tickets[id]
 	}
-	r.owed = nil
+	r.pending = nil
 }
 
 // confirm notes that whoever reads the group's files has taken them over. Where that fails it is tried again: before something else
@@ -243,7 +243,7 @@ func (r *Runner) confirm(g *Group) error {
 	case err == nil:
 		g.unconfirmed = time.Time{}
 	case g.unconfirmed.IsZero():
-		r.Log.Warn("it can't be noted that the reload has succeeded, which is tried again; after a restart it would be taken to be owed", "group", g.Name, "error", err)
+		r.Log.Warn("it can't be noted that the reload has succeeded, which is tried again; after a restart it would be taken to be pending", "group", g.Name, "error", err)
 		fallthrough
 	default:
 		g.unconfirmed = time.Now().Add(retryCommit)

@@ -44,7 +44,7 @@ func (r *Runner) execute(g *Group, j *Job) {
 	case !result.Complete():
 		j.ready = false
 		if g.committed {
-			r.Log.Info("waiting for data, the destination keeps what it has", "template", j.Name, "for", r.lacks(j))
+			r.Log.Info("waiting for data, the destination keeps what it has", "template", j.Name, "for", r.missing(j))
 		}
 	case err != nil:
 		if r.mayRecover(j) && (j.err == nil || j.err.Error() != err.Error()) {

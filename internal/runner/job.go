@@ -16,7 +16,7 @@ type Job struct {
 	Name string
 	// Path is the destination, "" where it is no file.
 	Path string
-	// Execute makes one pass over what is known now, and says what it used and what it lacks.
+	// Execute makes one pass over what is known now, and says what it used and what is missing.
 	Execute func(known watch.Lookup) (engine.Result, error)
 	// Stage prepares a finished output beside its destination, so that committing it is one small step. It returns nil
 	// when the destination has this content already.
@@ -83,17 +83,17 @@ type Group struct {
 	// MinInterval is the least time between two commits, also of different runs, and between the starts of two runs of each
 	// of its commands, whichever group they are for; except with Once. The last state is always committed and reloaded.
 	MinInterval time.Duration
-	// Files commits the files together, and remembers whether a reload is owed. Nil where the jobs write none.
+	// Files commits the files together, and remembers whether a reload is pending. Nil where the jobs write none.
 	Files *renderer.Group
 	// Rollback brings the previous files back when a command fails, and runs the commands again.
 	Rollback bool
 
 	holds     atomic.Pointer[[][]any] // see publish
-	wrong     string                  // what was wrong when it was looked at last, until it is said that all is well again
+	wrong     string                  // what was wrong when it was looked at last, until it is said that it recovered
 	tidy      bool                    // nothing that was refused is left beside its files
 	blind     bool                    // it was said that its checks do not see all that is staged
 	partial   bool                    // it was said that its checks do not see a whole folder
-	takenUp   bool                    // what an earlier run has left is known and mended
+	resumed   bool                    // what an earlier run has left is known and recovered
 	committed bool                    // all its jobs are at their destinations, for the first time
 	stands    bool                    // it can't be committed yet, and its files are those of an earlier run
 	fresh     bool                    // a job has a new output since the last attempt to commit
@@ -113,7 +113,7 @@ type Group struct {
 	checks     []command.Command
 	check      int            // the ticket of the check that is under way
 	checked    string         // the folder of staged files while they are checked, "" when they are not
-	reloads    map[string]int // commands that are owed, by id, with the ticket of their submission or notSubmitted
+	reloads    map[string]int // commands that are pending, by id, with the ticket of their submission or notSubmitted
 	running    map[string]int // of these, those that have not been run once
 	rendered   string         // what Files.Confirm is told when they have all succeeded
 	// unconfirmed is when that is to be tried again, zero when it has not failed.

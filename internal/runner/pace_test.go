@@ -130,7 +130,7 @@ func TestMinIntervalBoundsRetriesAndNoRollback(t *testing.T) {
 	}
 }
 
-// A commit that comes while its command may not run yet is owed, also when we are stopped before it may.
+// A commit that comes while its command may not run yet is pending, also when we are stopped before it may.
 func TestCommandThatIsPutOffIsOwed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, d := newWorkshop(t), &diary{}
@@ -147,8 +147,8 @@ func TestCommandThatIsPutOffIsOwed(t *testing.T) {
 			await(t, "ready", ready)
 			time.Sleep(time.Minute)
 		})
-		if n := len(d.times()); n != 1 || !two.Files.Owed() {
-			t.Errorf("%d runs, owed %v", n, two.Files.Owed())
+		if n := len(d.times()); n != 1 || !two.Files.Pending() {
+			t.Errorf("%d runs, pending %v", n, two.Files.Pending())
 		}
 		next := newWorkshop(t)
 		next.dir = w.dir
@@ -157,8 +157,8 @@ func TestCommandThatIsPutOffIsOwed(t *testing.T) {
 		d.keep(next, "echo $(cat one two)")
 		next.key("b", "2")
 		next.during(t, func() { time.Sleep(time.Second); synctest.Wait() })
-		if d.last() != "12\n" || g.Files.Owed() {
-			t.Errorf("the next run reloaded %q, owed %v", d.last(), g.Files.Owed())
+		if d.last() != "12\n" || g.Files.Pending() {
+			t.Errorf("the next run reloaded %q, pending %v", d.last(), g.Files.Pending())
 		}
 	})
 }

@@ -76,7 +76,7 @@ func (r *Runner) commandsEnded() {
 		case retried && r.unproven[done.ID] && done.Attempt < startAttempts:
 			r.Log.Warn("command failed, as it may until the program is up, and is run again", "error", why, "attempt", done.Attempt, "again in", done.Pause)
 		case retried:
-			r.Log.Error("command failed, it is owed", "error", why, "attempt", done.Attempt, "again in", done.Pause)
+			r.Log.Error("command failed, will retry", "error", why, "attempt", done.Attempt, "again in", done.Pause)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (r *Runner) quiet() bool { return !r.Queue.Busy() && !r.Checks.Busy() }
 // the first commits have each been run, unless they come after the child's start.
 func (r *Runner) mayStart() bool {
 	return (r.childFirst() || r.ranFirst()) &&
-		!slices.ContainsFunc(r.Groups, func(g *Group) bool { return !g.committed && !g.stands || g.mixed() })
+		!slices.ContainsFunc(r.Groups, func(g *Group) bool { return !g.committed && !g.stands || g.inconsistent() })
 }
 
 // ranFirst tells whether the commands of the first commits have each been run. One that is put off until its interval is over,
@@ -127,7 +127,7 @@ func (r *Runner) ranFirst() bool {
 			}
 		}
 	}
-	return len(r.owed) == 0 && len(r.withheld) == 0
+	return len(r.pending) == 0 && len(r.withheld) == 0
 }
 
 // ChildExit is how a run ends whose child has ended, also when it ended with success.

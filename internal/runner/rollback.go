@@ -9,7 +9,7 @@ import (
 
 // Contents that were rolled back may be good: the service may only have been restarting, or another template, for which the
 // same command runs, be to blame. So they are tried again at a start, when a pause is over, and when another template that
-// was rolled back is mended; and they are tried alone, so that it is clear what is to blame.
+// was rolled back is recovered; and they are tried alone, so that it is clear what is to blame.
 
 // How long contents that were rolled back rest before they are tried again: for the first time, and at most.
 const againFirst, againMost = 10 * time.Second, time.Hour
@@ -34,7 +34,7 @@ func (r *Runner) rollBack(g *Group, why error) (stay bool) {
 	case err == nil:
 		r.wentBack(g)
 		return false
-	case g.mixed():
+	case g.inconsistent():
 		r.putOff(g, fmt.Errorf("%s: rolled back half, since a command failed (%w): %w", g.Name, why, err))
 		return false
 	}
@@ -68,7 +68,7 @@ func (r *Runner) wentBack(g *Group) {
 	}
 	clear(g.reloads)
 	r.changed.add(changes{files: true})
-	r.owe(g, g.Jobs, atOnce)
+	r.addPending(g, g.Jobs, atOnce)
 }
 
 // tryAgain has contents that were rolled back be made anew when their pause is over.
@@ -92,19 +92,19 @@ func (g *Group) resting() bool {
 }
 
 // takenOver notes that the commands have succeeded with the files that the group has now. Where those are new ones, after a
-// rollback, the group is mended.
+// rollback, the group is recovered.
 func (r *Runner) takenOver(g *Group) {
 	if g.Files != nil {
 		_ = r.confirm(g) // an error was logged
 	}
 	if !g.rolledBack {
-		r.mended(g)
+		r.recovered(g)
 	}
 }
 
-// mended notes that nothing of the group is to be tried again. What else was rolled back need not rest any longer, if it was so on
+// recovered notes that nothing of the group is to be tried again. What else was rolled back need not rest any longer, if it was so on
 // the group's account.
-func (r *Runner) mended(g *Group) {
+func (r *Runner) recovered(g *Group) {
 	if g.failures == 0 {
 		return
 	}

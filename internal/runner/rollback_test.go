@@ -46,8 +46,8 @@ func TestRolledBackContentIsTriedAgain(t *testing.T) {
 		w.is(t, "done", "")
 		w.idle(t)
 	})
-	if g := w.Groups[0]; w.read("out") != "other" || g.err != nil || g.failures != 0 || g.Files.Owed() {
-		t.Errorf("it has %q, %v, %d failures, owed %v", w.read("out"), g.err, g.failures, g.Files.Owed())
+	if g := w.Groups[0]; w.read("out") != "other" || g.err != nil || g.failures != 0 || g.Files.Pending() {
+		t.Errorf("it has %q, %v, %d failures, pending %v", w.read("out"), g.err, g.failures, g.Files.Pending())
 	}
 }
 
@@ -163,7 +163,7 @@ func TestChangeDuringAReloadThatIsRolledBack(t *testing.T) {
 	}
 }
 
-// What was rolled back on another template's account is tried as soon as that one is mended.
+// What was rolled back on another template's account is tried as soon as that one is recovered.
 func TestMendedTemplateEndsTheRestOfOthers(t *testing.T) {
 	w := newWorkshop(t)
 	w.again, w.Queue.Retry = never, slowly
@@ -180,7 +180,7 @@ func TestMendedTemplateEndsTheRestOfOthers(t *testing.T) {
 	})
 }
 
-// The same goes where it is mended by its old value, which commits nothing.
+// The same goes where it is recovered by its old value, which commits nothing.
 func TestOldValueEndsTheRestOfOthers(t *testing.T) {
 	w := newWorkshop(t)
 	w.again, w.Queue.Retry = never, slowly
@@ -214,7 +214,7 @@ func TestOldValueEndsTheRestOfOthers(t *testing.T) {
 	})
 }
 
-// That the previous files of one template are taken over mends nothing: the others go on resting.
+// That the previous files of one template are taken over fixes nothing: the others go on resting.
 func TestRollbackMendsNothing(t *testing.T) {
 	w := newWorkshop(t)
 	w.again, w.Queue.Retry = never, slowly

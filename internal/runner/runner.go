@@ -66,8 +66,8 @@ type Runner struct {
 	unproven map[string]bool                 // commands, by id, of files that the child was started with, that have not succeeded since
 	changed  changes                         // since the child was told last
 	failures []error                         // of commands, with Once
-	owed     []owed                          // commands to be submitted at the end of the round
-	withheld []owed                          // those that wait until the files of a group belong together again
+	pending  []pendingCommand                // commands to be submitted at the end of the round
+	withheld []pendingCommand                // those that wait until the files of a group belong together again
 	begun    time.Time
 	nagged   time.Time     // when it was last logged what the first render waits for
 	again    command.Retry // after which pauses contents that were rolled back are tried again
@@ -114,7 +114,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			}
 		}
 		g.makeDue()
-		if err := r.takeUp(g); err != nil {
+		if err := r.resume(g); err != nil {
 			r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		}
 	}
@@ -207,7 +207,7 @@ func (r *Runner) tell() {
 		if r.Ready != nil {
 			r.Ready()
 		}
-	case r.started.IsZero() || r.Once || !changed.files && !changed.environ || slices.ContainsFunc(r.Groups, (*Group).mixed):
+	case r.started.IsZero() || r.Once || !changed.files && !changed.environ || slices.ContainsFunc(r.Groups, (*Group).inconsistent):
 		return
 	}
 	r.changed = changes{}
@@ -238,7 +238,7 @@ func (r *Runner) done() bool {
 	if !r.Once || !r.quiet() || r.Child != nil && !r.started.IsZero() {
 		return false
 	}
-	if _, ok := r.submits(); ok && len(r.owed) > 0 {
+	if _, ok := r.submits(); ok && len(r.pending) > 0 {
 		return false
 	}
 	for _, g := range r.Groups {

@@ -103,7 +103,7 @@ func TestOutputOfALongReload(t *testing.T) {
 	w.logs(t, 0, "hunter-")
 }
 
-// A reload that an earlier run owes may begin before any template has been read, and be run again when they have been.
+// A reload that is pending since an earlier run may begin before any template has been read, and be run again when they have been.
 func TestOutputOfAnOwedReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const reload = `echo "bad: $(cat out)"; echo >> log; false`

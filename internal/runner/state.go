@@ -14,7 +14,7 @@ type State struct {
 	Files       int                  // how many there are
 	Behind      map[trouble][]string // those that do not have what their templates say, by the reason
 	Environment trouble              // why the program's environment is behind
-	Owed        int                  // commands that have failed and are to be run again
+	Pending     int                  // commands that have failed and are to be run again
 	Held        int                  // answers that a guard holds back
 	Failing     bool                 // queries go without an answer
 }
@@ -75,7 +75,7 @@ func (g *Group) failing() (ids []string) {
 // State sums up how things stand. It is for the goroutine of Run, and so for OnSignal and Report.
 func (r *Runner) State() State {
 	s := State{Behind: map[trouble][]string{}, Held: r.Watcher.Held(), Failing: r.Watcher.Failing()}
-	owed := map[string]bool{}
+	pending := map[string]bool{}
 	for _, g := range r.Groups {
 		for _, j := range g.Jobs {
 			why := g.trouble(j)
@@ -89,15 +89,15 @@ func (r *Runner) State() State {
 			}
 		}
 		for _, id := range g.failing() {
-			owed[id] = true
+			pending[id] = true
 		}
 	}
-	s.Owed = len(owed)
+	s.Pending = len(pending)
 	return s
 }
 
 // String is all of it on one line: "12 files current", or what is wrong, such as "1 of 12 files refused by a check:
-// /etc/haproxy/haproxy.cfg; a reload is owed".
+// /etc/haproxy/haproxy.cfg; a reload is pending".
 func (s State) String() string {
 	var parts []string
 	for _, why := range troubles {
@@ -115,8 +115,8 @@ func (s State) String() string {
 	if s.Environment != "" {
 		parts = append(parts, "environment "+string(s.Environment))
 	}
-	if s.Owed > 0 {
-		parts = append(parts, count(s.Owed, "reload")+" owed")
+	if s.Pending > 0 {
+		parts = append(parts, count(s.Pending, "reload")+" pending")
 	}
 	if s.Held > 0 {
 		parts = append(parts, count(s.Held, "answer")+" held back by a guard")
@@ -154,7 +154,7 @@ func (r *Runner) report() {
 	}
 }
 
-// settle says it when something was wrong with a group and all is well again, which nothing else may tell: its data may just
+// settle says it when something was wrong with a group and it recovered, which nothing else may tell: its data may just
 // have become again what the destinations have. What was refused, by an earlier run too, is removed then, so that there is a
 // NAME.rejected only while something is refused.
 func (r *Runner) settle() {
@@ -170,10 +170,10 @@ func (r *Runner) settle() {
 			continue
 		}
 		if g.wrong != "" {
-			r.Log.Info("all is well again", "destination", some(g.names()), "was", g.wrong)
+			r.Log.Info("recovered", "destination", some(g.names()), "was", g.wrong)
 		}
 		g.wrong, g.tidy = "", true
-		r.mended(g)
+		r.recovered(g)
 		if g.mayRefuse() {
 			r.dropRejected(g)
 		}

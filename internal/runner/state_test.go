@@ -67,7 +67,7 @@ func TestAllIsWellAgain(t *testing.T) {
 				eventually(t, last, "1 file current")
 				w.idle(t)
 				w.is(t, "out.rejected", "(none)")
-				eventually(t, func() string { return fmt.Sprint(strings.Contains(w.log.String(), "well again")) }, "true")
+				eventually(t, func() string { return fmt.Sprint(strings.Contains(w.log.String(), "msg=recovered")) }, "true")
 				w.key("v", "3") // which is nothing to tell of
 				w.is(t, "out", "3")
 				w.idle(t)
@@ -76,8 +76,8 @@ func TestAllIsWellAgain(t *testing.T) {
 			if c.good == "" {
 				want = 0
 			}
-			w.logs(t, want, "all is well again")
-			w.logs(t, want, fmt.Sprintf(`level=INFO msg="all is well again" destination=%s was="%s"`, w.path("out"), c.was))
+			w.logs(t, want, "msg=recovered")
+			w.logs(t, want, fmt.Sprintf(`level=INFO msg=recovered destination=%s was="%s"`, w.path("out"), c.was))
 		})
 	}
 }
@@ -99,11 +99,11 @@ func TestRejectedStaysUntilTheNextContentIsConfirmed(t *testing.T) {
 		w.key("v", "2")
 		w.occurs(t, "try", 4)
 		w.is(t, "out.rejected", "bad")
-		w.logs(t, 0, "all is well again")
+		w.logs(t, 0, "msg=recovered")
 		w.write(t, "works")
 		w.is(t, "out.rejected", "(none)")
 	})
-	w.logs(t, 1, "all is well again")
+	w.logs(t, 1, "msg=recovered")
 	w.logs(t, 1, `was="a command failed"`) // and not before that was over
 }
 
@@ -123,7 +123,7 @@ func TestRejectedOfAnEarlierRun(t *testing.T) {
 	if w.read("plain.rejected") != "old" {
 		t.Error("a file of somebody else was removed")
 	}
-	w.logs(t, 0, "all is well again")
+	w.logs(t, 0, "msg=recovered")
 }
 
 // How things stand is reported when it changes.
@@ -143,7 +143,7 @@ func TestStateIsReported(t *testing.T) {
 		w.key("a", "1")
 		w.key("b", "1")
 		w.key("c", "1")
-		now("3 files current", "1 reload owed")
+		now("3 files current", "1 reload pending")
 		w.write(t, "works")
 		now("3 files current")
 		w.key("a", "bad")
@@ -167,10 +167,10 @@ func TestStateInWords(t *testing.T) {
 	for want, s := range map[string]State{
 		"12 files current": {Files: 12},
 		"current":          {},
-		"1 file current; 2 reloads owed; 3 answers held back by a guard; queries fail": {Files: 1, Owed: 2, Held: 3, Failing: true},
-		"5 of 6 files not committed: a, b, c, 2 more":                                  {Files: 6, Behind: map[trouble][]string{uncommitted: {"a", "b", "c", "d", "e"}}},
-		"environment failed to render":                                                 {Environment: failed},
-		"1 file current; environment waiting for data":                                 {Files: 1, Environment: waiting},
+		"1 file current; 2 reloads pending; 3 answers held back by a guard; queries fail": {Files: 1, Pending: 2, Held: 3, Failing: true},
+		"5 of 6 files not committed: a, b, c, 2 more":                                     {Files: 6, Behind: map[trouble][]string{uncommitted: {"a", "b", "c", "d", "e"}}},
+		"environment failed to render":                                                    {Environment: failed},
+		"1 file current; environment waiting for data":                                    {Files: 1, Environment: waiting},
 	} {
 		if got := s.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

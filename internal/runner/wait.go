@@ -75,7 +75,7 @@ func (r *Runner) nextTime() time.Time {
 	if r.unkept && r.Keep != nil && !r.started.IsZero() {
 		earlier(r.kept.Add(keepInterval))
 	}
-	if at, ok := r.submits(); ok && len(r.owed) > 0 {
+	if at, ok := r.submits(); ok && len(r.pending) > 0 {
 		earlier(at)
 	}
 	if !r.committed() {

@@ -202,24 +202,11 @@ func TestRefusedIsNotFailing(t *testing.T) {
 				for i := range 30 {
 					line.services[fmt.Sprintf("s%d", i)] = 80
 				}
-				lost := false
 				line.refuse = func(w http.ResponseWriter, r *http.Request) bool {
-					line.mu.Lock()
-					defer line.mu.Unlock()
 					if !strings.Contains(r.URL.Path, "/health/service/s") {
 						w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
 					}
 					return false
-				}
-				line.instead = func(w http.ResponseWriter, r *http.Request) bool {
-					line.mu.Lock()
-					defer line.mu.Unlock()
-					if !lost || !strings.HasSuffix(r.URL.Path, "/health/service/s7") {
-						return false
-					}
-					w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
-					fmt.Fprint(w, `[]`)
-					return true
 				}
 				want := services(30)
 				hidden, later := watch.Service{Name: "hidden"}, watch.Service{Name: "s7"}
@@ -241,7 +228,17 @@ func TestRefusedIsNotFailing(t *testing.T) {
 					}
 				}
 				within(t, 10*time.Second, refused(hidden))
-				line.set(func() { lost = true; delete(line.services, "s7") })
+				line.set(func() {
+					delete(line.services, "s7")
+					line.instead = func(w http.ResponseWriter, r *http.Request) bool {
+						if !strings.HasSuffix(r.URL.Path, "/health/service/s7") {
+							return false
+						}
+						w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
+						fmt.Fprint(w, `[]`)
+						return true
+					}
+				})
 				within(t, time.Minute, refused(hidden, later))
 				line.away(true)
 				within(t, time.Minute, func() string { return map[bool]string{false: "nothing fails"}[w.Failing()] })
@@ -329,7 +326,7 @@ func TestHalfOfAPrefixIsHidden(t *testing.T) {
 	}
 }
 
-// TestAskedForAloneBeforeAnOutage has a prefix asked for by itself, and then Consul away for a moment: it is well again with the others.
+// TestAskedForAloneBeforeAnOutage has a prefix asked for by itself, and then Consul away for a moment: it recovers with the others.
 func TestAskedForAloneBeforeAnOutage(t *testing.T) {
 	var away atomic.Bool
 	answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {

@@ -45,7 +45,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 }
 
 // watch reports what the data says, and then each change. What the data does not have is a [watch.Failure], since an edit of
-// the file mends it at once.
+// the file fixes it at once.
 func (s *Source) watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	defer s.reload.join(ctx, s.follow)()
 	for {

@@ -44,7 +44,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// With a broken file the last good data stands, what is wrong is logged once, and the mended file is seen without a pause.
+// With a broken file the last good data stands, what is wrong is logged once, and the fixed file is seen without a pause.
 func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.yaml")
 	write(t, path, "kv: {a: one, b: sesame}")
@@ -83,7 +83,7 @@ func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 				t.Fatalf("%q: all is said to be well while the file is broken:\n%s", broken, log.String())
 			}
 		}
-		// Whoever pauses does not see that the file is mended: it is the first pause, as if nothing had ever failed before.
+		// Whoever pauses does not see that the file is fixed: it is the first pause, as if nothing had ever failed before.
 		if pauses := pauses(t, log.String()); len(pauses) != 2 || slices.Max(pauses) > w.Retry.Backoff {
 			t.Errorf("%q: the pauses were %s, want one of at most %s for each query", broken, pauses, w.Retry.Backoff)
 		}
@@ -158,7 +158,7 @@ func TestBrokenFromTheStart(t *testing.T) {
 	w.until(t, "here")
 }
 
-// What the data does not have is an answer, and mended by an edit.
+// What the data does not have is an answer, and fixed by an edit.
 func TestWhatTheDataDoesNotHave(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.yaml")
 	write(t, path, "datacenter: eu\nkv: {a: one}\ndatacenters: {us: {}}")

@@ -38,7 +38,7 @@ func TestRolledBackFilesComeAgain(t *testing.T) {
 	})
 }
 
-// A reload that an earlier run owes is not forgotten over the one of another file of the group.
+// A reload that is pending since an earlier run is not forgotten over the one of another file of the group.
 func TestReloadOwedForAnotherFile(t *testing.T) {
 	w := newWorkshop(t)
 	dir := w.dir

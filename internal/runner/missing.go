@@ -20,7 +20,7 @@ func (r *Runner) lackLines() []string {
 			case j.err != nil:
 				lines = append(lines, j.err.Error())
 			case !j.ready:
-				lines = append(lines, fmt.Sprintf("%s: waiting for %s", j.Name, r.lacks(j)))
+				lines = append(lines, fmt.Sprintf("%s: waiting for %s", j.Name, r.missing(j)))
 			}
 		}
 		switch {
@@ -33,8 +33,8 @@ func (r *Runner) lackLines() []string {
 	return lines
 }
 
-// lacks lists what j waits for, a few of many, each with the reason where one is known, and what it fails with already.
-func (r *Runner) lacks(j *Job) string {
+// missing lists what j waits for, a few of many, each with the reason where one is known, and what it fails with already.
+func (r *Runner) missing(j *Job) string {
 	const most = 3
 	reasons := map[watch.Query]string{}
 	all := watch.Set{}
@@ -56,9 +56,9 @@ func (r *Runner) lacks(j *Job) string {
 	if len(parts) > most {
 		parts = append(slices.Clip(parts[:most]), fmt.Sprintf("%d more", len(parts)-most))
 	}
-	lacks := strings.Join(parts, ", ")
+	what := strings.Join(parts, ", ")
 	if j.failed != nil {
-		lacks += fmt.Sprintf("; with what is there so far it fails: %v", j.failed)
+		what += fmt.Sprintf("; with what is there so far it fails: %v", j.failed)
 	}
-	return lacks
+	return what
 }

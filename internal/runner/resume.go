@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// What an earlier run has left: a reload that it owes, files that are good enough to begin with, and when they were
+// What an earlier run has left: a reload that is pending, files that are good enough to begin with, and when they were
 // written.
 
-// takeUp goes on where an earlier run left off, or this one when something was interrupted. A reload that is owed does not
-// wait for the templates: the files that it is owed for are there, and a template may wait for its data for ever. Until it has
+// resume goes on where an earlier run left off, or this one when something was interrupted. A reload that is pending does not
+// wait for the templates: the files that it is pending for are there, and a template may wait for its data for ever. Until it has
 // succeeded nothing of the group is touched: files that were left half committed may be hard to tell from good ones.
-func (r *Runner) takeUp(g *Group) error {
-	first := !g.takenUp
+func (r *Runner) resume(g *Group) error {
+	first := !g.resumed
 	if r.Dry || g.Files == nil && !first {
 		return nil
 	}
 	if g.Files != nil {
-		mixed := g.mixed()
+		before := g.inconsistent()
 		err := r.unread(g.Files.Open)
 		r.warnOf(g)
 		if err != nil {
 			return err
 		}
-		if mixed {
+		if before {
 			r.Log.Warn("the files of the group belong together again", "group", g.Name)
 			g.err = nil
 			r.release()
 		}
 	}
-	g.takenUp = true
+	g.resumed = true
 	if first && !r.Once {
 		g.commit = g.written()
 		if r.childFirst() && g.Rollback { // or the child would be started with contents that have failed before
@@ -38,9 +38,9 @@ func (r *Runner) takeUp(g *Group) error {
 	}
 	switch {
 	case g.Files == nil:
-	case first && g.Files.Owed():
-		r.Log.Warn("the reload of an earlier run is still owed", "group", g.Name)
-		r.owe(g, g.Jobs, atOnce)
+	case first && g.Files.Pending():
+		r.Log.Warn("the reload of an earlier run is still pending", "group", g.Name)
+		r.addPending(g, g.Jobs, atOnce)
 	case first:
 		g.rendered = g.Files.Rendered()
 	case g.back != nil:
@@ -72,9 +72,9 @@ func (g *Group) written() (at time.Time) {
 // there, and known to be whole: neither a bad value nor a full disk may keep a service from starting with the good files that
 // it has.
 func (r *Runner) standBy(g *Group) {
-	if r.Once || g.committed || g.stands || !g.takenUp || g.mixed() || g.written().IsZero() {
+	if r.Once || g.committed || g.stands || !g.resumed || g.inconsistent() || g.written().IsZero() {
 		return
 	}
 	g.stands = true
-	r.Log.Warn("the files of an earlier run stand until this is mended", "group", g.Name)
+	r.Log.Warn("the files of an earlier run stand until this is fixed", "group", g.Name)
 }

@@ -10,21 +10,21 @@ import (
 	"lictor/internal/config"
 )
 
-// foresee tells, before anything is made, what a run would come to: that there is nothing to do, and what this machine lacks
+// preflight tells, before anything is made, what a run would come to: that there is nothing to do, and what this machine lacks
 // of what the templates name. Of the latter a daemon only warns, since the user may come with a package, or the directory
 // service be up later; so does a peer's stand-in, whose peer would not mind as long as the file stays as it is.
-func (a *assembly) foresee() error {
+func (a *assembly) preflight() error {
 	if err := a.idle(); err != nil {
 		return err
 	}
-	lacks := lacks(a.cfg.Templates)
+	missing := notThere(a.cfg.Templates)
 	switch {
 	case a.cfg.Dry, a.cfg.ParseOnly:
 		return nil
 	case a.cfg.Once && !isPeer(a.persona):
-		return errors.Join(lacks...)
+		return errors.Join(missing...)
 	}
-	for _, err := range lacks {
+	for _, err := range missing {
 		a.log.Warn(err.Error() + ", and its file can't be written until there is")
 	}
 	return nil
@@ -55,8 +55,8 @@ func (a *assembly) idle() error {
 	return &exitError{exitConfig, errors.New(nothing + ": name one with -template or -exec, or a file that does with -config")}
 }
 
-// lacks finds users, groups and programs of checks that are not there.
-func lacks(templates []config.Template) []error {
+// notThere finds users, groups and programs of checks that are not there.
+func notThere(templates []config.Template) []error {
 	var errs []error
 	for _, t := range templates {
 		if err := fileOf(t).CheckOwner(); err != nil {

@@ -16,10 +16,10 @@ var errChanged = errors.New("another lictor has written files of the group meanw
 
 // Interrupted tells whether a commit or a rollback has stopped in the middle, so that some of the group's files may be old
 // and some new. [Group.Open] tries again to end it.
-func (g *Group) Interrupted() bool { return g.unmended || g.state.Phase != idle }
+func (g *Group) Interrupted() bool { return g.unrecovered || g.state.Phase != idle }
 
-// mend ends what was interrupted, and learns what another program has done to the files.
-func (g *Group) mend() error {
+// recover ends what was interrupted, and learns what another program has done to the files.
+func (g *Group) recover() error {
 	if other, err := g.writtenByOthers(); err != nil || other == nil && !g.dirty && !g.Interrupted() {
 		return err
 	}
@@ -28,11 +28,11 @@ func (g *Group) mend() error {
 		return err
 	}
 	defer leave()
-	return g.recover()
+	return g.finishOrUndo()
 }
 
-// recover finishes or undoes what a crash or an error left half done.
-func (g *Group) recover() error {
+// finishOrUndo finishes or undoes what a crash or an error left half done.
+func (g *Group) finishOrUndo() error {
 	switch g.state.Phase {
 	case rollingBack:
 		return g.rollBack()
@@ -59,11 +59,11 @@ func (g *Group) recover() error {
 	return nil
 }
 
-// seen notes that somebody may have read files of which some were new and some old, and owes a reload also when they are
-// old again. It is saved before they are, or a crash would forget it; but that it can't be keeps nothing from being mended.
+// seen notes that somebody may have read files of which some were new and some old, and leaves a reload pending also when they are
+// old again. It is saved before they are, or a crash would forget it; but that it can't be keeps nothing from being recovered.
 func (g *Group) seen() {
 	g.state.Rendered = hash([]byte(g.state.Rendered + " seen"))
-	_ = g.save() // and once more when the files are mended
+	_ = g.save() // and once more when the files are recovered
 }
 
 // undo takes back the commit under way, whatever there is of it.

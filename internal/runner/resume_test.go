@@ -56,7 +56,7 @@ func await(t *testing.T, what string, c <-chan struct{}) {
 	}
 }
 
-// A reload that an earlier run owes does not wait until the template can be rendered.
+// A reload that is pending since an earlier run does not wait until the template can be rendered.
 func TestOwedReloadOfATemplateThatCanNotBeCommitted(t *testing.T) {
 	for what, hinder := range map[string]func(*testing.T, *workshop, *Job){
 		"waits for data": func(*testing.T, *workshop, *Job) {},
@@ -94,8 +94,8 @@ func TestOwedReloadOfATemplateThatCanNotBeCommitted(t *testing.T) {
 				w.is(t, "log", "11")
 				eventually(t, func() string { return fmt.Sprint(w.Queue.Busy()) }, "false")
 			})
-			if g.Files.Owed() || w.read("log") != "11" {
-				t.Errorf("owed %v, ran with %q", g.Files.Owed(), w.read("log"))
+			if g.Files.Pending() || w.read("log") != "11" {
+				t.Errorf("pending %v, ran with %q", g.Files.Pending(), w.read("log"))
 			}
 		})
 	}

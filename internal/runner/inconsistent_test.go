@@ -71,17 +71,17 @@ func TestRollbackThatFailsMidwayIsFinished(t *testing.T) {
 		w.is(t, "log", "good good\nbad bad\ngood good\nfine fine\n")
 		w.idle(t)
 	})
-	if g := w.Groups[0]; g.Files.Owed() || g.mixed() || g.err != nil {
-		t.Errorf("owed %v, mixed %v, %v", g.Files.Owed(), g.mixed(), g.err)
+	if g := w.Groups[0]; g.Files.Pending() || g.inconsistent() || g.err != nil {
+		t.Errorf("pending %v, inconsistent %v, %v", g.Files.Pending(), g.inconsistent(), g.err)
 	}
-	w.logged(t, "its commands wait until this is mended")
+	w.logged(t, "its commands wait until this is recovered")
 	w.logged(t, "belong together again")
 	if strings.Contains(w.log.String(), "the destination keeps what it has\" group=pair") {
 		t.Errorf("it says that nothing has happened:\n%s", w.log)
 	}
 }
 
-// What was interrupted is tried again without a change, too, and while a template waits for its data: a reload is owed for it.
+// What was interrupted is tried again without a change, too, and while a template waits for its data: a reload is pending for it.
 func TestTakenUpWhileATemplateWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorkshop(t)
@@ -99,7 +99,7 @@ func TestTakenUpWhileATemplateWaits(t *testing.T) {
 			time.Sleep(retryCommit + time.Second)
 			synctest.Wait()
 		})
-		if !g.takenUp {
+		if !g.resumed {
 			t.Error("not taken up")
 		}
 	})
@@ -167,7 +167,7 @@ func (w *workshop) immutable(is bool) {
 	_ = exec.Command("chattr", map[bool]string{true: "+i", false: "-i"}[is], w.path("one/out")).Run()
 }
 
-// repair mends what halfway has broken.
+// repair recovers what halfway has broken.
 func (w *workshop) repair(t *testing.T) {
 	t.Helper()
 	w.immutable(false)
@@ -205,8 +205,8 @@ func TestCommitThatFailsMidway(t *testing.T) {
 		eventually(t, func() string { return fmt.Sprint(strings.HasSuffix(w.read("log"), "newer newer\n")) }, "true")
 		w.idle(t)
 	})
-	if g.Files.Owed() || g.mixed() || w.read("one/out") != "newer" || w.read("two/out") != "newer" {
-		t.Errorf("owed %v, mixed %v, %q and %q\n%s", g.Files.Owed(), g.mixed(), w.read("one/out"), w.read("two/out"), w.log)
+	if g.Files.Pending() || g.inconsistent() || w.read("one/out") != "newer" || w.read("two/out") != "newer" {
+		t.Errorf("pending %v, inconsistent %v, %q and %q\n%s", g.Files.Pending(), g.inconsistent(), w.read("one/out"), w.read("two/out"), w.log)
 	}
 	if log := w.read("log"); strings.Contains(log, "old new") || strings.Contains(log, "new old") {
 		t.Errorf("ran with %q", log)
@@ -277,8 +277,8 @@ func TestCommitThatFailsMidwayIsTriedAgain(t *testing.T) {
 				if len(ran) == 3 {
 					ran[1] = "?"
 				}
-				if w.read("one/out") != content || w.read("two/out") != content || !slices.Equal(ran, log) || g.Files.Owed() {
-					t.Errorf("waits %v: %q and %q, ran with %q, owed %v\n%s", waits, w.read("one/out"), w.read("two/out"), ran, g.Files.Owed(), w.log)
+				if w.read("one/out") != content || w.read("two/out") != content || !slices.Equal(ran, log) || g.Files.Pending() {
+					t.Errorf("waits %v: %q and %q, ran with %q, pending %v\n%s", waits, w.read("one/out"), w.read("two/out"), ran, g.Files.Pending(), w.log)
 				}
 			})
 		}

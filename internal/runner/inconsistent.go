@@ -7,17 +7,17 @@ import (
 )
 
 // When a commit or a rollback fails midway, and taking it back fails too, some files of a group are old and some new. That is
-// mended as soon as it can be; until then nobody is told to read them: no command of the group is run, also not for other
+// recovered as soon as it can be; until then nobody is told to read them: no command of the group is run, also not for other
 // groups, and the child neither starts nor hears of changes.
 
-// mixed tells whether files of the group may be partly old and partly new.
-func (g *Group) mixed() bool { return g.Files != nil && g.Files.Interrupted() }
+// inconsistent tells whether files of the group may be partly old and partly new.
+func (g *Group) inconsistent() bool { return g.Files != nil && g.Files.Interrupted() }
 
-// whole tries to mend what there is to be mended in a group, and tells whether something may be staged: not when that has failed,
+// whole tries to recover what there is to be recovered in a group, and tells whether something may be staged: not when that has failed,
 // and not yet when its files have become others, with which all its outputs have to be compared.
 func (r *Runner) whole(g *Group) bool {
-	rendered, first := g.rendered, !g.takenUp
-	err := r.takeUp(g)
+	rendered, first := g.rendered, !g.resumed
+	err := r.resume(g)
 	if err == nil && !g.unconfirmed.IsZero() {
 		err = r.confirm(g)
 	}
@@ -30,7 +30,7 @@ func (r *Runner) whole(g *Group) bool {
 }
 
 // untaken tells whether there is something to be taken up in a group, also while it may not be committed.
-func (r *Runner) untaken(g *Group) bool { return !r.Dry && (!g.takenUp || g.mixed()) }
+func (r *Runner) untaken(g *Group) bool { return !r.Dry && (!g.resumed || g.inconsistent()) }
 
 // unread has no command begin while files are being replaced: it could read some new and some old ones.
 func (r *Runner) unread(do func() error) error {
@@ -39,7 +39,7 @@ func (r *Runner) unread(do func() error) error {
 	return do()
 }
 
-// withhold takes the commands of a group out of the queue. They are owed, whoever has asked for them.
+// withhold takes the commands of a group out of the queue. They are pending, whoever has asked for them.
 func (r *Runner) withhold(g *Group) {
 	for _, j := range g.Jobs {
 		id := j.id
@@ -48,9 +48,9 @@ func (r *Runner) withhold(g *Group) {
 		}
 		r.Queue.Drop(id)
 		for _, o := range r.Groups {
-			if ticket, owes := o.reloads[id]; owes && ticket != notSubmitted {
+			if ticket, pending := o.reloads[id]; pending && ticket != notSubmitted {
 				o.reloads[id] = notSubmitted
-				r.owed = append(r.owed, owed{o, j, atOnce})
+				r.pending = append(r.pending, pendingCommand{o, j, atOnce})
 			}
 		}
 	}
@@ -58,8 +58,8 @@ func (r *Runner) withhold(g *Group) {
 
 // waits tells whether a command may not be run now, since it would read files that don't belong together. It goes on waiting,
 // but with Once, which waits for nothing.
-func (r *Runner) waits(o owed) bool {
-	i := slices.IndexFunc(r.Groups, func(g *Group) bool { return g.mixed() && g.runs(o.job.id) })
+func (r *Runner) waits(o pendingCommand) bool {
+	i := slices.IndexFunc(r.Groups, func(g *Group) bool { return g.inconsistent() && g.runs(o.job.id) })
 	switch {
 	case i < 0:
 		return false
@@ -73,7 +73,7 @@ func (r *Runner) waits(o owed) bool {
 
 // release has the commands that waited be submitted, those of them that need not wait any longer.
 func (r *Runner) release() {
-	r.owed = append(r.owed, r.withheld...)
+	r.pending = append(r.pending, r.withheld...)
 	r.withheld = nil
 }
 
@@ -89,8 +89,8 @@ func (r *Runner) becameOthers(g *Group) {
 	g.rolledBack, g.retry = true, time.Time{}
 	g.makeDue()
 	r.changed.add(changes{files: true})
-	if g.Files.Owed() {
+	if g.Files.Pending() {
 		r.Log.Warn("files of the group have been replaced or restored, and its commands are run for them", "group", g.Name)
-		r.owe(g, g.Jobs, atOnce)
+		r.addPending(g, g.Jobs, atOnce)
 	}
 }
