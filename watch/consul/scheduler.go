@@ -26,10 +26,11 @@ type scheduler struct {
 	probe       *recoveryProbe // nil while there is none
 	recoveredAt time.Time
 	restarted   map[string]*restarts // by datacenter
+	restoredAt  map[string]time.Time // when a restore of a datacenter was noticed last
 }
 
 func newScheduler(ctx context.Context, s *Source) *scheduler {
-	return &scheduler{Source: s, ctx: ctx, results: make(chan outcome), slots: map[*view]bool{}, restarted: map[string]*restarts{}}
+	return &scheduler{Source: s, ctx: ctx, results: make(chan outcome), slots: map[*view]bool{}, restarted: map[string]*restarts{}, restoredAt: map[string]time.Time{}}
 }
 
 // add begins to read a view.
@@ -212,6 +213,9 @@ func (s *scheduler) hold(v *view) {
 	if !v.cursor.probed {
 		wait = min(wait, probeWait)
 	}
+	if v.policy.wait > 0 {
+		wait = min(wait, v.policy.wait)
+	}
 	v.state = holding
 	s.fly(v, ask{s.readMode(), v.cursor.wait, wait})
 }
@@ -263,12 +267,10 @@ func (s *scheduler) land(o outcome) {
 		return
 	}
 	now := time.Now()
-	again := v.sure.wanted
+	again, seen, seenAt := v.sure.wanted, v.cursor.seen, v.readAt
 	fresh, pause := v.cursor.answered(&o.result, o.flight.index, o.flight.begun, now, o.flight.wait)
 	v.cursor.probed = v.cursor.probed || again // it was waited beyond before
-	if o.flight.index > 0 && o.result.index < o.flight.index {
-		s.goneBack(v)
-	}
+	s.lookForRestore(v, o, seen, seenAt)
 	v.readAt = o.flight.begun
 	if o.flight.index > 0 {
 		v.readAt = now
@@ -278,6 +280,9 @@ func (s *scheduler) land(o outcome) {
 		if pause = max(pause, v.policy.gap, s.take(v, o)); v.state == removed {
 			return
 		}
+	}
+	if v.doubted.index > 0 {
+		v.sure.wanted = true
 	}
 	if pause = max(pause, v.pace.spend(o.result.took)); pause > 0 {
 		s.rest(v, pause)

@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"lictor/watch"
@@ -29,13 +28,13 @@ func (s *scheduler) newRestoreView(datacenter string) *view {
 	var seen uint64
 	failing := false // so that the next answer is a reason to start over
 	query := scopeQuery(watch.Scope{Datacenter: datacenter})
-	e := endpoint{path: "health/state/none", query: query, decode: func(r io.Reader) (any, error) { _, err := io.Copy(io.Discard, r); return true, err }}
-	v := &view{name: "restore view " + datacenter, policy: policy{hold: true, rank: rankList, datacenter: datacenter}}
+	e := endpoint{path: "health/state/none", query: query, decode: discard}
+	v := &view{name: "restore view " + datacenter, policy: policy{hold: true, wait: restoreWait, rank: rankList, datacenter: datacenter}}
 	v.source = reader{
 		begin: s.reading(e),
 		take: func(r result) bool {
 			switch {
-			case r.index <= seen:
+			case r.index == seen: // a lower one is noticed where all are
 				s.restartStreamed(datacenter, time.Time{})
 			case failing:
 				s.restartStreamed(datacenter, s.recoveredAt)
@@ -95,21 +94,6 @@ func (s *scheduler) restartStreamed(datacenter string, since time.Time) {
 	s.log.Debug("consul was restored or lost, queries on services start over", "datacenter", datacenter)
 	for v := range s.slots {
 		if v.policy.streamed && v.policy.datacenter == datacenter && (since.IsZero() || v.readAt.Before(since)) {
-			s.restart(v)
-		}
-	}
-}
-
-// goneBack is called when the answer to a blocking query has a lower index than was waited for: a server was restored. What else is
-// held open in its datacenter may wait for an index from before, and starts over.
-func (s *scheduler) goneBack(from *view) {
-	datacenter := from.policy.datacenter
-	if !s.mayRestart(datacenter) {
-		return
-	}
-	s.log.Debug("consul was restored to an older state, blocking queries start over", "datacenter", datacenter)
-	for v := range s.slots {
-		if v != from && v.policy.datacenter == datacenter {
 			s.restart(v)
 		}
 	}

@@ -20,6 +20,7 @@ type view struct {
 	dirty     bool // it was hinted at since its last read began
 	polling   bool // it rests until it is polled; else after a failure, or for its pace
 	sure      sure
+	doubted   doubted
 	trouble   trouble
 	slot      bool // it may have a blocking query
 	heapIndex int  // in the scheduler's heap of those that rest
@@ -63,6 +64,7 @@ type policy struct {
 	gap      time.Duration // the least from one answer that may be new to the next blocking query
 	every    time.Duration // how often that is at the least; what can't be held open at all has it set without hold
 	leader   bool          // hints are read through the leader, since another server may not have come to the change yet
+	wait     time.Duration // above 0: a blocking query waits no longer than this
 	streamed bool          // Consul may answer out of its event stream: see the file streaming.go
 	// datacenter is where the view is read, "" for the agent's own.
 	datacenter string
@@ -96,6 +98,13 @@ type sure struct {
 	wanted bool
 	index  uint64
 	tries  int
+}
+
+// A doubted answer had a lower index than the one before it: the server was restored, or is behind the others. Which it is shows the next
+// read, which is a consistent one. The zero doubted is none.
+type doubted struct {
+	index  uint64    // of the answer before
+	readAt time.Time // when that was asked for
 }
 
 // Trouble is what a view has to remember of its failures.
