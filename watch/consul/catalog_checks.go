@@ -8,7 +8,7 @@ import (
 
 // stateEndpoint reads the list of the checks in a state. Only elements that were not in the list before are decoded.
 func (c *catalogMirror) stateEndpoint(state string) endpoint {
-	last := ledger{}
+	last := checkSnapshot{}
 	return endpoint{path: "health/state/" + state, query: scopeQuery(c.scope), decode: func(r io.Reader) (any, error) {
 		next, err := last.read(r, c.digests)
 		if err == nil {
@@ -20,10 +20,10 @@ func (c *catalogMirror) stateEndpoint(state string) endpoint {
 
 // checksTaker makes what compares the list of the checks in a state with what is known.
 func (c *catalogMirror) checksTaker(state string) func(r result) bool {
-	var last ledger
+	var last checkSnapshot
 	var lookedAt time.Time
 	return func(r result) bool {
-		now := r.Value.(ledger)
+		now := r.Value.(checkSnapshot)
 		if c.mode == byNodes {
 			sums := now.perNode()
 			for name, n := range c.nodes {
@@ -40,7 +40,7 @@ func (c *catalogMirror) checksTaker(state string) func(r result) bool {
 }
 
 // compareLooks hints at what has changed from one look at a list of checks to the next.
-func (c *catalogMirror) compareLooks(last, now ledger, lookedAt time.Time) {
+func (c *catalogMirror) compareLooks(last, now checkSnapshot, lookedAt time.Time) {
 	services, all := map[string]bool{}, last == nil
 	last.changed(now, func(o owner) {
 		services[o.service] = true
@@ -106,7 +106,7 @@ func (c *catalogMirror) readAllChecks() {
 }
 
 // perNode are the checks of each node, by its folded name.
-func (l ledger) perNode() map[string]checkSum {
+func (l checkSnapshot) perNode() map[string]checkSum {
 	sums := map[string]checkSum{}
 	for d, o := range l {
 		sums[o.node] += checkSum(d)

@@ -60,7 +60,7 @@ func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 		switch {
 		case m.own == nil:
 			pause = max(pause, m.sub.Failed(err))
-		case m.own.state == idle && m.own.flight == nil: // it waits to be hinted at
+		case m.own.state == idle && m.own.request == nil: // it waits to be hinted at
 			more, _ := m.own.source.fail(err)
 			m.own.cursor = cursor{}
 			pause = max(pause, more)

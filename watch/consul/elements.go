@@ -127,14 +127,14 @@ func newDigester() digester { return digester{maphash.MakeSeed()} }
 
 func (d digester) of(text []byte) digest { return digest(maphash.Bytes(d.seed, text)) }
 
-// A ledger knows whose checks are in a list, by their digests.
-type ledger map[digest]owner
+// A checkSnapshot knows whose checks are in a list, by their digests.
+type checkSnapshot map[digest]owner
 
 // An owner is the node that a check belongs to, and its service, "" for a check of the node itself; both folded.
 type owner struct{ node, service string }
 
-// changed calls tell with the owners of the elements that are in one of the ledgers only.
-func (l ledger) changed(next ledger, tell func(owner)) {
+// changed calls tell with the owners of the elements that are in one of the snapshots only.
+func (l checkSnapshot) changed(next checkSnapshot, tell func(owner)) {
 	for d, o := range l {
 		if _, ok := next[d]; !ok {
 			tell(o)
@@ -147,9 +147,9 @@ func (l ledger) changed(next ledger, tell func(owner)) {
 	}
 }
 
-// read makes the ledger of a list of checks that comes from r. Only elements that l does not know are decoded.
-func (l ledger) read(r io.Reader, d digester) (ledger, error) {
-	next := make(ledger, len(l))
+// read makes the checkSnapshot of a list of checks that comes from r. Only elements that l does not know are decoded.
+func (l checkSnapshot) read(r io.Reader, d digester) (checkSnapshot, error) {
+	next := make(checkSnapshot, len(l))
 	err := elements(r, func(element []byte) error {
 		key := d.of(element)
 		o, ok := l[key]

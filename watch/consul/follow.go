@@ -60,7 +60,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 			f.accept(c)
 			f.arrange()
 		case o := <-f.results:
-			f.land(o)
+			f.receive(o)
 			f.replaceOutgrown()
 		case found := <-f.surveys:
 			found()

@@ -25,7 +25,7 @@ func (s *scheduler) lookForRestore(v *view, o outcome, seen uint64, seenAt time.
 	v.doubted = doubted{}
 	switch {
 	case o.result.index >= before.index:
-	case o.flight.mode == consistent:
+	case o.request.mode == consistent:
 		s.restored(v.policy.datacenter, before.readAt)
 	default:
 		v.doubted = before
@@ -43,7 +43,7 @@ func (s *scheduler) restored(datacenter string, since time.Time) {
 	s.log.Debug("consul was restored to an older state, blocking queries start over", "datacenter", datacenter)
 	s.after(restoreDelay, func() {
 		for v := range s.slots {
-			if v.policy.datacenter == datacenter && v.state == holding && v.flight.begun.Before(noticed) {
+			if v.policy.datacenter == datacenter && v.state == holding && v.request.begun.Before(noticed) {
 				s.restart(v)
 			}
 		}

@@ -69,8 +69,8 @@ func (s *scheduler) stop(v *view) {
 	case resting:
 		heap.Remove(&s.rests, v.heapIndex)
 	case reading, holding:
-		v.flight.over = true // it lands before there is another
-		v.flight.cancel()
+		v.request.over = true // it comes back before there is another
+		v.request.cancel()
 	}
 	v.state = idle // what is still in a queue is skipped there
 }
@@ -80,7 +80,7 @@ func (s *scheduler) hint(v *view) { s.hintAt(v, time.Now()) }
 
 // hintAt is hint for a change that was no later than at.
 func (s *scheduler) hintAt(v *view, at time.Time) {
-	if v.state == holding || v.state == reading && v.flight.begun.After(at) || v.state != reading && v.readAt.After(at) {
+	if v.state == holding || v.state == reading && v.request.begun.After(at) || v.state != reading && v.readAt.After(at) {
 		return // it tells of changes itself, or was read since
 	}
 	v.dirty = true
@@ -180,7 +180,7 @@ func (s *scheduler) start() {
 		}
 		v.state, v.dirty = reading, false
 		s.reads++
-		s.fly(v, ask{mode: m})
+		s.send(v, ask{mode: m})
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *scheduler) dequeue() *view {
 			*queue = (*queue)[1:]
 			switch {
 			case v.state != queued:
-			case v.flight != nil: // one that was given up has not landed yet
+			case v.request != nil: // one that was given up has not come back yet
 				v.state = idle
 			default:
 				return v
@@ -205,7 +205,7 @@ func (s *scheduler) dequeue() *view {
 
 // hold begins a blocking query.
 func (s *scheduler) hold(v *view) {
-	if v.flight != nil { // one that was given up has not landed yet
+	if v.request != nil { // one that was given up has not come back yet
 		v.state = idle
 		return
 	}
@@ -217,125 +217,21 @@ func (s *scheduler) hold(v *view) {
 		wait = min(wait, v.policy.wait)
 	}
 	v.state = holding
-	s.fly(v, ask{s.readMode(), v.cursor.wait, wait})
+	s.send(v, ask{s.readMode(), v.cursor.wait, wait})
 }
 
-// fly sends a request.
-func (s *scheduler) fly(v *view, a ask) {
+// send sends a request.
+func (s *scheduler) send(v *view, a ask) {
 	ctx, cancel := context.WithCancel(s.ctx)
-	f := &flight{ask: a, begun: time.Now(), cancel: cancel}
-	v.flight = f
+	sent := &request{ask: a, begun: time.Now(), cancel: cancel}
+	v.request = sent
 	read := v.source.begin(a)
 	s.wg.Go(func() {
 		defer cancel()
 		r, err := read(ctx)
 		select {
-		case s.results <- outcome{v, f, r, err}:
+		case s.results <- outcome{v, sent, r, err}:
 		case <-s.ctx.Done():
 		}
 	})
-}
-
-// land takes in what came of a request.
-func (s *scheduler) land(o outcome) {
-	if o.flight.index == 0 {
-		s.reads--
-	}
-	v := o.view
-	if o.flight.over {
-		v.flight = nil
-		v.forget()
-		if v.state == idle {
-			s.next(v)
-		}
-		return
-	}
-	v.flight, v.state = nil, idle
-	if o.err != nil {
-		s.failed(v, o)
-		return
-	}
-	if v.trouble.since.IsZero() {
-		v.trouble.since = o.flight.begun
-	}
-	if time.Since(v.trouble.since) > troubleOver {
-		v.trouble.failures = 0
-	}
-	if o.result.null && o.flight.mode != consistent {
-		v.forget()
-		s.readAgain(v)
-		return
-	}
-	now := time.Now()
-	again, seen, seenAt := v.sure.wanted, v.cursor.seen, v.readAt
-	fresh, pause := v.cursor.answered(&o.result, o.flight.index, o.flight.begun, now, o.flight.wait)
-	v.cursor.probed = v.cursor.probed || again // it was waited beyond before
-	s.lookForRestore(v, o, seen, seenAt)
-	v.readAt = o.flight.begun
-	if o.flight.index > 0 {
-		v.readAt = now
-	}
-	if fresh || v.sure.wanted {
-		v.changedAt = now
-		if pause = max(pause, v.policy.gap, s.take(v, o)); v.state == removed {
-			return
-		}
-	}
-	if v.doubted.index > 0 {
-		v.sure.wanted = true
-	}
-	if pause = max(pause, v.pace.spend(o.result.took)); pause > 0 {
-		s.rest(v, pause)
-		return
-	}
-	s.next(v)
-}
-
-// take hands an answer on. When it is not believed the view is read again, consistently.
-func (s *scheduler) take(v *view, o outcome) (pause time.Duration) {
-	if v.sure.wanted && o.result.index < v.sure.index && v.sure.tries < 20 {
-		v.sure.tries++
-		v.forget()
-		return 50 * time.Millisecond
-	}
-	believed := v.source.take(o.result)
-	if believed {
-		v.cursor.newest = o.result.index
-	}
-	if believed || o.result.Consistent {
-		v.sure = sure{}
-	} else {
-		v.sure = sure{wanted: true, index: o.result.index}
-	}
-	return 0
-}
-
-// troubleOver is how long a view has to be without failures until the pauses after the next ones begin anew.
-const troubleOver = 10 * time.Second
-
-// failed takes in that a request failed.
-func (s *scheduler) failed(v *view, o outcome) {
-	if only, pause := v.cursor.failed(o.err, o.flight.index, o.flight.begun, time.Now()); only {
-		s.rest(v, pause)
-		return
-	}
-	s.suspect(o.err)
-	v.sure = sure{}
-	if since := v.trouble.since; !since.IsZero() && time.Since(since) > troubleOver {
-		v.trouble.failures = 0
-	}
-	v.trouble.failures++
-	v.trouble.since = time.Time{}
-	asked, told := v.source.fail(o.err)
-	if v.state == removed {
-		return
-	}
-	pause := asked
-	if own := backoff(v.trouble.failures); told != 1 && (pause == 0 || pause > own) {
-		pause = own
-	}
-	if s.recoveredAt.After(o.flight.begun) {
-		pause, v.trouble.failures = min(pause, rand.N(wakeSpread)), 1
-	}
-	s.rest(v, pause)
 }

@@ -12,10 +12,10 @@ type view struct {
 	source reader
 	policy policy
 
-	cursor cursor
-	pace   *pace
-	state  state
-	flight *flight // the request that is under way, or nil
+	cursor  cursor
+	pace    *pace
+	state   state
+	request *request // the request that is under way, or nil
 	times
 	dirty     bool // it was hinted at since its last read began
 	polling   bool // it rests until it is polled; else after a failure, or for its pace
@@ -113,20 +113,20 @@ type trouble struct {
 	since    time.Time // since when there was no failure; zero while there is one
 }
 
-// A flight is a request under way.
-type flight struct {
+// A request is what was sent to Consul and is not answered yet.
+type request struct {
 	ask
 	begun  time.Time
 	cancel context.CancelFunc
 	over   bool // nobody waits for it any more
 }
 
-// An outcome is what came of a flight.
+// An outcome is what came of a request.
 type outcome struct {
-	view   *view
-	flight *flight
-	result result
-	err    error
+	view    *view
+	request *request
+	result  result
+	err     error
 }
 
 // forget makes the next answer one that is handed on, whatever the last one was.
