@@ -30,11 +30,12 @@ func (c *single) run(ctx context.Context) {
 func (p *planner) canary(ctx context.Context, dc string) {
 	scope := scopeQuery(watch.Scope{Datacenter: dc})
 	e := endpoint{path: "health/state/none", query: scope, decode: discard, wait: restoreWait}
-	since := p.restores.now(dc) // when it last had an answer
-	restarts := 0               // in a row, with hardly any time between
-	last := time.Time{}         // when they last started over
+	streams := holds{dc, true}
+	since := p.restores.now(streams) // when it last had an answer
+	restarts := 0                    // in a row, with hardly any time between
+	last := time.Time{}              // when they last started over
 	restart := func(err error) {
-		if since != p.restores.now(dc) { // they do that already
+		if since != p.restores.now(streams) { // they do that already
 			return
 		}
 		if restarts++; time.Since(last) > max(time.Minute, p.client.wait) {
@@ -44,7 +45,7 @@ func (p *planner) canary(ctx context.Context, dc string) {
 		}
 		last = time.Now()
 		p.log.Debug("consul was restored or lost, queries on services start over", "datacenter", dc, "error", err)
-		p.restores.notice(dc, since)
+		p.restores.notice(streams, since)
 	}
 	lost := false // whether it failed when it last asked
 	for failures := 1; ctx.Err() == nil; failures++ {
@@ -56,7 +57,7 @@ func (p *planner) canary(ctx context.Context, dc string) {
 			if back {
 				restart(nil)
 			}
-			since = p.restores.now(dc)
+			since = p.restores.now(streams)
 			return nil
 		})
 		if ctx.Err() != nil {
@@ -64,6 +65,7 @@ func (p *planner) canary(ctx context.Context, dc string) {
 		}
 		if !silent(err) && !lost && !refusal(err) {
 			restart(err)
+			since = p.restores.now(streams)
 		}
 		lost = !refusal(err)
 		if time.Since(begin) > 10*time.Second {
