@@ -61,6 +61,8 @@ type Options struct {
 	Now func() time.Time
 	// WriteFile writes what writeToFile was given, as an effect; nil means that there are no effects.
 	WriteFile func(FileWrite) error
+	// Sources are the names that queries may give as their source.
+	Sources watch.SourceNames
 	// Debug is where spew_dump and spew_printf write; nil means nowhere.
 	Debug io.Writer
 }
@@ -80,7 +82,7 @@ func Map(ctx context.Context, pass Pass, o Options) template.FuncMap {
 	if o.PluginTimeout == 0 {
 		o.PluginTimeout = DefaultPluginTimeout
 	}
-	b := binding{ctx: ctx, pass: pass, Options: o}
+	b := binding{ctx: ctx, pass: sourcedPass{pass, o.Sources}, Options: o}
 	m := template.FuncMap{}
 	for _, f := range catalogue() {
 		if denied(o.Denylist, f.Name) {
@@ -90,6 +92,26 @@ func Map(ctx context.Context, pass Pass, o Options) template.FuncMap {
 		m[f.Name] = f.bind(b)
 	}
 	return m
+}
+
+// A sourcedPass asks each query of the source that it names.
+type sourcedPass struct {
+	Pass
+	sources watch.SourceNames
+}
+
+func (p sourcedPass) Lookup(q watch.Query) (answer any, ok bool) {
+	q, err := p.sources.Resolve(q)
+	if err != nil {
+		return watch.Failure{Err: err}, true
+	}
+	return p.Pass.Lookup(q)
+}
+
+func (p sourcedPass) Await(q watch.Query, why string) {
+	if q, err := p.sources.Resolve(q); err == nil { // else Lookup has failed
+		p.Pass.Await(q, why)
+	}
 }
 
 var errDisabled = errors.New("function is disabled (it matches function_denylist)")

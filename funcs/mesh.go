@@ -1,6 +1,7 @@
 package funcs
 
 import (
+	"fmt"
 	"strings"
 
 	"lictor/watch"
@@ -81,8 +82,21 @@ func (b binding) peerings(args ...string) ([]*watch.Peering, error) {
 	return copied(peerings), err
 }
 
+// parsePartition reads the name of a partition, which has no options.
+func parsePartition(args []string) (string, error) {
+	name := strings.Join(args, "")
+	if strings.Contains(name, "?") {
+		return "", fmt.Errorf("%s: want the name of a partition, without options", quote(name))
+	}
+	return name, nil
+}
+
 func (b binding) exportedServices(args ...string) ([]*watch.ExportedService, error) {
-	q := watch.ExportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
+	partition, err := parsePartition(args)
+	if err != nil {
+		return nil, err
+	}
+	q := watch.ExportedServices{Scope: watch.Scope{Partition: partition}}
 	services, _, err := ask[[]*watch.ExportedService](b.pass, q)
 	for _, s := range services {
 		b.noteName(serviceNames, s.Service)
@@ -91,7 +105,11 @@ func (b binding) exportedServices(args ...string) ([]*watch.ExportedService, err
 }
 
 func (b binding) importedServices(args ...string) ([]*watch.ImportedService, error) {
-	q := watch.ImportedServices{Scope: watch.Scope{Partition: strings.Join(args, "")}}
+	partition, err := parsePartition(args)
+	if err != nil {
+		return nil, err
+	}
+	q := watch.ImportedServices{Scope: watch.Scope{Partition: partition}}
 	services, _, err := ask[[]*watch.ImportedService](b.pass, q)
 	for _, s := range services {
 		b.noteName(serviceNames, s.Service)

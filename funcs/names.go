@@ -159,6 +159,7 @@ func (l lookup[R]) possible(meant R, name, rest string) (possible, known bool, e
 	_, one := meant.target()
 	_, other := literal.target()
 	datacenter := one.Datacenter
+	one.Source = other.Source // whether there is such a one is known without asking
 	switch one.Datacenter = other.Datacenter; {
 	case one != other: // a namespace, partition or peer: whether there is such a thing can't be asked in all editions of Consul
 		return false, true, nil

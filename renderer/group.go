@@ -161,7 +161,7 @@ func (g *Group) warnUnkept(path string) {
 	if g.path == "" {
 		more = ", which won't know of a pending reload either"
 	}
-	g.warn("nothing can be kept beside %s, since no file can be made in its folder: it is not rolled back, and a crash while it is written is not recovered by the next start%s", path, more)
+	g.warn("nothing can be kept beside %s, since no file can be made in its folder: it is not rolled back, and a crash while it is written is not repaired by the next start%s", path, more)
 }
 
 // Confirm says that the service has taken over what Rendered said before its reload. Then nothing more is pending, unless

@@ -51,16 +51,8 @@ type Scope struct {
 	Datacenter, Namespace, Partition, Peer, SamenessGroup string
 }
 
-// scope makes every query that embeds a Scope tell it: see [SourceOf].
+// scope is what [SourceOf] finds in every query that embeds a Scope.
 func (s Scope) scope() Scope { return s }
-
-// SourceOf is the name of the source that q asks, "" for the default one.
-func SourceOf(q Query) string {
-	if scoped, ok := q.(interface{ scope() Scope }); ok {
-		return scoped.scope().Source
-	}
-	return ""
-}
 
 // suffix renders the scope as it is written in templates: "?ns=x&partition=y@dc1".
 func (s Scope) suffix() string {

@@ -263,7 +263,7 @@ func (a *assembly) parseNoting(ctx context.Context, t config.Template, name, tex
 		func(p *engine.Pass) template.FuncMap {
 			return funcs.Map(ctx, notingPass{p, outside}, funcs.Options{
 				Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, PluginTimeout: t.PluginTimeout,
-				Debug: a.streams.out, Env: env, WriteFile: a.writeFile,
+				Debug: a.streams.out, Env: env, WriteFile: a.writeFile, Sources: a.sourceNames(),
 			})
 		})
 }

@@ -97,7 +97,7 @@ func completeFlags(cmd *cobra.Command) {
 	values := map[string][]string{
 		"log-level": {"trace", "debug", "info", "warn", "error"}, "log-format": {"text", "json"},
 		"exec-restart": restart, "restart": restart, "syslog-facility": slices.Sorted(maps.Keys(facilities)),
-		"format": environ.Formats, "disable": codes, "enable": codes, "exec-reload": {"none", "signal", "restart"},
+		"format": environ.Formats, "disable": codes, "enable": codes, "exec-reload": {"none", "signal", "restart"}, "default-source": {consulSource, dataSource},
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		complete := noFiles(values[f.Name]...)

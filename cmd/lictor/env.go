@@ -32,7 +32,7 @@ What our own environment holds is not printed. A name or value that the format c
 		Args: noArguments,
 	}
 	flags := bindSome(cmd, config.LictorExec, "lictor exec", []string{
-		"config", "prefix", "service-query", "upcase", "sanitize", "data", "set", "consul-addr", "consul-token", "start-timeout",
+		"config", "prefix", "service-query", "upcase", "sanitize", "data", "set", "default-source", "consul-addr", "consul-token", "start-timeout",
 	})
 	format := cmd.Flags().String("format", "sh", "sh, dotenv, json, systemd or docker.")
 	cmd.RunE = func(*cobra.Command, []string) error {

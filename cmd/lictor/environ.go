@@ -15,7 +15,7 @@ func (a *assembly) addEnviron(base []string, stage func(encoded []byte) (runner.
 	env := a.cfg.Exec.Env
 	spec := environ.Spec{
 		Base: base, Pristine: a.cfg.Pristine, Sanitize: a.cfg.Sanitize, Upcase: a.cfg.Upcase,
-		AllowNames: a.cfg.Exec.AllowEnv, AllowAll: isPeer(a.persona),
+		Sources: a.sourceNames(), AllowNames: a.cfg.Exec.AllowEnv, AllowAll: isPeer(a.persona),
 		Exec: environ.ExecEnv{Pristine: env.Pristine, Custom: env.Custom, Allow: env.Allow, Deny: env.Deny},
 	}
 	for _, p := range a.cfg.Prefixes {

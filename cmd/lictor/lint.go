@@ -150,7 +150,7 @@ func templatesIn(paths []string) ([]string, error) {
 func (a *assembly) sourceOf(t config.Template) (lint.Source, error) {
 	name, text, err := a.read(t)
 	return lint.Source{Name: name, Text: text, Left: t.LeftDelimiter, Right: t.RightDelimiter,
-		Functions: funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Env: a.lookupEnv}}, err
+		Functions: funcs.Options{Denylist: t.FunctionDenylist, Sandbox: t.SandboxPath, Env: a.lookupEnv, Sources: a.sourceNames()}}, err
 }
 
 // rendersForLint makes what renders templates on the data that is named, nil where none is.

@@ -18,7 +18,7 @@ import (
 // bindAuthor adds the configuration's flags to a command for authors of templates.
 func bindAuthor(cmd *cobra.Command) *config.Flags {
 	return bindSome(cmd, config.Lictor, "lictor", []string{
-		"config", "data", "set", "consul-addr", "consul-token", "consul-token-file", "default-left-delimiter",
+		"config", "data", "set", "default-source", "consul-addr", "consul-token", "consul-token-file", "default-left-delimiter",
 		"default-right-delimiter", "start-timeout", "json",
 	})
 }

@@ -2,10 +2,7 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -43,16 +40,35 @@ func (a *assembly) routed(newData func() (watch.Source, error)) (watch.Source, e
 		}
 		sources[consulSource] = consul
 	}
-	if a.cfg.DefaultSource != "" && sources[a.cfg.DefaultSource] == nil {
-		return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("default_source"), Err: noSource(a.cfg.DefaultSource, sources)}}
+	if err := a.sourceNames().Check(a.defaultSource()); err != nil {
+		return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("default_source"), Err: err}}
 	}
 	return route(sources, a.defaultSource()), nil
 }
 
-// usesConsul tells whether Consul answers any query. While data files are there it only does where the configuration says so: a dry
-// run on data files with the configuration of a live system must not ask that.
+// usesConsul tells whether Consul answers any query. Beside data files it only does where it is meant to: a run on data files with the
+// configuration of a live system must not ask that. So what a configuration file says counts for data files that it names itself.
 func (a *assembly) usesConsul() bool {
-	return !a.hasData() || a.cfg.DefaultSource == consulSource || a.asksRegistry()
+	byFlag := func(option string) bool { return strings.HasPrefix(a.cfg.At(option).File, "flag ") }
+	switch {
+	case !a.hasData(), a.asksRegistry(), a.cfg.DefaultSource == consulSource && byFlag("default_source"):
+		return true
+	case byFlag("data"), byFlag("set"):
+		return false
+	}
+	return a.cfg.DefaultSource != ""
+}
+
+// sourceNames are the names of the sources, the default one first. Where there is data, that stands in for Consul unless Consul is used.
+func (a *assembly) sourceNames() watch.SourceNames {
+	all := watch.SourceNames{consulSource}
+	if a.hasData() {
+		all = append(all, dataSource)
+	}
+	if a.defaultSource() == dataSource {
+		slices.Reverse(all)
+	}
+	return all
 }
 
 // defaultSource is the name of the source that answers queries which name none.
@@ -64,47 +80,15 @@ func (a *assembly) defaultSource() string {
 }
 
 // route hands each query to the source that it names, and to the one named usual where it names none. Local files are read whatever the
-// sources are. A name that no source has is an error of the template's call.
+// sources are. There is no other name: see [watch.SourceNames].
 func route(sources map[string]watch.Source, usual string) watch.Source {
 	files := &file.Contents{}
-	known := strings.Join(slices.Sorted(maps.Keys(sources)), ", ")
 	return watch.Route(func(q watch.Query) watch.Source {
 		if _, ok := q.(watch.File); ok {
 			return files
 		}
-		name := cmp.Or(watch.SourceOf(q), usual)
-		if source := sources[name]; source != nil {
-			return source
-		}
-		return unknownSource{name, known}
+		return sources[cmp.Or(watch.SourceOf(q), usual)]
 	})
-}
-
-// noSource is the error for a name that no source has.
-func noSource(name string, sources map[string]watch.Source) error {
-	return unknownSource{name, strings.Join(slices.Sorted(maps.Keys(sources)), ", ")}.err()
-}
-
-// An unknownSource answers queries that name a source which is not there.
-type unknownSource struct{ name, known string }
-
-var _ watch.Source = unknownSource{}
-
-func (u unknownSource) err() error {
-	hint := ""
-	if u.name == dataSource {
-		hint = ": -data FILE adds it"
-	}
-	return fmt.Errorf("there is no source %q, only %s%s", u.name, u.known, hint)
-}
-
-// Follow is the [watch.Source]'s.
-func (u unknownSource) Follow(ctx context.Context, changes <-chan watch.Change) {
-	watch.PerQuery(func(ctx context.Context, _ watch.Query, report watch.Report) error {
-		report(watch.Answer{Value: watch.Failure{Err: u.err()}})
-		<-ctx.Done()
-		return ctx.Err()
-	}).Follow(ctx, changes)
 }
 
 // checkTokenFile fails where the token file can't be read. A start waits for it, but a reload must not give up a token that works.

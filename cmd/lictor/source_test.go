@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -33,15 +34,15 @@ func TestSecondSource(t *testing.T) {
 		scripted.Set(watch.Prefix{Path: "app/", Scope: scope}, []*watch.KeyPair{{Path: "app/zone", Key: "zone", Value: "z"}})
 		scripted.Set(watch.Service{Name: "web", Scope: scope}, []*watch.ServiceInstance{{ID: "web-1", Status: watch.StatusPassing}})
 	}
+	names := map[string]watch.SourceNames{"consul": {"consul", "scripted"}, "scripted": {"scripted", "consul"}}
 	const others = `{{ range ls "app/?source=scripted" }}{{ .Key }}={{ .Value }} {{ end }}{{ range service "web?source=scripted" }}{{ .ID }}{{ end }}`
 	for _, c := range []struct{ usual, text, want, wrong string }{
 		{usual: "consul", text: `{{ key "app/port" }} {{ key "app/port?source=scripted" }} {{ key "app/port?source=consul" }} ` + others, want: "8080 9090 8080 zone=z web-1"},
 		{usual: "scripted", text: `{{ key "app/port" }} {{ key "app/port?source=consul" }} ` + others, want: "9090 8080 zone=z web-1"},
 		{usual: "consul", text: `{{ key "app/port?source=etcd" }}`, wrong: `t.ctmpl:1:4: at <key "app/port?source=etcd">: error calling key: key(app/port?source=etcd): there is no source "etcd", only consul, scripted`},
-		{usual: "consul", text: `{{ key "app/port?source=data" }}`, wrong: `there is no source "data", only consul, scripted: -data FILE adds it`},
 	} {
 		source := route(map[string]watch.Source{"consul": registry, "scripted": scripted}, c.usual)
-		got, err := renderFrom(t, source, c.text)
+		got, err := renderFrom(t, source, names[c.usual], c.text)
 		if c.wrong != "" {
 			if err == nil || !strings.Contains(err.Error(), c.wrong) {
 				t.Errorf("%s gives the error %v, want %s", c.text, err, c.wrong)
@@ -54,10 +55,10 @@ func TestSecondSource(t *testing.T) {
 	}
 }
 
-func renderFrom(t *testing.T, source watch.Source, text string) (string, error) {
+func renderFrom(t *testing.T, source watch.Source, names watch.SourceNames, text string) (string, error) {
 	t.Helper()
 	tmpl, err := engine.Parse("t.ctmpl", text, engine.Options{}, func(p *engine.Pass) template.FuncMap {
-		return funcs.Map(t.Context(), p, funcs.Options{})
+		return funcs.Map(t.Context(), p, funcs.Options{Sources: names})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,8 @@ func TestDataBesideConsul(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "data.yaml", "kv: {where: data}\n")
 	write(t, dir, "t.ctmpl", `{{ key "where" }} {{ key "where?source=consul" }} {{ key "where?source=data" }}`)
+	write(t, dir, "live.hcl", fmt.Sprintf("consul { address = %q }\ndefault_source = \"consul\"\n", server.Addr))
+	write(t, dir, "both.hcl", fmt.Sprintf("consul { address = %q }\ndata = [\"data.yaml\"]\ndefault_source = \"data\"\n", server.Addr))
 	for _, c := range []struct {
 		want string
 		args []string
@@ -86,13 +89,23 @@ func TestDataBesideConsul(t *testing.T) {
 		{"data consul data", []string{"-consul-addr", server.Addr}},
 		{"consul consul data", []string{"-consul-addr", server.Addr, "-default-source", "consul"}},
 		{"data consul data", []string{"-consul-addr", server.Addr, "-default-source", "data"}},
+		{"data data data", []string{"-config", "live.hcl"}},
+		{"data consul data", []string{"-config", "both.hcl"}},
 	} {
 		for _, command := range [][]string{{"-once", "-dry", "-template", "t.ctmpl"}, {"render", "t.ctmpl"}} {
-			args := slices.Concat(command[:1], []string{"-data", "data.yaml"}, c.args, command[1:])
+			data := []string{"-data", "data.yaml"}
+			if slices.Contains(c.args, "both.hcl") {
+				data = nil
+			}
+			args := slices.Concat(command[:1], data, c.args, command[1:])
 			out, stderr, err := lictor(t, dir, args...)
 			if err != nil || !strings.Contains(out, c.want) {
 				t.Errorf("lictor %q prints %q, want %q: %v %s", args, out, c.want, err, stderr)
 			}
 		}
+	}
+	_, stderr, err := lictor(t, dir, "record", "-data", "data.yaml", "-consul-addr", server.Addr, "-o", "out.yaml", "t.ctmpl")
+	if err == nil || !strings.Contains(stderr, "key(where?source=consul): a data file holds the answers of one source") || read(t, dir, "out.yaml") != "" {
+		t.Errorf("answers of two sources are recorded: %v %s", err, stderr)
 	}
 }

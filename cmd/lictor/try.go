@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,6 @@ type trial struct {
 	*assembly
 	template config.Template
 	watcher  *watch.Watcher
-	live     bool // a registry answers, not data files
 
 	used  watch.Set // what the last passes read
 	last  []byte    // the output shown last, nil before there was any
@@ -69,9 +69,8 @@ type trial struct {
 
 // run shows the template until ctx ends.
 func (t *trial) run(ctx context.Context) error {
-	t.live = !t.hasData() && t.asksRegistry()
 	sources := map[string]watch.Source{}
-	if t.live {
+	if t.asksConsul() {
 		t.cfg.Once = false // the source is to go on after its first answers
 		consul, err := t.newConsul()
 		if err != nil {
@@ -106,7 +105,7 @@ func (t *trial) want(result engine.Result, err error) watch.Set {
 		want.Add(watch.File{Path: path})
 	}
 	for q := range result.Used {
-		if _, local := q.(watch.File); local || t.live {
+		if t.watched(q) {
 			want.Add(q)
 		}
 	}
@@ -115,6 +114,15 @@ func (t *trial) want(result engine.Result, err error) watch.Set {
 	}
 	t.used = want
 	return want
+}
+
+// asksConsul tells whether Consul answers any query. Without data files and a Consul that the command line names nothing is there.
+func (t *trial) asksConsul() bool { return (t.hasData() || t.asksRegistry()) && t.usesConsul() }
+
+// watched tells whether the watcher answers a query, and not the data.
+func (t *trial) watched(q watch.Query) bool {
+	_, local := q.(watch.File)
+	return local || t.asksConsul() && cmp.Or(watch.SourceOf(q), t.defaultSource()) == consulSource
 }
 
 // errWaiting says that a file was not read yet.
@@ -130,18 +138,15 @@ func (t *trial) pass(ctx context.Context) (engine.Result, error) {
 	if err != nil {
 		return engine.Result{}, err
 	}
-	known := t.watcher.Get
-	if !t.live {
-		fixed, err := t.fixedData()
-		if err != nil {
-			return engine.Result{}, err
+	fixed, err := t.fixedData()
+	if err != nil {
+		return engine.Result{}, err
+	}
+	known := func(q watch.Query) (any, bool) {
+		if t.watched(q) {
+			return t.watcher.Get(q)
 		}
-		known = func(q watch.Query) (any, bool) {
-			if _, local := q.(watch.File); local {
-				return t.watcher.Get(q)
-			}
-			return ask(ctx, fixed, q)
-		}
+		return ask(ctx, fixed, q)
 	}
 	result, err := tmpl.Execute(known)
 	if err != nil || len(result.Missing) > 0 {

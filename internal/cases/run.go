@@ -180,7 +180,7 @@ func (c *Case) render(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := funcs.Options{Env: c.lookupEnv}
+	options := funcs.Options{Env: c.lookupEnv, Sources: watch.SourceNames{"data", "consul"}} // the data stands in for Consul
 	if !c.now.IsZero() {
 		options.Now = func() time.Time { return c.now }
 	}

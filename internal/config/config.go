@@ -14,7 +14,7 @@ import "time"
 // present place, and templates carrying what they inherit.
 type Config struct {
 	Consul             Consul      `opt:"consul" flag:"consul" group:"Consul" doc:"How to reach Consul. The text form consul = \"ADDRESS\" still works."`
-	Data               []string    `opt:"data" own:"yes" flag:"data" value:"FILE" in:"lx" group:"Sources" doc:"Data file (YAML or JSON) that answers queries instead of Consul; several are layered, later over earlier."`
+	Data               []string    `opt:"data" own:"yes" flag:"data" value:"FILE" in:"lx" group:"Sources" doc:"Data file (YAML or JSON) that answers queries instead of Consul, or beside it (see default_source); several are layered, later over earlier."`
 	DefaultSource      string      `opt:"default_source" own:"yes" flag:"default-source" value:"NAME" in:"lx" group:"Sources" doc:"Source of the queries that name none with ?source=NAME: consul or data. Unset: data where there are data files, else consul."`
 	Set                []string    `opt:"set" own:"yes" flag:"set" value:"PATH=VALUE" in:"lx" group:"Sources" doc:"Key and value, PATH=VALUE, laid over the data files."`
 	Cache              string      `opt:"cache" own:"yes" flag:"cache" value:"DIR" in:"lx" group:"Sources" doc:"Folder that keeps the last complete answers, for a start while the registry is away."`

@@ -295,9 +295,10 @@ func (s *Server) end(sig os.Signal) {
 	}
 	_ = s.cmd.Process.Signal(sig)
 	const limit = 30 * time.Second
+	process := s.cmd.Process
 	late := time.AfterFunc(limit, func() {
 		fmt.Fprintf(os.Stderr, "consultest: consul at %s did not end within %v of %v and is killed: %s\n", s.Addr, limit, sig, s.logTail())
-		_ = s.cmd.Process.Kill()
+		_ = process.Kill()
 	})
 	_ = s.cmd.Wait()
 	late.Stop()

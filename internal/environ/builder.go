@@ -29,12 +29,12 @@ func New(spec Spec, lookup func(name string) (value string, ok bool), log *slog.
 	b := &Builder{spec: spec, log: log, warned: map[string]bool{}}
 	var errs []error
 	for _, p := range spec.Prefixes {
-		compiled, err := p.compile(lookup)
+		compiled, err := p.compile(lookup, spec.Sources)
 		errs = append(errs, err)
 		b.prefixes = append(b.prefixes, compiled)
 	}
 	for _, s := range spec.Services {
-		compiled, err := s.compile()
+		compiled, err := s.compile(spec.Sources)
 		errs = append(errs, err)
 		b.services = append(b.services, compiled)
 	}
@@ -115,6 +115,9 @@ func (b *Builder) fromKeys(p prefix, pairs []*watch.KeyPair) (found []variable, 
 		from := "key " + pair.Path
 		if p.query.Datacenter != "" {
 			from += "@" + p.query.Datacenter
+		}
+		if p.query.Source != "" {
+			from += " of " + p.query.Source
 		}
 		name, err := p.format.apply("", plain, plain)
 		if err != nil {

@@ -24,8 +24,9 @@ type Spec struct {
 	Pristine bool     // leave out Base
 	Prefixes []Prefix
 	Services []Service
-	Sanitize bool // every character of a name outside A-Z, a-z, 0-9 and _ becomes _
-	Upcase   bool // names in upper case
+	Sources  watch.SourceNames // the names that queries may give as their source
+	Sanitize bool              // every character of a name outside A-Z, a-z, 0-9 and _ becomes _
+	Upcase   bool              // names in upper case
 	// AllowNames are variables that keys and services may give though others of their kind are refused: see dangerous. With
 	// AllowAll none is, and a warning is all there is.
 	AllowNames []string
@@ -90,7 +91,7 @@ var (
 )
 
 // compile checks a prefix. lookup answers {{ env "NAME" }} in its path.
-func (p Prefix) compile(lookup func(name string) (string, bool)) (out prefix, err error) {
+func (p Prefix) compile(lookup func(name string) (string, bool), sources watch.SourceNames) (out prefix, err error) {
 	label := fmt.Sprintf("prefix %q", p.Path)
 	path, err := expandPath(p.Path, lookup)
 	if err != nil {
@@ -100,7 +101,7 @@ func (p Prefix) compile(lookup func(name string) (string, bool)) (out prefix, er
 	if m == nil {
 		return out, located(p.At, label, errors.New("want PREFIX[?OPTIONS][@DATACENTER]"))
 	}
-	scope, err := parseScope(m[2], m[3])
+	scope, err := parseScope(m[2], m[3], sources)
 	if err != nil {
 		return out, located(p.At, label, err)
 	}
@@ -109,7 +110,7 @@ func (p Prefix) compile(lookup func(name string) (string, bool)) (out prefix, er
 	}
 	out = prefix{query: watch.Prefix{Path: m[1], Scope: scope}, label: fmt.Sprintf("prefix %q", path)}
 	if p.KeepPath {
-		out.front = sanitize(path) + "_"
+		out.front = sanitize(withoutSource(path)) + "_"
 	}
 	if out.format, err = parseFormat(p.Format); err != nil {
 		return out, located(p.At, label+": format", err)
@@ -118,13 +119,13 @@ func (p Prefix) compile(lookup func(name string) (string, bool)) (out prefix, er
 }
 
 // compile checks a service.
-func (s Service) compile() (out service, err error) {
+func (s Service) compile(sources watch.SourceNames) (out service, err error) {
 	label := fmt.Sprintf("service %q", s.Query)
 	m := serviceText.FindStringSubmatch(s.Query)
 	if m == nil {
 		return out, located(s.At, label, errors.New("want [TAG.]NAME[?OPTIONS][@DATACENTER][~NEAR]"))
 	}
-	scope, err := parseScope(m[3], m[4])
+	scope, err := parseScope(m[3], m[4], sources)
 	if err != nil {
 		return out, located(s.At, label, err)
 	}
@@ -146,10 +147,25 @@ func (s Service) compile() (out service, err error) {
 }
 
 // parseScope reads the options and the datacenter of a query.
-func parseScope(options, datacenter string) (watch.Scope, error) {
+func parseScope(options, datacenter string, sources watch.SourceNames) (watch.Scope, error) {
 	scope := watch.Scope{Datacenter: datacenter}
-	err := scope.SetOptions(options)
-	return scope, err
+	if err := scope.SetOptions(options); err != nil {
+		return scope, err
+	}
+	q, err := sources.Resolve(watch.Services{Scope: scope})
+	return q.(watch.Services).Scope, err
+}
+
+var sourceOption = regexp.MustCompile(`\?source=[\w-]*&|[?&]source=[\w-]*`)
+
+// withoutSource is the text of a prefix without its source: which registry has a key is no part of its variable's name.
+func withoutSource(text string) string {
+	return sourceOption.ReplaceAllStringFunc(text, func(option string) string {
+		if strings.HasSuffix(option, "&") {
+			return "?"
+		}
+		return ""
+	})
 }
 
 // expandPath fills in {{ env "NAME" }}. A variable that is not set is an error, since a shorter path would read other keys.

@@ -142,7 +142,7 @@ func (w *walker) add(at parse.Pos, function, source string, known []*parse.Comma
 			use.outside = use.outside || slices.ContainsFunc(w.fixed[name].Cmds, readsEnvironment)
 			set.WriteString("{{ " + w.fixed[name].String() + " }}")
 		}
-		use.Queries, use.Err = evaluate(set.String() + "{{ " + source + " }}")
+		use.Queries, use.Err = evaluate(set.String()+"{{ "+source+" }}", w.tree.Functions.Sources)
 	}
 	w.uses = append(w.uses, use)
 }
@@ -172,9 +172,9 @@ func (w *walker) variables(list []*parse.CommandNode) map[string]bool {
 	return names
 }
 
-// evaluate runs a text, and sees what it asks for.
-func evaluate(text string) ([]watch.Query, error) {
-	tmpl, err := parseText(text)
+// evaluate runs a text, and sees what it asks for of which sources.
+func evaluate(text string, sources watch.SourceNames) ([]watch.Query, error) {
+	tmpl, err := parseText(text, sources)
 	if err != nil {
 		return nil, nil // what it calls is not there, and so the template itself does not parse
 	}
@@ -187,16 +187,16 @@ func evaluate(text string) ([]watch.Query, error) {
 
 // run makes a pass over a text of the usual delimiters, without any data.
 func run(text string) (engine.Result, error) {
-	tmpl, err := parseText(text)
+	tmpl, err := parseText(text, nil)
 	if err != nil {
 		return engine.Result{}, err
 	}
 	return tmpl.Execute(unanswered)
 }
 
-func parseText(text string) (*engine.Template, error) {
+func parseText(text string, sources watch.SourceNames) (*engine.Template, error) {
 	return engine.Parse("call", text, engine.Options{MaxOutput: 1 << 20}, func(p *engine.Pass) template.FuncMap {
-		return funcs.Map(context.Background(), p, funcs.Options{})
+		return funcs.Map(context.Background(), p, funcs.Options{Sources: sources})
 	})
 }
 

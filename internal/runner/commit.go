@@ -156,7 +156,7 @@ func (r *Runner) failed(g *Group, err error) {
 	if !r.Once && (g.err == nil || g.err.Error() != err.Error()) {
 		message := "not committed, the destination keeps what it has"
 		if g.inconsistent() {
-			message = "files of the group may be partly old and partly new; its commands wait until this is recovered, which is tried again and again"
+			message = "files of the group may be partly old and partly new; its commands wait until this is fixed, which is tried again and again"
 		}
 		r.Log.Error(message, "group", g.Name, "error", err)
 	}

@@ -74,7 +74,7 @@ func TestRollbackThatFailsMidwayIsFinished(t *testing.T) {
 	if g := w.Groups[0]; g.Files.Pending() || g.inconsistent() || g.err != nil {
 		t.Errorf("pending %v, inconsistent %v, %v", g.Files.Pending(), g.inconsistent(), g.err)
 	}
-	w.logged(t, "its commands wait until this is recovered")
+	w.logged(t, "its commands wait until this is fixed")
 	w.logged(t, "belong together again")
 	if strings.Contains(w.log.String(), "the destination keeps what it has\" group=pair") {
 		t.Errorf("it says that nothing has happened:\n%s", w.log)

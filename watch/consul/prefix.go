@@ -30,7 +30,7 @@ type prefixMember struct {
 
 func newPrefixView(s *scheduler, at place, outgrew func(heavy bool)) *prefixView {
 	p := &prefixView{s: s, at: at, outgrew: outgrew, members: map[watch.Query]*prefixMember{}}
-	p.view = &view{name: "prefix " + at.prefix, policy: policy{hold: true, poll: true, rank: rankPrefix, datacenter: at.scope.Datacenter}}
+	p.view = &view{name: "prefix " + at.prefix, policy: policy{hold: true, poll: true, falls: true, rank: rankPrefix, datacenter: at.scope.Datacenter}}
 	digests, seen := newDigester(), map[digest]*watch.KeyPair{} // so that only what is new is decoded
 	e := prefixEndpoint(watch.Prefix{Path: at.prefix, Scope: at.scope})
 	e.none = &pairList{}

@@ -1,6 +1,10 @@
 package consul
 
-import "time"
+import (
+	"time"
+
+	"lictor/watch"
+)
 
 // When the servers of a datacenter are restored to an older state their index goes back. A blocking query that was sent at that moment
 // waits for an index that is far away again: nothing would end it before its wait is over. So whoever notices tells the others.
@@ -15,7 +19,7 @@ const (
 
 // lookForRestore looks at the index of an answer; seen is the index of the one before, which was asked for at seenAt.
 func (s *scheduler) lookForRestore(v *view, o outcome, seen uint64, seenAt time.Time) {
-	if v.policy.streamed { // answers out of the event stream have an index of their own
+	if v.policy.streamed || v.policy.falls { // answers out of the event stream have an index of their own
 		return
 	}
 	before := v.doubted
@@ -30,6 +34,17 @@ func (s *scheduler) lookForRestore(v *view, o outcome, seen uint64, seenAt time.
 	default:
 		v.doubted = before
 	}
+}
+
+// indexFalls tells whether the index of q may fall though nothing was restored. Consul forgets deletions: the index of a prefix is that
+// of its newest key, or of a deletion below it within the last 15 minutes. An answer for the mesh has the highest index of the
+// proxies that there are.
+func indexFalls(q watch.Query) bool {
+	if s, ok := q.(watch.Service); ok {
+		return s.Connect
+	}
+	_, prefix := q.(watch.Prefix)
+	return prefix
 }
 
 // restored makes every view of a datacenter start over whose blocking query was sent before this moment and is not answered soon. The

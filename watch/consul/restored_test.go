@@ -115,3 +115,32 @@ func TestBehindIsNoRestore(t *testing.T) {
 		}
 	})
 }
+
+// TestForgottenDeletion has a prefix whose index falls every minute, since Consul forgets that keys were deleted: the others go on
+// waiting.
+func TestForgottenDeletion(t *testing.T) {
+	var asked atomic.Int64
+	begun := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when a bubble begins
+	server := func(w http.ResponseWriter, r *http.Request) {
+		index := "100"
+		if waits(r) {
+			hold(r)
+		}
+		if r.URL.Query().Has("recurse") {
+			index = strconv.Itoa(100 - int(time.Since(begun)/time.Minute))
+		} else {
+			asked.Add(1)
+		}
+		w.Header().Set("X-Consul-Index", index)
+		fmt.Fprint(w, aKey)
+	}
+	want := keySet([]string{"other"})
+	want.Add(watch.Prefix{Path: ""})
+	bubble(t, Config{Plan: PlanSingle}, want, server, func(*watch.Watcher) {
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := asked.Load(); n > 12 {
+			t.Errorf("%d requests for the other key in 10 minutes, want one a minute", n)
+		}
+	})
+}

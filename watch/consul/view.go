@@ -66,6 +66,7 @@ type policy struct {
 	leader   bool          // hints are read through the leader, since another server may not have come to the change yet
 	wait     time.Duration // above 0: a blocking query waits no longer than this
 	streamed bool          // Consul may answer out of its event stream: see the file streaming.go
+	falls    bool          // its index may fall though nothing was restored: see the file restore.go
 	// datacenter is where the view is read, "" for the agent's own.
 	datacenter string
 }
