@@ -49,15 +49,15 @@ var kept = func() map[string]kind {
 	return byName
 }()
 
-// plain is the type of what JSON is made of for answers of a kind.
-func (k kind) plain() reflect.Type {
-	switch k.answer {
+// keptType is the type of what JSON is made of for answers of a type.
+func keptType(answer reflect.Type) reflect.Type {
+	switch answer {
 	case reflect.TypeFor[*KeyPair]():
 		return reflect.TypeFor[*cachedPair]()
 	case reflect.TypeFor[[]*KeyPair]():
 		return reflect.TypeFor[[]*cachedPair]()
 	}
-	return plainType(k.answer)
+	return plainType(answer)
 }
 
 // cachedPair is a KeyPair whose value survives JSON whatever its bytes are.
@@ -78,7 +78,7 @@ func (k kind) pack(answer any) any {
 		}
 		return pairs
 	}
-	return convert(reflect.ValueOf(answer), k.plain()).Interface()
+	return convert(reflect.ValueOf(answer), k.kept).Interface()
 }
 
 func packPair(p *KeyPair) *cachedPair {
@@ -194,7 +194,7 @@ func (entry cacheEntry) read() (q Query, answer any, ok bool) {
 	if !ok {
 		return nil, nil, false
 	}
-	query, value := reflect.New(types.query), reflect.New(types.plain())
+	query, value := reflect.New(types.query), reflect.New(types.kept)
 	if !decode(entry.Query, query.Interface()) || !decode(entry.Answer, value.Interface()) || !whole(value.Elem(), true) {
 		return nil, nil, false
 	}

@@ -6,7 +6,8 @@ import "reflect"
 type kind struct {
 	name          string // in cache files; "" for what is not kept there
 	query, answer reflect.Type
-	harmless      bool // the answer never holds a secret
+	kept          reflect.Type // what JSON is made of for an answer in a cache file; nil without a name
+	harmless      bool         // the answer never holds a secret
 	guarded       guarded
 }
 
@@ -19,8 +20,8 @@ const (
 	guardsInstances         // MaxShrink and MinInstances
 )
 
-// kinds are all kinds of queries there are. To add one, add its query to query.go, its answer to answer.go and a row here; then sources
-// may answer it, and the contract test (package watchtest) asks every source for it.
+// kinds are all kinds of queries there are. To add one, add its query to query.go, its answer to answer.go and a row here, a query to
+// everyKind of the contract test (package watchtest), and a case to each source that answers it.
 var kinds = table(
 	one[Key, KeyPair](kind{name: "key"}),
 	many[Prefix, *KeyPair](kind{name: "prefix", guarded: guardsList}),
@@ -45,6 +46,9 @@ func kindOf(q Query) kind { return kinds[reflect.TypeOf(q)] }
 func table(rows ...kind) map[reflect.Type]kind {
 	all := make(map[reflect.Type]kind, len(rows))
 	for _, k := range rows {
+		if k.name != "" {
+			k.kept = keptType(k.answer)
+		}
 		all[k.query] = k
 	}
 	return all

@@ -18,26 +18,29 @@ func SourceOf(q Query) string {
 // SourceNames are the names that a query may give as its source, the default one first. Without any, all names are taken.
 type SourceNames []string
 
-// Resolve is q as it is to be asked: where it names the default source it is the same query as one that names none. A name that no source
-// has is an error that tells the names there are.
-func (n SourceNames) Resolve(q Query) (Query, error) {
-	name := SourceOf(q)
+// Name is the name by which a query asks a source: "" where that is the default one. A name that no source has is an error that tells
+// the names there are.
+func (n SourceNames) Name(name string) (string, error) {
 	switch {
 	case name == "" || len(n) == 0:
-		return q, nil
+		return name, nil
 	case name == n[0]:
-		same := reflect.New(reflect.TypeOf(q)).Elem()
-		same.Set(reflect.ValueOf(q))
-		same.FieldByName("Source").SetString("")
-		return same.Interface().(Query), nil
+		return "", nil
+	case slices.Contains(n, name):
+		return name, nil
 	}
-	return q, n.Check(name)
+	return name, fmt.Errorf("there is no source %q, only %s", name, strings.Join(slices.Sorted(slices.Values(n)), ", "))
 }
 
-// Check is an error where no source has a name.
-func (n SourceNames) Check(name string) error {
-	if slices.Contains(n, name) {
-		return nil
+// Resolve is q as it is to be asked: where it names the default source it is the same query as one that names none. It fails as Name does.
+func (n SourceNames) Resolve(q Query) (Query, error) {
+	given := SourceOf(q)
+	name, err := n.Name(given)
+	if err != nil || name == given {
+		return q, err
 	}
-	return fmt.Errorf("there is no source %q, only %s", name, strings.Join(slices.Sorted(slices.Values(n)), ", "))
+	same := reflect.New(reflect.TypeOf(q)).Elem()
+	same.Set(reflect.ValueOf(q))
+	same.FieldByName("Source").SetString(name)
+	return same.Interface().(Query), nil
 }

@@ -40,7 +40,7 @@ func (a *assembly) routed(newData func() (watch.Source, error)) (watch.Source, e
 		}
 		sources[consulSource] = consul
 	}
-	if err := a.sourceNames().Check(a.defaultSource()); err != nil {
+	if _, err := a.sourceNames().Name(a.defaultSource()); err != nil {
 		return nil, &exitError{exitConfig, &config.Error{Pos: a.cfg.At("default_source"), Err: err}}
 	}
 	return route(sources, a.defaultSource()), nil

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"text/template"
 
@@ -107,5 +108,13 @@ func TestDataBesideConsul(t *testing.T) {
 	_, stderr, err := lictor(t, dir, "record", "-data", "data.yaml", "-consul-addr", server.Addr, "-o", "out.yaml", "t.ctmpl")
 	if err == nil || !strings.Contains(stderr, "key(where?source=consul): a data file holds the answers of one source") || read(t, dir, "out.yaml") != "" {
 		t.Errorf("answers of two sources are recorded: %v %s", err, stderr)
+	}
+	d := start(t, dir, "lictor", "try", "-data", "data.yaml", "-consul-addr", server.Addr, "t.ctmpl")
+	d.waitPrinted("data consul data", 1)
+	server.Put(t, "where", "changed")
+	d.waitPrinted("+data changed data", 1)
+	d.signal(syscall.SIGINT)
+	if code := d.exit(patience); code != 0 {
+		t.Errorf("lictor try ends with %d", code)
 	}
 }

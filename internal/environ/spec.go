@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -110,7 +111,7 @@ func (p Prefix) compile(lookup func(name string) (string, bool), sources watch.S
 	}
 	out = prefix{query: watch.Prefix{Path: m[1], Scope: scope}, label: fmt.Sprintf("prefix %q", path)}
 	if p.KeepPath {
-		out.front = sanitize(withoutSource(path)) + "_"
+		out.front = sanitize(withoutSource(path, m[2])) + "_"
 	}
 	if out.format, err = parseFormat(p.Format); err != nil {
 		return out, located(p.At, label+": format", err)
@@ -149,23 +150,20 @@ func (s Service) compile(sources watch.SourceNames) (out service, err error) {
 // parseScope reads the options and the datacenter of a query.
 func parseScope(options, datacenter string, sources watch.SourceNames) (watch.Scope, error) {
 	scope := watch.Scope{Datacenter: datacenter}
-	if err := scope.SetOptions(options); err != nil {
-		return scope, err
+	err := scope.SetOptions(options)
+	if err == nil {
+		scope.Source, err = sources.Name(scope.Source)
 	}
-	q, err := sources.Resolve(watch.Services{Scope: scope})
-	return q.(watch.Services).Scope, err
+	return scope, err
 }
 
-var sourceOption = regexp.MustCompile(`\?source=[\w-]*&|[?&]source=[\w-]*`)
-
-// withoutSource is the text of a prefix without its source: which registry has a key is no part of its variable's name.
-func withoutSource(text string) string {
-	return sourceOption.ReplaceAllStringFunc(text, func(option string) string {
-		if strings.HasSuffix(option, "&") {
-			return "?"
-		}
-		return ""
-	})
+// withoutSource is the text of a prefix with its options, but for its source: which registry has a key is no part of its variable's name.
+func withoutSource(text, options string) string {
+	left := slices.DeleteFunc(strings.Split(options, "&"), func(option string) bool { return strings.HasPrefix(option, "source=") })
+	if len(left) == 0 {
+		return strings.Replace(text, "?"+options, "", 1)
+	}
+	return strings.Replace(text, "?"+options, "?"+strings.Join(left, "&"), 1)
 }
 
 // expandPath fills in {{ env "NAME" }}. A variable that is not set is an error, since a shorter path would read other keys.

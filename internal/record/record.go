@@ -72,6 +72,9 @@ type recorder struct {
 type place struct{ datacenter, node string }
 
 func (r *recorder) take(q watch.Query, answer any) error {
+	if watch.SourceOf(q) != "" {
+		return fmt.Errorf("%s: a data file holds the answers of one source, the default one, and this query names another", q)
+	}
 	switch q := q.(type) {
 	case watch.File:
 	case watch.Key:
@@ -134,9 +137,6 @@ func (r *recorder) mesh(q watch.Query, answer any) error {
 
 // scoped calls record with the datacenter that a query is about.
 func (r *recorder) scoped(q watch.Query, s watch.Scope, record func(to *file.Registry, dc string)) error {
-	if s.Source != "" {
-		return fmt.Errorf("%s: a data file holds the answers of one source, the default one, and this query names another", q)
-	}
 	if s.Namespace != "" || s.Partition != "" || s.Peer != "" || s.SamenessGroup != "" {
 		return fmt.Errorf("%s: a data file does not tell namespaces, partitions and peers apart, so this can't be recorded", q)
 	}

@@ -181,14 +181,14 @@ func (s *Source) follow(ctx context.Context, e endpoint, each func(result) error
 	cut := false    // the connection was lost since the last answer
 	hidden := false // access rules hid a part of the last answer that said so
 	pace := newPace(0.2, time.Second)
-	part := e.holds()
+	held := e.holds()
 	var since context.Context // the epoch that last and seen are of
 	for {
 		begin, m := time.Now(), s.readMode()
 		if seen == 0 {
 			m = consistent
 		}
-		now := s.restores.now(part)
+		now := s.restores.now(held)
 		r, err := s.readIn(ctx, since, e, m, last)
 		if last > 0 && since.Err() != nil && ctx.Err() == nil {
 			last, seen, doubt, hidden = 0, 0, true, false
