@@ -29,11 +29,11 @@ type sources struct {
 	contents *file.Contents
 }
 
-func (s sources) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+func (s sources) of(q watch.Query) watch.Source {
 	if _, ok := q.(watch.File); ok {
-		return s.contents.Watch(ctx, q, report)
+		return s.contents
 	}
-	return s.data.Watch(ctx, q, report)
+	return s.data
 }
 
 var env = map[string]string{"REGION": "eu-1", "BLANK": ""}
@@ -48,7 +48,7 @@ func render(t testing.TB, o funcs.Options, text string) (engine.Result, error) {
 		o.Env = lookupEnv
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	w := watch.New(sources{file.New("testdata/data.yaml"), &file.Contents{}}, slog.New(slog.DiscardHandler))
+	w := watch.New(watch.Route(sources{file.New("testdata/data.yaml"), &file.Contents{}}.of), slog.New(slog.DiscardHandler))
 	defer func() { cancel(); w.Wait() }()
 	tmpl, err := engine.Parse("test", text, engine.Options{}, func(p *engine.Pass) template.FuncMap { return funcs.Map(ctx, p, o) })
 	if err != nil {

@@ -8,12 +8,20 @@ import (
 	"time"
 )
 
-// Report takes an answer in, if it may be believed. It is a [Report].
-func (s *Seat) Report(a Answer) (believed bool) {
-	w, q, e := s.watcher, s.Query, s.entry
+// entryOf is what is known of the query of a subscription, or nil when it was dropped. It runs under the lock.
+func (w *Watcher) entryOf(s *Subscription) *entry {
+	if e := w.entries[s.Query]; e != nil && e.sub == s {
+		return e
+	}
+	return nil
+}
+
+// report takes an answer in, if it may be believed. See [Subscription.Report].
+func (w *Watcher) report(s *Subscription, a Answer) (believed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !s.taken() {
+	q, e := s.Query, w.entryOf(s)
+	if e == nil {
 		return true // nobody reads it
 	}
 	good, known := w.good(q, e)
@@ -86,13 +94,13 @@ func (w *Watcher) accept(q Query, e *entry, answer any) {
 	}
 }
 
-// Failed records that an attempt failed, and tells how long to wait before the next. The same error text is logged once as a
+// failed records that an attempt failed, and tells how long to wait before the next. The same error text is logged once as a
 // warning until everything works again, since when a registry goes away all queries fail for the one reason.
-func (s *Seat) Failed(err error) (pause time.Duration) {
-	w, q, e := s.watcher, s.Query, s.entry
+func (w *Watcher) failed(s *Subscription, err error) (pause time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !s.taken() {
+	q, e := s.Query, w.entryOf(s)
+	if e == nil {
 		return w.Retry.pause(1)
 	}
 	if e.failures++; e.failures == 1 && !IsPermanent(err) {

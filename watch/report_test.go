@@ -59,7 +59,11 @@ type deadSource struct {
 	calls map[time.Duration]int // since the beginning
 }
 
-func (s *deadSource) Watch(context.Context, watch.Query, watch.Report) error {
+func (s *deadSource) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(s.watch).Follow(ctx, changes)
+}
+
+func (s *deadSource) watch(context.Context, watch.Query, watch.Report) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[time.Since(began(nil))]++
@@ -104,7 +108,11 @@ type shakySource struct {
 	calls  []time.Time
 }
 
-func (s *shakySource) Watch(_ context.Context, _ watch.Query, report watch.Report) error {
+func (s *shakySource) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(s.watch).Follow(ctx, changes)
+}
+
+func (s *shakySource) watch(_ context.Context, _ watch.Query, report watch.Report) error {
 	s.calls = append(s.calls, time.Now())
 	report(watch.Answer{Value: pair(fmt.Sprint(len(s.calls)))})
 	time.Sleep(s.stands)

@@ -6,21 +6,19 @@ import (
 	"time"
 )
 
-// A Source answers queries from one system.
+// A Source answers queries from one system. It must be comparable.
 //
-// Watch reports the query's present answer as soon as it is known, and then each change, and returns only when ctx ends
-// or with an error; the [Watcher] calls it again after a pause that grows with each error in a row. A new call starts
-// from nothing. The Watcher calls Watch in many goroutines at once, never twice at a time for equal queries.
+// The [Watcher] calls Follow once. It keeps the subscriptions answered that the changes it receives add up to: it reports the
+// present answer of each as soon as it is known, and then each change. It returns when ctx has ended and everything that it
+// started has too. [PerQuery] and [Poll] make sources out of simpler functions.
 //
 // An error that waiting will not fix (a filter expression that does not parse, a query kind that the source does not
 // know) is wrapped with [Permanent].
 type Source interface {
-	Watch(ctx context.Context, q Query, report Report) error
+	Follow(ctx context.Context, changes <-chan Change)
 }
 
-// Report hands an answer to the Watcher. It tells whether the answer was believed; when it was not, the source reads
-// again, consistently this time ([Evidence.Consistent]), and reports that. If that is refused as well, the last good
-// answer stands, and the source goes on waiting for a change. Report does not block.
+// Report hands an answer on: see [Subscription.Report].
 type Report func(Answer) (believed bool)
 
 // An Answer is what a source says about a query now, and how far that may be believed.

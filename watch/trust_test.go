@@ -195,7 +195,11 @@ func TestGivingUpAnAnswerThatIsNotBelieved(t *testing.T) {
 // leaderless is a registry without a leader: a server tells what it happens to hold, and can't be asked for more.
 type leaderless struct{}
 
-func (leaderless) Watch(_ context.Context, _ watch.Query, report watch.Report) error {
+func (leaderless) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(leaderless{}.watch).Follow(ctx, changes)
+}
+
+func (leaderless) watch(_ context.Context, _ watch.Query, report watch.Report) error {
 	report(watch.Answer{Value: names("x"), Evidence: watch.Evidence{NoLeader: true}})
 	return errors.New("no cluster leader")
 }

@@ -2,15 +2,13 @@ package watch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 )
 
-// A Watcher keeps the answers of a set of queries fresh. It owns one goroutine for each watched query, or one for all of a
-// source that is a [Planner].
+// A Watcher keeps the answers of a set of queries fresh. It owns one goroutine for each source.
 //
 // One goroutine, the runner's, calls Sync, Take and Wait; the other methods may be called from anywhere. The zero
 // Watcher is not usable: see [New].
@@ -36,7 +34,7 @@ type Watcher struct {
 
 	mu       sync.Mutex
 	entries  map[Query]*entry
-	planners map[Planner]chan Change // those that run
+	sources  map[Source]chan Change // those that run
 	dirty    Set
 	failing  map[*entry]struct{} // entries whose last attempt failed
 	warned   map[string]struct{} // error texts already logged at warn since everything last worked
@@ -47,8 +45,7 @@ type Watcher struct {
 // An entry is what is known of one watched query. A running query holds its own entry, so an answer that arrives after
 // its query was dropped (or dropped and wanted again) lands in an orphan that nobody reads.
 type entry struct {
-	cancel   context.CancelFunc // nil where a planner answers
-	seat     *Seat              // whose reports count
+	sub      *Subscription
 	answer   any
 	known    bool
 	seen     view      // at the last Take that told of a change
@@ -68,7 +65,7 @@ func New(source Source, log *slog.Logger) *Watcher {
 	return &Watcher{
 		Retry: DefaultRetry, source: source, log: log,
 		changed: make(chan struct{}, 1),
-		entries: map[Query]*entry{}, planners: map[Planner]chan Change{}, dirty: Set{},
+		entries: map[Query]*entry{}, sources: map[Source]chan Change{}, dirty: Set{},
 		failing: map[*entry]struct{}{}, warned: map[string]struct{}{},
 	}
 }
@@ -78,16 +75,13 @@ func New(source Source, log *slog.Logger) *Watcher {
 func (w *Watcher) Sync(ctx context.Context, want Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	changes := map[Planner]Change{}
-	planner := func(q Query) (Change, bool) {
-		p, ok := pick(w.source, q).(Planner)
-		if !ok {
-			return Change{}, false
+	changes := map[Source]*Change{}
+	of := func(q Query) *Change {
+		source := pick(w.source, q)
+		if changes[source] == nil {
+			changes[source] = &Change{}
 		}
-		if _, found := changes[p]; !found {
-			changes[p] = Change{Drop: Set{}, Add: map[Query]*Seat{}}
-		}
-		return changes[p], true
+		return changes[source]
 	}
 	for q, e := range w.entries {
 		if want.Has(q) {
@@ -97,11 +91,8 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		delete(w.dirty, q)
 		delete(w.failing, e)
 		e.drop()
-		if e.cancel != nil {
-			e.cancel()
-		} else if c, ok := planner(q); ok {
-			c.Drop.Add(q)
-		}
+		c := of(q)
+		c.Drop = append(c.Drop, e.sub)
 	}
 	for q := range want {
 		if _, ok := w.entries[q]; ok {
@@ -109,15 +100,10 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		}
 		last := w.Fallback[q]
 		e := &entry{whole: last.Whole, past: last.asOf(time.Now())}
-		e.seat = &Seat{q, w, e}
+		e.sub = &Subscription{q, w}
 		w.entries[q] = e
-		if c, ok := planner(q); ok {
-			c.Add[q] = e.seat
-			continue
-		}
-		var qctx context.Context
-		qctx, e.cancel = context.WithCancel(ctx)
-		w.wg.Go(func() { w.watch(qctx, e.seat) })
+		c := of(q)
+		c.Add = append(c.Add, e.sub)
 	}
 	w.reviewLists() // a service may stay in one on account of what was dropped
 	if len(w.failing) == 0 {
@@ -126,8 +112,8 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 	if w.Fallback != nil {
 		w.expectAnswers()
 	}
-	for p, c := range changes {
-		w.tell(ctx, p, c)
+	for source, c := range changes {
+		w.tell(ctx, source, *c)
 	}
 }
 
@@ -238,25 +224,6 @@ func (w *Watcher) wake() {
 	select {
 	case w.changed <- struct{}{}:
 	default: // a wake-up is waiting already
-	}
-}
-
-// watch keeps one query going until ctx ends.
-func (w *Watcher) watch(ctx context.Context, s *Seat) {
-	source := pick(w.source, s.Query)
-	for {
-		err := source.Watch(ctx, s.Query, s.Report)
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			err = errors.New("the source stopped without a reason")
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(s.Failed(err)):
-		}
 	}
 }
 

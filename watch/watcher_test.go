@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -102,7 +101,11 @@ func TestAnswersOfDroppedQueriesAreForgotten(t *testing.T) {
 // lateSource reports once more after its context has ended.
 type lateSource struct{ release chan struct{} }
 
-func (s *lateSource) Watch(ctx context.Context, _ watch.Query, report watch.Report) error {
+func (s *lateSource) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(s.watch).Follow(ctx, changes)
+}
+
+func (s *lateSource) watch(ctx context.Context, _ watch.Query, report watch.Report) error {
 	<-ctx.Done()
 	<-s.release
 	report(watch.Answer{Value: pair("late")})
@@ -195,11 +198,11 @@ type plannerSource struct {
 	mu      sync.Mutex
 	changes []watch.Change
 	hold    chan struct{} // when set, Follow waits for it before it looks at changes
-	seats   map[watch.Query]*watch.Seat
+	subs    map[watch.Query]*watch.Subscription
 }
 
 func (s *plannerSource) Follow(ctx context.Context, changes <-chan watch.Change) {
-	s.seats = map[watch.Query]*watch.Seat{}
+	s.subs = map[watch.Query]*watch.Subscription{}
 	if s.hold != nil {
 		<-s.hold
 	}
@@ -208,7 +211,9 @@ func (s *plannerSource) Follow(ctx context.Context, changes <-chan watch.Change)
 		case c := <-changes:
 			s.mu.Lock()
 			s.changes = append(s.changes, c)
-			maps.Copy(s.seats, c.Add)
+			for _, sub := range c.Add {
+				s.subs[sub.Query] = sub
+			}
 			s.mu.Unlock()
 		case <-ctx.Done():
 			return
@@ -234,57 +239,47 @@ func TestPlanner(t *testing.T) {
 		synctest.Wait()
 		close(p.hold)
 		synctest.Wait()
-		if len(p.changes) != 1 || !p.changes[0].Drop.Has(a) || p.changes[0].Add[a] == nil || p.changes[0].Add[b] == nil || len(p.changes[0].Add) != 2 {
-			t.Errorf("changes = %v, want one that drops a and adds a and b", p.changes)
+		if len(p.changes) != 1 || len(p.changes[0].Drop) != 0 || len(p.changes[0].Add) != 2 || p.subs[a] == nil || p.subs[b] == nil {
+			t.Errorf("changes = %v, want one that adds a and b", p.changes)
 		}
 		if got := other.Watching(); len(got) != 1 || !got.Has(file) {
 			t.Errorf("the other source watches %v, want the file", got.Sorted())
 		}
-		if len(p.Watching()) != 0 {
-			t.Error("Watch was called on a planner")
-		}
 
-		p.seats[a].Report(watch.Answer{Value: pair("1")})
+		p.subs[a].Report(watch.Answer{Value: pair("1")})
 		if value(w, a) != "1" || !w.Take().Has(a) {
-			t.Error("a planner's answer did not arrive")
+			t.Error("an answer did not arrive")
 		}
-		if d := p.seats[b].Failed(errors.New("no")); d < time.Second/2 || d > time.Second {
+		if d := p.subs[b].Failed(errors.New("no")); d < time.Second/2 || d > time.Second {
 			t.Errorf("pause = %s", d)
 		}
 		if w.Err(b) == nil || w.GaveUp() != nil {
 			t.Errorf("Err = %v, GaveUp = %v after one failure", w.Err(b), w.GaveUp())
 		}
-		p.seats[b].Failed(errors.New("no"))
+		p.subs[b].Failed(errors.New("no"))
 		if w.GaveUp() == nil {
 			t.Error("two failures with one retry: not given up")
 		}
 		w.Sync(ctx, set(a))
 		synctest.Wait()
-		if len(p.changes) != 2 || !p.changes[1].Drop.Has(b) || len(p.changes[1].Add) != 0 {
+		if len(p.changes) != 2 || len(p.changes[1].Drop) != 1 || p.changes[1].Drop[0] != p.subs[b] || len(p.changes[1].Add) != 0 {
 			t.Errorf("changes = %v, want a second that drops b", p.changes)
 		}
-		p.seats[b].Report(watch.Answer{Value: pair("1")})
+		p.subs[b].Report(watch.Answer{Value: pair("1")})
 		if value(w, b) != "unknown" || w.GaveUp() != nil {
 			t.Error("a dropped query still counts")
 		}
 
-		old := p.seats[a]
-		moved := old.Move()
-		moved.Report(watch.Answer{Value: pair("2")})
-		old.Report(watch.Answer{Value: pair("1")}) // was under way when the query moved
-		old.Failed(errors.New("no"))
-		if value(w, a) != "2" || w.Err(a) != nil {
-			t.Errorf("a = %s, %v: a report from a place that it has left counts", value(w, a), w.Err(a))
-		}
+		old := p.subs[a]
+		old.Report(watch.Answer{Value: pair("2")})
 		w.Sync(ctx, nil)
 		w.Sync(ctx, set(a))
-		moved.Report(watch.Answer{Value: pair("2")}) // was under way when the query was dropped
-		old.Move().Report(watch.Answer{Value: pair("2")})
+		old.Report(watch.Answer{Value: pair("2")}) // was under way when the query was dropped
 		if value(w, a) != "unknown" {
 			t.Errorf("a = %s of before it was dropped and wanted again", value(w, a))
 		}
 		synctest.Wait()
-		p.seats[a].Report(watch.Answer{Value: pair("3")})
+		p.subs[a].Report(watch.Answer{Value: pair("3")})
 		if value(w, a) != "3" {
 			t.Errorf("a = %s, want 3", value(w, a))
 		}

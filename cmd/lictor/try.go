@@ -197,7 +197,7 @@ func (t *trial) fixedData() (*file.Fixed, error) {
 func ask(ctx context.Context, source watch.Source, q watch.Query) (answer any, known bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := source.Watch(ctx, q, func(a watch.Answer) bool {
+	err := watch.Follow(ctx, source, q, func(a watch.Answer) bool {
 		answer, known = a.Value, true
 		cancel()
 		return true

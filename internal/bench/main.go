@@ -12,12 +12,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"text/tabwriter"
 )
 
 // Options are what the command line says.
 type options struct {
 	bin    string
+	beside string
 	lifted bool
 	runs   int
 	only   *regexp.Regexp
@@ -37,6 +39,7 @@ func main() {
 func run(ctx context.Context) error {
 	o := options{}
 	flag.StringVar(&o.bin, "bin", "", "the `binary` to measure; built from ./cmd/lictor when not given")
+	flag.StringVar(&o.beside, "beside", "", "a second `binary`, that each work is measured with right after the first")
 	limits := flag.String("limits", "default", "default: the agent's own limits; lifted: any number of connections")
 	flag.IntVar(&o.runs, "runs", 3, "how often each work is done; the table shows medians")
 	only := flag.String("only", "", "do only the works whose names match this `expression`")
@@ -63,19 +66,29 @@ func run(ctx context.Context) error {
 		}
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintf(table, "binary\t%s\tlimits\t%s\n\nwork\tmeasured\n", filepath.Base(o.bin), *limits)
+	bins := []string{o.bin}
+	if o.beside != "" {
+		bins = append(bins, o.beside)
+	}
+	fmt.Fprintf(table, "binary\t%s\tlimits\t%s\n\nwork\tmeasured\n", strings.Join(bins, " and "), *limits)
 	var failures []error
 	for _, w := range works {
 		if !o.only.MatchString(w.name) {
 			continue
 		}
-		fmt.Fprintln(os.Stderr, "...", w.name)
-		results, err := repeat(ctx, o, dir, w)
-		if err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", w.name, err))
-		}
-		for _, line := range results {
-			fmt.Fprintf(table, "%s\t%s\n", w.name, line)
+		for _, o.bin = range bins {
+			fmt.Fprintln(os.Stderr, "...", w.name, filepath.Base(o.bin))
+			results, err := repeat(ctx, o, dir, w)
+			if err != nil {
+				failures = append(failures, fmt.Errorf("%s with %s: %w", w.name, o.bin, err))
+			}
+			name := w.name
+			if len(bins) > 1 {
+				name += ", " + filepath.Base(o.bin)
+			}
+			for _, line := range results {
+				fmt.Fprintf(table, "%s\t%s\n", name, line)
+			}
 		}
 		if ctx.Err() != nil {
 			break

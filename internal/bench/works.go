@@ -31,6 +31,15 @@ var works = []work{
 	{"1000 services, TLS", func(ctx context.Context, o options, dir string) ([]figure, error) {
 		return services(ctx, o, dir, 1000, 50, true)
 	}},
+	{"15000 services, 200 nodes", func(ctx context.Context, o options, dir string) ([]figure, error) {
+		return services(ctx, o, dir, 15000, 200, false)
+	}},
+	{"cost of 10 daemons, 1000 services, 50 nodes", func(ctx context.Context, o options, dir string) ([]figure, error) {
+		return cost(ctx, o, dir, 10, 1000, 50, 10)
+	}},
+	{"cost of 1 daemon, 3000 services, 600 nodes", func(ctx context.Context, o options, dir string) ([]figure, error) {
+		return cost(ctx, o, dir, 1, 3000, 600, 10)
+	}},
 	{"2000 keys", func(ctx context.Context, o options, dir string) ([]figure, error) { return keys(ctx, o, dir, 2000) }},
 	{"20000 keys", func(ctx context.Context, o options, dir string) ([]figure, error) { return keys(ctx, o, dir, 20000) }},
 	{"once, 1000 services", once},

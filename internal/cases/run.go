@@ -212,11 +212,14 @@ type localFiles struct {
 
 var _ watch.Source = (*localFiles)(nil)
 
-func (l *localFiles) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
-	if f, ok := q.(watch.File); ok {
-		q = watch.File{Path: l.of.beside(f.Path)}
-	}
-	return l.contents.Watch(ctx, q, report)
+// Follow is the [watch.Source]'s.
+func (l *localFiles) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(func(ctx context.Context, q watch.Query, report watch.Report) error {
+		if f, ok := q.(watch.File); ok {
+			q = watch.File{Path: l.of.beside(f.Path)}
+		}
+		return watch.Follow(ctx, &l.contents, q, report)
+	}).Follow(ctx, changes)
 }
 
 // lookupEnv is the template's whole environment: that of the machine is none of a test's business.

@@ -34,7 +34,11 @@ func (s *store) set(q watch.Query, answer any) {
 	}
 }
 
-func (s *store) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+func (s *store) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(s.watch).Follow(ctx, changes)
+}
+
+func (s *store) watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	changed := make(chan struct{}, 100)
 	s.mu.Lock()
 	s.changed[q] = changed

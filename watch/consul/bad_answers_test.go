@@ -25,7 +25,7 @@ type way struct {
 	want watch.Set
 }
 
-// ways are single queries and those of a rota, of all kinds, a ring of sixty keys and a fleet of sixty services.
+// ways are single queries and those that are polled, of all kinds, sixty keys that share a prefix, and a mirror for sixty services.
 func ways() map[string]way {
 	all, keys, services := watch.Set{}, watch.Set{}, watch.Set{}
 	for _, q := range everyKind {
@@ -35,7 +35,7 @@ func ways() map[string]way {
 		keys.Add(watch.Key{Path: fmt.Sprintf("app/%d", i)})
 		services.Add(watch.Service{Name: fmt.Sprintf("s%d", i)})
 	}
-	return map[string]way{"single": {PlanSingle, all}, "rota": {PlanPoll, all}, "ring": {"", keys}, "fleet": {"", services}}
+	return map[string]way{"single": {PlanSingle, all}, "polled": {PlanPoll, all}, "prefix": {"", keys}, "mirror": {"", services}}
 }
 
 // badBodies are what may come with a 200 although no Consul sent it, or not all of it arrived.
@@ -209,14 +209,14 @@ func TestAnswersTurnBad(t *testing.T) {
 	}
 }
 
-// TestBadAnswerInALoad loses one of the lists that the first answers of a fleet are put together from, once.
+// TestBadAnswerInALoad loses one of the lists that the first answers of a mirror are put together from, once.
 func TestBadAnswerInALoad(t *testing.T) {
 	t.Parallel()
 	for what, body := range badBodies {
 		var cases []*badCase
 		for _, path := range []string{"/v1/health/state/any", "/v1/health/state/critical", "/v1/catalog/nodes", "/v1/catalog/node-services/n"} {
 			for _, once := range []bool{false, true} {
-				c := &badCase{name: fmt.Sprint(what, " of ", path, ", once ", once), want: ways()["fleet"].want, fake: newFake(t)}
+				c := &badCase{name: fmt.Sprint(what, " of ", path, ", once ", once), want: ways()["mirror"].want, fake: newFake(t)}
 				for q := range c.want {
 					c.fake.services[q.(watch.Service).Name] = 80
 				}
@@ -249,7 +249,7 @@ func TestNotConsul(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `[]`) }))
 	t.Cleanup(server.Close)
 	for name, way := range ways() {
-		if name == "single" || name == "rota" {
+		if name == "single" || name == "polled" {
 			way.want = watch.Set{watch.Key{Path: "k"}: {}, watch.Service{Name: "s"}: {}, watch.Nodes{}: {}}
 		}
 		w := follow(t, open(t, Config{Address: server.URL, Plan: way.plan}), way.want)
@@ -303,11 +303,9 @@ func TestNulls(t *testing.T) {
 			t.Errorf("%s: %s is believed as %#v", c.q, c.body, answer)
 		}
 	}
-	f := newFleet(&planner{Source: s}, watch.Scope{})
-	f.nodes["n"] = &host{}
 	for _, text := range []string{`{"Node":{"Node":"n"},"Services":[null]}`, `{"Node":null,"Services":[{"ID":"a","Service":"a"}]}`, `{}`, `null`} {
-		if changed, err := f.takeNode(t.Context(), "n", result{Answer: watch.Answer{Value: []byte(text)}}, newCrowd()); err == nil {
-			t.Errorf("a node's services: %s is believed, changed %v", text, changed)
+		if services, err := newDigester().nodeServices([]byte(text)); err == nil {
+			t.Errorf("a node's services: %s is believed as %v", text, services)
 		}
 	}
 }

@@ -1,9 +1,7 @@
 package consul
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -82,11 +80,11 @@ func blankServer(t *testing.T, way way, index string) {
 		w.Header().Set("X-Consul-Index", index)
 		switch {
 		case r.Form.Has("keys"):
-			return false // else there would be no ring
+			return false // else no prefix would be shared
 		case strings.HasPrefix(r.URL.Path, "/v1/kv/"):
 			w.WriteHeader(http.StatusNotFound)
 		case strings.Contains(r.URL.Path, "node-services"):
-			fmt.Fprint(w, nobody)
+			fmt.Fprint(w, `{"Node":null,"Services":null}`)
 		default:
 			fmt.Fprint(w, `[]`)
 		}
@@ -209,32 +207,4 @@ func TestSettled(t *testing.T) {
 		}
 		return ""
 	})
-}
-
-// TestReplacedDuringARest has a server replaced by one with a lower index while we rest, so that no request fails.
-func TestReplacedDuringARest(t *testing.T) {
-	t.Parallel()
-	f := newFake(t)
-	f.keys["k"] = "dg=="
-	s := open(t, Config{Address: f.URL})
-	defer s.client.http.closeIdle()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	e := keyEndpoint(watch.Key{Path: "k"})
-	decode := e.decode
-	e.decode = func(r io.Reader) (any, error) { return decode(r) }
-	e.toll = 30 * time.Millisecond // for each byte, so that it rests after the first answer
-	var got []string
-	err := s.follow(ctx, e, func(r result) error {
-		got = append(got, r.Value.(*watch.KeyPair).Value)
-		if len(got) == 1 {
-			f.set(func() { f.keys["k"] = "bmV3"; f.index = 3 - 1 })
-			return nil
-		}
-		cancel()
-		return nil
-	})
-	if len(got) != 2 || got[1] != "new" {
-		t.Errorf("%q was read until %v, want the new value", got, err)
-	}
 }

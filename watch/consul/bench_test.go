@@ -74,23 +74,3 @@ func BenchmarkFirstAnswers(b *testing.B) {
 	b.Run("20000 keys", func(b *testing.B) { answerAll(b, server, Config{Address: server.Addr, Stale: true}, keys) })
 	b.Run("1000 services", func(b *testing.B) { answerAll(b, server, Config{Address: server.Addr, Stale: true}, services) })
 }
-
-// BenchmarkRota measures what it costs to find out which of many queries is to be read next.
-func BenchmarkRota(b *testing.B) {
-	for _, n := range []int{100, 5000, 20000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			r := newRota(nil)
-			var seats []*watch.Seat
-			for i := range n {
-				seats = append(seats, &watch.Seat{Query: watch.Service{Name: fmt.Sprint("s", i)}})
-			}
-			r.change(seats, nil)
-			due := time.Now().Add(-24 * time.Hour)
-			for b.Loop() {
-				t, _ := r.next()
-				due = due.Add(time.Microsecond)
-				r.put(t, due, false)
-			}
-		})
-	}
-}

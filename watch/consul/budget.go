@@ -16,14 +16,15 @@ import (
 type budget struct {
 	slots       *slots
 	reads       *gate
+	leastReads  int           // that there is always room for
 	connections *gate         // those that are open: whatever else is miscounted, there are never more
 	changed     chan struct{} // gets a value when the number of slots changed
 }
 
 func newBudget(connections int) *budget {
-	reads := min(8, max(1, connections/8))
+	least := min(8, max(1, connections/8))
 	return &budget{
-		slots: &slots{most: connections - reads, now: connections - reads}, reads: newGate(reads),
+		slots: &slots{most: connections - least, now: connections - least}, reads: newGate(max(least, min(16, connections/4))), leastReads: least,
 		connections: newGate(connections), changed: make(chan struct{}, 1),
 	}
 }
@@ -36,8 +37,8 @@ func (b *budget) widen(connections, slots int) {
 	signal(b.changed)
 }
 
-// Slots are the requests that may be held open at a moment. Nobody waits for a slot: what finds none is read in turn, see
-// [Source.follow].
+// Slots are the requests that may be held open at a moment. Nobody waits for a slot here: what finds none is polled,
+// see [cursor.failed].
 type slots struct {
 	mu    sync.Mutex
 	most  int       // that our budget allows
@@ -229,5 +230,13 @@ func (c *client) tooMany(resp *http.Response) {
 		c.pause.said = now
 		c.log.Warn("consul turns connections away (429): what it does not let us hold open is read in turn; its limits.http_max_conns_per_client counts all programs of this host",
 			"agent", c.base.String())
+	}
+}
+
+// signal puts a value into a channel, unless it is full.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }

@@ -33,7 +33,6 @@ type client struct {
 	budget  *budget
 	limiter *rate.Limiter
 	pause   pause
-	lookout *lookout
 
 	// Over TLS the protocol is only known after the first request: over HTTP/2 many requests share a connection.
 	mu       sync.Mutex
@@ -52,6 +51,13 @@ func (p pools) closeIdle() {
 	p.holds.CloseIdleConnections()
 }
 
+// closeIdle closes the connections that are not in use.
+func (c *client) closeIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.http.closeIdle()
+}
+
 // A mode says which server may answer.
 type mode int
 
@@ -65,9 +71,7 @@ const (
 type call struct {
 	path  string     // escaped, below /v1/
 	query url.Values // without mode, index and wait
-	mode  mode
-	index uint64        // above 0: hold the request open until the answer's index is beyond it
-	wait  time.Duration // with an index: for this long at most
+	ask
 }
 
 // A reply says what came with the answer to a call.
@@ -81,11 +85,6 @@ type reply struct {
 // any age and will not change, so a call that meets one is sent again, through the leader. A client agent turns to
 // another server then; else the error says that there is no leader, even where nothing was new.
 func (c *client) get(ctx context.Context, r call, decode func(io.Reader) error) (answer reply, err error) {
-	defer func() {
-		if ctx.Err() == nil {
-			c.lookout.note(err)
-		}
-	}()
 	if err := c.probe(ctx); err != nil {
 		return reply{}, err
 	}
@@ -145,7 +144,8 @@ func unheld(err error) bool {
 // the servers spread their answers; what is later comes from a peer that has gone silent.
 func (c *client) limit(r call) time.Duration {
 	if r.index > 0 {
-		return r.wait + r.wait/16 + 10*time.Second
+		wait := or(r.wait, c.wait)
+		return wait + wait/16 + 10*time.Second
 	}
 	return readLimit
 }
@@ -240,7 +240,7 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 	}
 	if r.index > 0 {
 		query.Set("index", strconv.FormatUint(r.index, 10))
-		query.Set("wait", strconv.FormatInt(r.wait.Milliseconds(), 10)+"ms")
+		query.Set("wait", strconv.FormatInt(or(r.wait, c.wait).Milliseconds(), 10)+"ms")
 	}
 	u := c.base.url
 	raw := u.Path + "/v1/" + r.path

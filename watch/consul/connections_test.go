@@ -394,10 +394,10 @@ func TestChangesWhileTheAgentRestarts(t *testing.T) {
 	}
 }
 
-// TestBlindFleet has a gateway that refuses one of the lists that tell of changes: changes are seen nevertheless, and that is
+// TestBlindMirror has a gateway that refuses one of the lists that tell of changes: changes are seen nevertheless, and that is
 // said once.
-func TestBlindFleet(t *testing.T) {
-	for _, list := range []string{"/v1/catalog/services", "/v1/health/state/any", "/v1/health/state/critical"} {
+func TestBlindMirror(t *testing.T) {
+	for _, list := range []string{"/v1/catalog/services", "/v1/health/state/warning", "/v1/health/state/critical"} {
 		t.Run(list, func(t *testing.T) {
 			t.Parallel()
 			server := consultest.Start(t, consultest.Options{})

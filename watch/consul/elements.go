@@ -1,9 +1,11 @@
 package consul
 
 import (
+	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -125,26 +127,14 @@ func newDigester() digester { return digester{maphash.MakeSeed()} }
 
 func (d digester) of(text []byte) digest { return digest(maphash.Bytes(d.seed, text)) }
 
-// A ledger knows whose the elements of a list are, by their digests.
-type ledger map[digest]owner
+// A checkSnapshot knows whose checks are in a list, by their digests.
+type checkSnapshot map[digest]owner
 
-// An owner is the service or, for what concerns a whole node, the node that an element belongs to, folded; and which
-// element that is, in whatever state.
-type owner struct {
-	service, node string
-	which         identity
-}
+// An owner is the node that a check belongs to, and its service, "" for a check of the node itself; both folded.
+type owner struct{ node, service string }
 
-// An identity stands for the name of a thing that answers hold and lists tell of: an instance, a check, a node.
-type identity digest
-
-// name makes an identity of the node that something is on and its id there, "" for the node itself.
-func (d digester) name(node, id string) identity {
-	return identity(d.of([]byte(fold(node) + "\x00" + fold(id))))
-}
-
-// changed calls tell with the owners of the elements that are in one of the ledgers only.
-func (l ledger) changed(next ledger, tell func(owner)) {
+// changed calls tell with the owners of the elements that are in one of the snapshots only.
+func (l checkSnapshot) changed(next checkSnapshot, tell func(owner)) {
 	for d, o := range l {
 		if _, ok := next[d]; !ok {
 			tell(o)
@@ -157,20 +147,27 @@ func (l ledger) changed(next ledger, tell func(owner)) {
 	}
 }
 
-// read makes the ledger of a list that comes from r. Only elements that l does not know are decoded, by own.
-func (l ledger) read(r io.Reader, d digester, own func(element []byte) (owner, error)) (ledger, error) {
-	next := make(ledger, len(l))
+// read makes the checkSnapshot of a list of checks that comes from r. Only elements that l does not know are decoded.
+func (l checkSnapshot) read(r io.Reader, d digester) (checkSnapshot, error) {
+	next := make(checkSnapshot, len(l))
 	err := elements(r, func(element []byte) error {
 		key := d.of(element)
 		o, ok := l[key]
 		if !ok {
-			var err error
-			if o, err = own(element); err != nil {
+			var c struct{ Node, ServiceName string }
+			if err := json.Unmarshal(element, &c); err != nil {
 				return err
 			}
+			if c.Node == "" {
+				return errNameless
+			}
+			o = owner{fold(c.Node), fold(c.ServiceName)}
 		}
 		next[key] = o
 		return nil
 	})
 	return next, err
 }
+
+// fold makes one of the names that are the same for Consul, which compares those of services and nodes without regard to case.
+func fold(name string) string { return strings.ToLower(name) }

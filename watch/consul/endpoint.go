@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"lictor/watch"
@@ -19,7 +20,6 @@ type endpoint struct {
 	decode func(io.Reader) (any, error)
 	none   any                                                // the answer where Consul says that there is no such thing
 	finish func(ctx context.Context, answer any) (any, error) // completes the answer with further reads; may be nil
-	wait   time.Duration                                      // above 0: it is not held open for longer than this
 	every  time.Duration                                      // above 0: the endpoint can not be held open, and is read this often
 	toll   time.Duration                                      // what each byte of an answer costs Consul, where that is much
 	agent  bool                                               // the agent answers from what it knows itself: there is no choice of servers
@@ -87,22 +87,27 @@ func near(v url.Values, node string) url.Values {
 type result struct {
 	watch.Answer
 	index uint64
-	begun time.Time     // when it was asked for
 	took  time.Duration // to make the answer and take it in, without the time that Consul waited
+	same  bool          // it is the answer of the read before, and has no value
+	null  bool          // it says null in place of a list, which may be a server that knows nothing yet
+	every time.Duration // the endpoint's
+	// unindexed says that it may be new whatever its index is.
+	unindexed bool
 }
 
-// read asks an endpoint once. An index above 0 waits for a change.
-func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (result, error) {
+// read asks an endpoint once.
+func (s *Source) read(ctx context.Context, e endpoint, a ask) (result, error) {
 	if e.agent {
-		m = leader
+		a.mode = leader
 	}
-	begun := time.Now()
 	var value any
 	var took time.Duration
-	reply, err := s.client.get(ctx, call{e.path, e.query, m, index, s.waitOf(e)}, func(r io.Reader) (err error) {
+	var null bool
+	reply, err := s.client.get(ctx, call{e.path, e.query, a}, func(r io.Reader) (err error) {
 		begin, counted := time.Now(), &counter{Reader: r}
 		value, err = e.decode(counted)
 		took = max(time.Since(begin), time.Duration(counted.bytes)*e.toll)
+		null = strings.TrimSpace(string(counted.begin)) == "null"
 		return err
 	})
 	if err != nil {
@@ -119,26 +124,20 @@ func (s *Source) read(ctx context.Context, e endpoint, m mode, index uint64) (re
 			return result{}, err
 		}
 	}
-	return result{watch.Answer{Value: value, Evidence: reply.evidence}, reply.index, begun, took}, nil
+	return result{Answer: watch.Answer{Value: value, Evidence: reply.evidence}, index: reply.index, took: took, null: null}, nil
 }
 
-// waitOf is how long an endpoint is held open at most.
-func (s *Source) waitOf(e endpoint) time.Duration {
-	if e.wait > 0 {
-		return min(e.wait, s.client.wait)
-	}
-	return s.client.wait
-}
-
-// A counter counts what is read.
+// A counter counts what is read, and keeps the first few bytes.
 type counter struct {
 	io.Reader
 	bytes int
+	begin []byte
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.bytes += n
+	c.begin = append(c.begin, p[:min(n, max(0, 8-len(c.begin)))]...)
 	return n, err
 }
 

@@ -135,16 +135,29 @@ func (f *fake) body(r *http.Request) (string, bool) {
 					checks += "," + ghosts["check"]
 				}
 				out = append(out, fmt.Sprintf(`{"Node":{"Node":"n"},"Service":%s,"Checks":[%s]}`, instance(service, port), checks))
-				if f.ghost == "instance" || f.ghost == "node" {
+				if f.ghost == "instance" {
 					out = append(out, ghosts[f.ghost])
 				}
 			}
+		}
+	case "node":
+		for _, service := range slices.Sorted(maps.Keys(f.services)) {
+			out = append(out, f.check(service))
+		}
+		if f.sick {
+			out = append(out, sickness)
+		}
+		if f.ghost == "check" {
+			out = append(out, ghosts["check"])
 		}
 	case "nodes":
 		out = []string{`{"Node":"n"}`}
 	case "node-services":
 		for _, service := range slices.Sorted(maps.Keys(f.services)) {
 			out = append(out, instance(service, f.services[service]))
+		}
+		if f.ghost == "instance" {
+			out = append(out, `{"ID":"ghost","Service":"s1"}`)
 		}
 		return `{"Node":{"Node":"n"},"Services":[` + strings.Join(out, ",") + "]}", true
 	case "services":
@@ -174,7 +187,6 @@ const sickness = `{"Node":"n","CheckID":"sick","Status":"warning"}`
 var ghosts = map[string]string{
 	"check":    `{"Node":"n","CheckID":"ghost","Status":"passing"}`,
 	"instance": `{"Node":{"Node":"n"},"Service":{"ID":"ghost","Service":"s1"}}`,
-	"node":     `{"Node":{"Node":"ghost"},"Service":{"ID":"ghost","Service":"s1"}}`,
 }
 
 // portOf is the port of the one instance of a service that w knows, 0 without any.

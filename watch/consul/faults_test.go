@@ -221,7 +221,7 @@ func TestServerThatDoesNotWait(t *testing.T) {
 		s := overWire(t, Config{}, func(w http.ResponseWriter, r *http.Request) { requests++; io.WriteString(w, aKey) })
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		_ = s.Watch(ctx, watch.Key{Path: "k"}, func(watch.Answer) bool { reports++; return true })
+		_ = watch.Follow(ctx, s, watch.Key{Path: "k"}, func(watch.Answer) bool { reports++; return true })
 		if requests < 500 || requests > 650 { // a read and one that should wait, every two seconds
 			t.Errorf("%d reports and %d requests in ten minutes", reports, requests)
 		}

@@ -110,63 +110,6 @@ func FuzzElements(f *testing.F) {
 	})
 }
 
-// FuzzFleet gives any text to what a fleet reads. Whatever it takes in, it can make answers of.
-func FuzzFleet(f *testing.F) {
-	seeds(f)
-	s, err := New(Config{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		fl := newFleet(&planner{Source: s}, watch.Scope{})
-		for _, own := range []func([]byte) (owner, error){fl.digests.ownCheck, fl.digests.ownNode} {
-			l, err := ledger(nil).read(bytes.NewReader(body), fl.digests, own)
-			for _, o := range l {
-				if err == nil && o.node == "" && o.service == "" {
-					t.Errorf("an element of %q belongs to nobody", body)
-				}
-			}
-			if err == nil && own != nil {
-				fl.setNodes(result{Answer: watch.Answer{Value: l}})
-			}
-		}
-		c := newCrowd()
-		c.wanted["a"] = true
-		_, _ = ledger(nil).read(bytes.NewReader(body), fl.digests, func(e []byte) (owner, error) { return c.ownCheck(fl.digests, e) })
-		fl.nodes["n"] = &host{news: news{}}
-		_, _ = fl.takeNode(t.Context(), "n", result{Answer: watch.Answer{Value: body}}, c)
-		_, _ = fl.takeNode(t.Context(), "n", result{Answer: watch.Answer{Value: body}}, nil)
-		for _, list := range c.assemble() {
-			for _, i := range list {
-				if i == nil || slices.Contains(i.Checks, nil) {
-					t.Errorf("%q makes %s", body, text(list))
-				}
-			}
-		}
-	})
-}
-
-// FuzzRing reads any text as the keys below a prefix: twice, which must be the same, and as a prefix query reads it.
-func FuzzRing(f *testing.F) {
-	seeds(f)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		d := newDigester()
-		seen := map[digest]*watch.KeyPair{}
-		b, err := readBunch(bytes.NewReader(body), d, nil, seen)
-		again, err2 := readBunch(bytes.NewReader(body), d, seen, map[digest]*watch.KeyPair{})
-		if (err == nil) != (err2 == nil) || err == nil && !slices.Equal(b.pairs, again.pairs) {
-			t.Errorf("%q is %v, %v, and then %v, %v", body, b.pairs, err, again.pairs, err2)
-		}
-		want, listErr := list(bytes.NewReader(body), newPair)
-		if listErr != nil {
-			return
-		}
-		if err != nil || !slices.EqualFunc(b.pairs, want, func(a, b *watch.KeyPair) bool { return *a == *b }) {
-			t.Errorf("%q is %s, %v; want %s", body, text(b.pairs), err, text(want))
-		}
-	})
-}
-
 // FuzzNames reads two lists of services with one decoder: the second is answered as if there had been no first.
 func FuzzNames(f *testing.F) {
 	f.Add([]byte(`{"a":["x","y"],"b":[]}`), []byte(`{"a":["y","x"],"b":[]}`))

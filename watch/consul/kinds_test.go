@@ -20,7 +20,7 @@ func first(t *testing.T, s *Source, q watch.Query) (watch.Answer, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var got *watch.Answer
-	err := s.Watch(ctx, q, func(a watch.Answer) bool {
+	err := watch.Follow(ctx, s, q, func(a watch.Answer) bool {
 		got = &a
 		cancel()
 		return true
@@ -174,7 +174,7 @@ func TestServicesAreBelieved(t *testing.T) {
 	r.Register(t, i)
 	t.Cleanup(func() { r.DeregisterNode(t, i.Node) })
 	reports := 0
-	_ = s.Watch(ctx, watch.Service{Name: i.Service}, func(a watch.Answer) bool {
+	_ = watch.Follow(ctx, s, watch.Service{Name: i.Service}, func(a watch.Answer) bool {
 		if a.NoLeader {
 			t.Errorf("report %d says that there is no leader", reports)
 		}

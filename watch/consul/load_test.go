@@ -11,20 +11,19 @@ import (
 	"lictor/watch"
 )
 
-// TestChangeDuringALoad changes something while sixty services join a fleet that is at work, after their checks were read, and
+// TestChangeDuringALoad changes something while sixty services join a mirror that is at work, after their checks were read, and
 // either before or after the services of their node were: no answer is a mixture of two moments, none is missing, and none
 // that is older replaces a newer one.
 func TestChangeDuringALoad(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		before bool // before the services of the node are read
+		before bool // before the checks of the node are read
 		change func(f *fake)
-		after  bool // after the checks were looked at again, and before that is known
 	}{
-		{"port", false, func(f *fake) { f.services["s100"] = 2 }, false},
-		{"port and status", true, func(f *fake) { f.services["s100"] = 2; f.passing["s100"] = true }, false},
-		{"check of the node", true, func(f *fake) { f.services["s100"] = 2; f.sick = true }, false},
-		{"check of the node at the end", false, func(f *fake) { f.services["s100"] = 2; f.sick = true }, true},
+		{"port", false, func(f *fake) { f.services["s100"] = 2 }},
+		{"port and status", true, func(f *fake) { f.services["s100"] = 2; f.passing["s100"] = true }},
+		{"check of the node", true, func(f *fake) { f.services["s100"] = 2; f.sick = true }},
+		{"check of the node, too late", false, func(f *fake) { f.services["s100"] = 2; f.sick = true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -32,17 +31,14 @@ func TestChangeDuringALoad(t *testing.T) {
 				for i := range 120 {
 					f.services[fmt.Sprintf("s%d", i)] = 1
 				}
-				want := ways()["fleet"].want
+				want := ways()["mirror"].want
 				w := follow(t, s, want)
 				answered(t, w, want)
 				loading, load, read := make(chan struct{}, 100), make(chan struct{}), make(chan struct{})
 				f.fake.mu.Lock()
 				f.instead = func(w http.ResponseWriter, r *http.Request) bool {
 					switch {
-					case c.after && r.Form.Has("filter") && !r.Form.Has("index"):
-						loading <- struct{}{}
-						<-load
-					case !c.after && r.URL.Path == "/v1/catalog/node-services/n" && !r.Form.Has("index"):
+					case r.URL.Path == "/v1/health/node/n":
 						loading <- struct{}{}
 						<-load
 						if c.before { // what there is now, and not when it was asked for
@@ -95,55 +91,5 @@ func TestChangeDuringALoad(t *testing.T) {
 				within(t, time.Hour, right)
 			})
 		})
-	}
-}
-
-// TestChangeBeforeAFirstLook changes a service after it was read, and before anybody looks at the lists that tell of changes:
-// these will never differ from what they say then.
-func TestChangeBeforeAFirstLook(t *testing.T) {
-	for name, change := range map[string]func(*fake){
-		"port":                   func(f *fake) { f.services["x"] = 2 },
-		"status":                 func(f *fake) { f.passing["x"] = true },
-		"gone":                   func(f *fake) { delete(f.services, "x") },
-		"check of the node gone": func(f *fake) { f.sick = false },
-	} {
-		for _, look := range []string{"load", "sweep", "checks"} {
-			if look == "sweep" && (name == "status" || name == "check of the node gone") {
-				continue // it is not about checks
-			}
-			t.Run(name+", "+look, func(t *testing.T) {
-				ctx := t.Context()
-				fake := newFake(t)
-				fake.services["x"], fake.services["y"], fake.sick = 1, 1, true
-				f := newFleet(newPlanner(open(t, Config{Address: fake.URL})), watch.Scope{})
-				if err := f.readNodes(ctx); err != nil {
-					t.Fatal(err)
-				}
-				_, x := seat(t, watch.Service{Name: "x"})
-				f.change([]*watch.Seat{x}, nil)
-				f.readService(ctx, "x", f.members["x"])
-				fake.set(func() { change(fake) })
-				_, y := seat(t, watch.Service{Name: "y"})
-				f.change([]*watch.Seat{y}, nil)
-				var err error
-				switch look {
-				case "load":
-					err = f.load(ctx)
-				case "sweep":
-					_, err = f.readNode(ctx, "n", leader, nil)
-				case "checks":
-					_, _, err = f.readChecks(ctx, leader, nil, f.markOwner)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !f.members["x"].queued {
-					t.Error("the service that was known is not read again")
-				}
-				if y := f.members["y"]; y.queued || y.queries[0].known != (look == "load") {
-					t.Error("what the load has answered is read once more, or was not answered")
-				}
-			})
-		}
 	}
 }

@@ -270,7 +270,7 @@ func TestHoldsThatFail(t *testing.T) {
 				time.Sleep(time.Minute)
 				before := cable.count("/v1/")
 				time.Sleep(10 * time.Minute)
-				// A query of its own comes back every three seconds, in two requests; a fleet reads all its services every two.
+				// A query of its own comes back every three seconds, in two requests; a mirror has all its services polled every two.
 				if n, most := cable.count("/v1/")-before, 600*(len(want)+5); n > most || n < 100 {
 					t.Errorf("%d requests in ten minutes, want at most %d", n, most)
 				}
@@ -290,8 +290,8 @@ func TestHoldsThatFail(t *testing.T) {
 func TestOneThingFails(t *testing.T) {
 	wired(t, func(t *testing.T, cable *cable, w *watch.Watcher, want watch.Set, _ *lockedBuffer) {
 		const path = "/v1/health/service/s1"
-		if q := (watch.Service{Name: "s1"}); !want.Has(q) {
-			return
+		if q := (watch.Service{Name: "s1"}); !want.Has(q) || len(want) > 50 {
+			return // among many it is not asked for by itself: see TestLoadThatNeverWorks
 		}
 		within(t, 5*time.Second, func() string { return current(w, want, 80) })
 		cable.set(func() {

@@ -14,11 +14,11 @@ import (
 
 func TestManyKeysShareOneQuery(t *testing.T) {
 	server := shared.Server(t)
-	keys := put(t, server, "ring/%04d", 2000)
+	keys := put(t, server, "group/%04d", 2000)
 	tap := newTap(t, server)
 	want := keySet(keys)
-	want.Add(watch.Key{Path: "ring/none"})
-	want.Add(watch.Prefix{Path: "ring/00"})
+	want.Add(watch.Key{Path: "group/none"})
+	want.Add(watch.Prefix{Path: "group/00"})
 	w := follow(t, open(t, Config{Address: tap.URL, Stale: true}), want)
 	answered(t, w, want)
 	eventually(t, func() string {
@@ -42,16 +42,16 @@ func TestManyKeysShareOneQuery(t *testing.T) {
 	}
 	server.Put(t, keys[7], "new")
 	valueIs(t, w, keys[7], "new")
-	server.Put(t, "ring/none", "here")
-	valueIs(t, w, "ring/none", "here")
-	server.Delete(t, "ring/none")
+	server.Put(t, "group/none", "here")
+	valueIs(t, w, "group/none", "here")
+	server.Delete(t, "group/none")
 	eventually(t, func() string {
-		if v, _ := w.Get(watch.Key{Path: "ring/none"}); v != (*watch.KeyPair)(nil) {
-			return fmt.Sprintf("ring/none is %v after it was deleted", v)
+		if v, _ := w.Get(watch.Key{Path: "group/none"}); v != (*watch.KeyPair)(nil) {
+			return fmt.Sprintf("group/none is %v after it was deleted", v)
 		}
 		return ""
 	})
-	v, _ := w.Get(watch.Prefix{Path: "ring/00"})
+	v, _ := w.Get(watch.Prefix{Path: "group/00"})
 	if list := v.([]*watch.KeyPair); len(list) != 100 || list[7].Value != "new" || list[7].Key != "07" {
 		t.Errorf("prefix has %d keys, the eighth is %+v", len(list), list[7])
 	}
@@ -97,7 +97,7 @@ func TestPrefixThatGrows(t *testing.T) {
 func TestLargeNeighbours(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	for q := range want {
 		f.keys[q.(watch.Key).Path] = "dg=="
 	}
@@ -108,8 +108,7 @@ func TestLargeNeighbours(t *testing.T) {
 	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
 	answered(t, w, want)
 	eventually(t, func() string {
-		if !strings.Contains(log.String(), `msg="consul plan" slots=56 single="55 for 55 queries" rota="1 for 5 queries"`) &&
-			!strings.Contains(log.String(), `msg="consul plan" slots=56 single="56 for 56 queries" rota="1 for 4 queries"`) {
+		if !strings.Contains(log.String(), `msg="consul plan" slots=56 "by itself"="60 for 60 queries"`) {
 			return "the keys were not moved: " + log.String()
 		}
 		return ""
@@ -126,17 +125,17 @@ func TestLargeNeighbours(t *testing.T) {
 func TestPlanIsShown(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	for q := range want {
 		f.keys[q.(watch.Key).Path] = "dg=="
 	}
-	want.AddAll(ways()["fleet"].want)
+	want.AddAll(ways()["mirror"].want)
 	log := &lockedBuffer{}
 	w := follow(t, open(t, Config{Address: f.URL, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}), want)
 	answered(t, w, want)
 	for _, line := range []string{
-		`msg="consul plan" slots=56 ring="1 for 60 queries" fleet="1 for 60 queries"`,
-		`msg="consul fleet" way=nodes services=60 nodes=1`,
+		`msg="consul plan" slots=56 prefix="1 for 60 queries" catalog="1 for 60 queries"`,
+		`msg="consul catalog mirror" "answers from"=nodes services=60 nodes=1`,
 	} {
 		eventually(t, func() string {
 			if !strings.Contains(log.String(), line) {

@@ -87,7 +87,7 @@ func TestSilentTLS(t *testing.T) {
 					return ""
 				})
 				time.Sleep(10 * time.Minute)
-				if n := line.dials.Load(); n > 200 { // one after the other, of which the shortest, the lookout's, takes two seconds
+				if n := line.dials.Load(); n > 200 { // one after the other, of which the shortest, the recovery probe, takes two seconds
 					t.Errorf("%d connections in ten minutes", n)
 				}
 				line.silent.Store(false)

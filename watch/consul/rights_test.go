@@ -99,8 +99,8 @@ func TestDeniedKeys(t *testing.T) {
 	valueIs(t, w, "acl/shut/k", "secret")
 }
 
-// TestPrefixOfARingShrinks has a key go while access rules hide another one below the common prefix, which nobody asks for.
-func TestPrefixOfARingShrinks(t *testing.T) {
+// TestSharedPrefixShrinks has a key go while access rules hide another one below the common prefix, which nobody asks for.
+func TestSharedPrefixShrinks(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t, consultest.Options{ACL: true})
 	for _, plan := range []string{PlanSingle, PlanShared, PlanPoll} {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +38,7 @@ func roomOf(q watch.Query) int {
 
 // A survey says which prefixes may be read as a whole for some queries.
 type survey struct {
-	rings []place
+	fit   []place
 	alone []watch.Query // those that no prefix is fit for
 }
 
@@ -45,7 +47,7 @@ const maxProbes = 100
 
 // survey looks for the prefixes that hold little beside the queries, which are keys and prefixes of one scope. It asks for
 // names only, and no more of them than there is room for.
-func (p *planner) survey(ctx context.Context, scope watch.Scope, queries []watch.Query, heavy map[place]bool) (survey, error) {
+func (f *follower) survey(ctx context.Context, scope watch.Scope, queries []watch.Query, heavy map[place]bool) (survey, error) {
 	var s survey
 	probes := maxProbes
 	var look func(within string, queries []watch.Query) error
@@ -56,13 +58,13 @@ func (p *planner) survey(ctx context.Context, scope watch.Scope, queries []watch
 			return nil
 		}
 		probes--
-		at := place{kind: inRing, scope: scope, prefix: prefix}
-		fits, err := p.fits(ctx, scope, prefix, roomFor(queries))
+		at := place{kind: byPrefix, scope: scope, prefix: prefix}
+		fits, err := f.fits(ctx, scope, prefix, roomFor(queries))
 		if err != nil {
 			return err
 		}
 		if fits && !heavy[at] {
-			s.rings = append(s.rings, at)
+			s.fit = append(s.fit, at)
 			return nil
 		}
 		parts := map[string][]watch.Query{}
@@ -108,10 +110,10 @@ func commonFolder(queries []watch.Query) string {
 var errTooMany = errors.New("too many keys")
 
 // fits tells whether a prefix holds no more than so many keys, as far as our token may know.
-func (p *planner) fits(ctx context.Context, scope watch.Scope, prefix string, most int) (bool, error) {
+func (f *follower) fits(ctx context.Context, scope watch.Scope, prefix string, most int) (bool, error) {
 	query := scopeQuery(scope)
 	query.Set("keys", "")
-	_, err := p.client.get(ctx, call{path: kvPath(prefix), query: query, mode: p.readMode()}, func(r io.Reader) error {
+	_, err := f.client.get(ctx, call{path: kvPath(prefix), query: query, ask: ask{mode: f.readMode()}}, func(r io.Reader) error {
 		return countNames(r, most)
 	})
 	if errors.Is(err, errTooMany) || denied(err) {
@@ -160,44 +162,66 @@ func countNames(r io.Reader, most int) error {
 }
 
 // startSurveys looks for prefixes for the queries that have no place yet.
-func (p *planner) startSurveys(ctx context.Context, plan map[watch.Query]place) {
-	todo := map[watch.Scope][]*watch.Seat{}
+func (f *follower) startSurveys(plan map[watch.Query]place) {
+	todo := map[watch.Scope][]*watch.Subscription{}
 	for q, at := range plan {
-		if at.kind == nowhere && !p.pending.Has(q) {
-			p.pending.Add(q)
-			todo[at.scope] = append(todo[at.scope], p.want[q])
+		if at.kind == unplaced && !f.pending.Has(q) {
+			f.pending.Add(q)
+			todo[at.scope] = append(todo[at.scope], f.want[q])
 		}
 	}
-	heavy := maps.Clone(p.heavy)
-	for scope, seats := range todo {
-		p.wg.Go(func() {
-			queries, back := queriesOf(seats), p.client.lookout.next()
-			found, err := p.survey(ctx, scope, queries, heavy)
-			if err != nil { // it is tried again: the queries have no place still
-				pause := time.Duration(0)
-				for _, s := range seats {
-					pause = max(pause, s.Failed(err))
-				}
-				found = survey{}
-				rest(ctx, pause, back)
+	for scope, subs := range todo {
+		heavy, begun := maps.Clone(f.heavy), time.Now()
+		f.wg.Go(func() {
+			var queries []watch.Query
+			for _, s := range subs {
+				queries = append(queries, s.Query)
 			}
-			take := func() {
-				for _, q := range queries {
-					delete(p.pending, q)
-				}
-				for _, at := range found.rings {
-					p.rings[scope] = append(p.rings[scope], at.prefix)
-				}
-				for _, q := range found.alone {
-					if p.want[q] != nil {
-						p.alone.Add(q)
-					}
-				}
-			}
+			found, err := f.survey(f.ctx, scope, queries, heavy)
 			select {
-			case p.surveys <- take:
-			case <-ctx.Done():
+			case f.surveys <- func() { f.surveyed(scope, subs, found, err, begun) }:
+			case <-f.ctx.Done():
 			}
 		})
 	}
+}
+
+// surveyed takes in what a survey found. After a failure there is another one later: the queries have no place still.
+func (f *follower) surveyed(scope watch.Scope, subs []*watch.Subscription, found survey, err error, begun time.Time) {
+	if err != nil {
+		f.suspect(err)
+		pause := time.Duration(0)
+		for _, s := range subs {
+			pause = max(pause, s.Failed(err))
+		}
+		if f.recoveredAt.After(begun) {
+			pause = min(pause, rand.N(wakeSpread))
+		}
+		f.retrySurvey(subs, pause)
+		return
+	}
+	for _, s := range subs {
+		delete(f.pending, s.Query)
+	}
+	for _, at := range found.fit {
+		if !slices.Contains(f.fit[scope], at.prefix) {
+			f.fit[scope] = append(f.fit[scope], at.prefix)
+		}
+	}
+	for _, q := range found.alone {
+		if f.want[q] != nil {
+			f.alone.Add(q)
+		}
+	}
+}
+
+// retrySurvey has queries looked at again after a pause, which ends when Consul is back.
+func (f *follower) retrySurvey(subs []*watch.Subscription, pause time.Duration) {
+	v := f.after(pause, func() {
+		for _, s := range subs {
+			delete(f.pending, s.Query)
+		}
+		f.arrange()
+	})
+	v.trouble.failures = 1 // so that it is one of those that are woken
 }

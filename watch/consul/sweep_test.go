@@ -40,7 +40,7 @@ func portsAre(t *testing.T, w *watch.Watcher, n, port int) {
 func TestSweepComesToAllNodes(t *testing.T) {
 	t.Parallel()
 	server := consultest.Start(t, consultest.Options{})
-	const nodes, services = 5*4*fleetReaders/2 + 3, 100
+	const nodes, services = 83, 100
 	want := watch.Set{}
 	register := func(port int) {
 		for i := range services {
@@ -101,8 +101,8 @@ func TestNewNode(t *testing.T) {
 		listed.Store(true)
 		fake.set(func() {})
 		within(t, time.Minute, func() string {
-			if port := portOf(w, q); port != 81 {
-				return fmt.Sprintf("%s has port %d", q, port)
+			if v, _ := w.Get(q); !strings.Contains(text(v), "Port:81") {
+				return fmt.Sprintf("%s is %s", q, text(v))
 			}
 			return ""
 		})
@@ -111,59 +111,52 @@ func TestNewNode(t *testing.T) {
 	})
 }
 
-// TestWhatChangedIsHeld looks at which services have a query of their own: those that have changed lately, as far as there are
-// connections, and none when the nodes can be held.
+// TestWhatChangedIsHeld looks at which nodes are held: those that have changed lately, as far as there are connections.
 func TestWhatChangedIsHeld(t *testing.T) {
-	for plan, held := range map[string]bool{PlanSweep: true, PlanNodes: false} {
-		t.Run(plan, func(t *testing.T) {
-			t.Parallel()
-			server := consultest.Start(t, consultest.Options{})
-			want := watch.Set{}
-			const services = 30
-			for i := range services {
-				registerAt(t, server, fmt.Sprint("swept-", i), fmt.Sprint("swept-node-", i%4), 1)
-				want.Add(watch.Service{Name: fmt.Sprint("swept-", i)})
+	t.Parallel()
+	server := consultest.Start(t, consultest.Options{})
+	want := watch.Set{}
+	const services = 30
+	for i := range services {
+		registerAt(t, server, fmt.Sprint("swept-", i), fmt.Sprint("swept-node-", i%6), 1)
+		want.Add(watch.Service{Name: fmt.Sprint("swept-", i)})
+	}
+	tap := newTap(t, server)
+	w := follow(t, open(t, Config{Address: tap.URL, Plan: PlanSweep, Wait: 5 * time.Minute, MaxConnections: 20}), want)
+	portsAre(t, w, services, 1)
+	held := func(node int) bool {
+		return tap.asks(fmt.Sprintf("/v1/catalog/node-services/swept-node-%d?", node), "index=")
+	}
+	for i := range 3 {
+		registerAt(t, server, fmt.Sprint("swept-", i), fmt.Sprint("swept-node-", i), 2)
+		portsAre(t, w, i+1, 2)
+	}
+	for i := range 3 {
+		eventually(t, func() string {
+			if !held(i) {
+				return fmt.Sprintf("node %d has changed, and is not held", i)
 			}
-			tap := newTap(t, server)
-			w := follow(t, open(t, Config{Address: tap.URL, Plan: plan, Wait: 5 * time.Minute, MaxConnections: 20}), want)
-			portsAre(t, w, services, 1)
-			queries := func(i int) int {
-				tap.requests.mu.Lock()
-				defer tap.requests.mu.Unlock()
-				n := 0
-				for _, asked := range tap.asked {
-					if strings.HasPrefix(asked, fmt.Sprintf("/v1/health/service/swept-%d?", i)) && strings.Contains(asked, "index=") {
-						n++
-					}
-				}
-				return n
-			}
-			for i := range 3 {
-				registerAt(t, server, fmt.Sprint("swept-", i), fmt.Sprint("swept-node-", i%4), 2)
-				portsAre(t, w, i+1, 2)
-			}
-			if held {
-				eventually(t, func() string {
-					for i := range 3 {
-						if queries(i) == 0 {
-							return fmt.Sprintf("swept-%d has changed, and has no query of its own", i)
-						}
-					}
-					return ""
-				})
-			}
-			for i := range services {
-				if n := queries(i); n > 0 && (!held || i >= 3) {
-					t.Errorf("swept-%d has %d queries of its own", i, n)
-				}
-			}
-			for i := range services { // more than can be held
-				registerAt(t, server, fmt.Sprint("swept-", i), fmt.Sprint("swept-node-", i%4), 3)
-			}
-			portsAre(t, w, services, 3)
-			if n := tap.held(); n > 20 {
-				t.Errorf("%d queries are held", n)
-			}
+			return ""
 		})
+	}
+	for i := 3; i < 6; i++ {
+		if held(i) {
+			t.Errorf("node %d has not changed, and is held", i)
+		}
+	}
+	for i := range services { // on more nodes than can be held
+		registerAt(t, server, fmt.Sprint("swept-", i), fmt.Sprint("swept-node-", i), 3)
+	}
+	for i := range services {
+		q := watch.Service{Name: fmt.Sprint("swept-", i)}
+		eventually(t, func() string {
+			if v, _ := w.Get(q); !strings.Contains(text(v), "Port:3") {
+				return fmt.Sprintf("%s is %s", q, text(v))
+			}
+			return ""
+		})
+	}
+	if n := tap.held(); n > 20 {
+		t.Errorf("%d queries are held", n)
 	}
 }

@@ -273,8 +273,8 @@ func TestNothingWaits(t *testing.T) {
 	}
 }
 
-// TestRefusedCanary has a gateway that refuses only the query that tells of a restored server.
-func TestRefusedCanary(t *testing.T) {
+// TestRefusedRestoreView has a gateway that refuses only the query that tells of a restored server.
+func TestRefusedRestoreView(t *testing.T) {
 	want := watch.Set{}
 	for i := range 50 {
 		want.Add(watch.Service{Name: fmt.Sprint("s", i)})
@@ -300,7 +300,7 @@ func TestRefusedCanary(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			if requests > 10*60*10 { // fifty a minute are due when all is well
-				t.Errorf("%d requests in 10 minutes when the canary gets %d", requests, status)
+				t.Errorf("%d requests in 10 minutes when the restore view gets %d", requests, status)
 			}
 		})
 	}
@@ -336,7 +336,7 @@ func TestSilence(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := overWire(t, Config{}, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 			begin := time.Now()
-			_, err := s.read(t.Context(), keyEndpoint(watch.Key{Path: "k"}), leader, c.index)
+			_, err := s.read(t.Context(), keyEndpoint(watch.Key{Path: "k"}), ask{mode: leader, index: c.index})
 			if d := time.Since(begin); err == nil || !strings.Contains(err.Error(), c.err) || d != c.after {
 				t.Errorf("%s: %v after %s", c.what, err, d)
 			}
@@ -347,7 +347,7 @@ func TestSilence(t *testing.T) {
 			s := open(t, Config{})
 			client := &http.Client{Transport: body{slow(stop)}}
 			s.client.http = pools{client, client}
-			r, err := s.read(t.Context(), keyEndpoint(watch.Key{Path: "k"}), leader, 0)
+			r, err := s.read(t.Context(), keyEndpoint(watch.Key{Path: "k"}), ask{mode: leader})
 			if stop == 3 && (err == nil || !strings.Contains(err.Error(), "no answer within 30s")) {
 				t.Errorf("a body that stops: %v", err)
 			}
@@ -378,33 +378,4 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("after %d failures pauses are %s to %s", failures, low, high)
 		}
 	}
-}
-
-// TestFailedServicesWait has thousands of services that failed: each is read once when it is due, those first that are due
-// first, and none is looked at before.
-func TestFailedServicesWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFleet(&planner{Source: open(t, Config{})}, watch.Scope{})
-		const n = 5000
-		for i := range n {
-			name := fmt.Sprint("s", i)
-			f.members[name] = &wanted{due: time.Now().Add(time.Duration(n-i) * time.Second)}
-			f.mark(name)
-		}
-		f.members["fresh"] = &wanted{}
-		f.mark("fresh")
-		if name, _, _ := f.next(); name != "fresh" {
-			t.Errorf("%q is read first, not what did not fail", name)
-		}
-		for i := range n {
-			name, w, wait := f.next()
-			if w != nil || wait != time.Second {
-				t.Fatalf("%s is read, or waited for %s, before it is due", name, wait)
-			}
-			time.Sleep(wait)
-			if name, _, _ := f.next(); name != fmt.Sprint("s", n-1-i) {
-				t.Fatalf("%q is read, want s%d", name, n-1-i)
-			}
-		}
-	})
 }

@@ -37,7 +37,7 @@ func first(t *testing.T, s watch.Source, q watch.Query) (answer any, err error) 
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	answered := false
-	err = s.Watch(ctx, q, func(a watch.Answer) bool {
+	err = watch.Follow(ctx, s, q, func(a watch.Answer) bool {
 		answer, answered = a.Value, true
 		cancel()
 		return true

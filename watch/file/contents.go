@@ -18,9 +18,14 @@ type Contents struct{ files follower }
 
 var _ watch.Source = (*Contents)(nil)
 
-// Watch reports the contents of the file, and then each change of them. A file that is missing or can't be read is a
+// Follow is the [watch.Source]'s.
+func (c *Contents) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(c.watch).Follow(ctx, changes)
+}
+
+// watch reports the contents of the file, and then each change of them. A file that is missing or can't be read is a
 // [watch.Failure], at once and certain; it is picked up when it appears.
-func (c *Contents) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+func (c *Contents) watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	file, ok := q.(watch.File)
 	if !ok {
 		return watch.Permanent(fmt.Errorf("%s: only files can be asked for here", q))

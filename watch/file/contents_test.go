@@ -32,7 +32,7 @@ func start(t *testing.T, s watch.Source, q watch.Query) *watching {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		err := s.Watch(ctx, q, func(a watch.Answer) bool {
+		err := watch.Follow(ctx, s, q, func(a watch.Answer) bool {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.values = append(w.values, a.Value)
@@ -220,7 +220,7 @@ func TestContentsRefuses(t *testing.T) {
 		}
 	}
 	for _, q := range []watch.Query{watch.Key{Path: "a"}, watch.File{}} {
-		if err := (&Contents{}).Watch(t.Context(), q, nil); !watch.IsPermanent(err) {
+		if err := watch.Follow(t.Context(), &Contents{}, q, nil); !watch.IsPermanent(err) {
 			t.Errorf("%s: error %v, want a permanent one", q, err)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Source answers registry queries from data files, and follows them live. While a file is broken, the last good data
 // stands, and each watched query fails once with what is wrong.
 type Source struct {
-	// Assignments are done over what the files say: see [Data.Set]. Set them before the first Watch.
+	// Assignments are done over what the files say: see [Data.Set]. Set them before the first Follow.
 	Assignments []string
 
 	paths  []string
@@ -39,9 +39,14 @@ type state struct {
 	next chan struct{} // closed when there is a newer state
 }
 
-// Watch reports what the data says, and then each change. What the data does not have is a [watch.Failure], since an edit of
+// Follow is the [watch.Source]'s.
+func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(s.watch).Follow(ctx, changes)
+}
+
+// watch reports what the data says, and then each change. What the data does not have is a [watch.Failure], since an edit of
 // the file fixes it at once.
-func (s *Source) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+func (s *Source) watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	defer s.reload.join(ctx, s.follow)()
 	for {
 		now, told := s.current(q)
@@ -145,8 +150,13 @@ func NewFixed(d *Data) (*Fixed, error) {
 	return &Fixed{s}, err
 }
 
-// Watch reports what the data says, and waits for ctx to end.
-func (f *Fixed) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+// Follow is the [watch.Source]'s.
+func (f *Fixed) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(f.watch).Follow(ctx, changes)
+}
+
+// watch reports what the data says, and waits for ctx to end.
+func (f *Fixed) watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	if err := answer(f.data, q, report); err != nil {
 		return err
 	}

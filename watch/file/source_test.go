@@ -52,9 +52,10 @@ func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 	w := watch.New(New(path), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	w.Retry.Backoff = 10 * time.Millisecond
 	defer w.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	a, b := watch.Key{Path: "a"}, watch.Key{Path: "b"}
-	w.Sync(t.Context(), watch.Set{a: {}, b: {}})
-	defer w.Sync(t.Context(), watch.Set{})
+	w.Sync(ctx, watch.Set{a: {}, b: {}})
 	value := func(q watch.Query) string {
 		v, ok := w.Get(q)
 		if p, _ := v.(*watch.KeyPair); ok && p != nil {
@@ -125,7 +126,7 @@ func TestNewQueryWhileBroken(t *testing.T) {
 	write(t, path, "kv: [")
 	var seen []any
 	ask := func(ctx context.Context) error {
-		return s.Watch(ctx, watch.Key{Path: "a"}, func(a watch.Answer) bool { seen = append(seen, a.Value.(*watch.KeyPair).Value); return true })
+		return watch.Follow(ctx, s, watch.Key{Path: "a"}, func(a watch.Answer) bool { seen = append(seen, a.Value.(*watch.KeyPair).Value); return true })
 	}
 	eventually(t, "the file is seen to be broken", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.state.err != nil })
 	if err := ask(t.Context()); !watch.IsPermanent(err) || len(seen) != 1 || seen[0] != "one" {
@@ -148,7 +149,7 @@ func TestBrokenFromTheStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.yaml")
 	s := New(path)
 	q := watch.Key{Path: "a"}
-	if err := s.Watch(t.Context(), q, nil); !watch.IsPermanent(err) || !strings.Contains(err.Error(), path) {
+	if err := watch.Follow(t.Context(), s, q, nil); !watch.IsPermanent(err) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v, want a permanent one that names the file", err)
 	}
 	// Called again it waits for the file to be there.

@@ -73,7 +73,7 @@ func everyKind() []watch.Query {
 	}
 }
 
-// A watching is one running call of Watch, and what it reported.
+// A watching is one query that is followed, and what was reported.
 type watching struct {
 	t      *testing.T
 	q      watch.Query
@@ -87,13 +87,13 @@ type watching struct {
 	err     error
 }
 
-// start calls Watch. The test ends it.
+// start follows a query. The test ends it.
 func start(t *testing.T, s watch.Source, q watch.Query) *watching {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &watching{t: t, q: q, cancel: cancel, changed: make(chan struct{})}
 	w.wg.Go(func() {
-		err := s.Watch(ctx, q, func(a watch.Answer) bool {
+		err := watch.Follow(ctx, s, q, func(a watch.Answer) bool {
 			w.note(func() { w.reports = append(w.reports, a.Value) })
 			return true
 		})
@@ -118,7 +118,7 @@ func (w *watching) stop() error {
 	begin := time.Now()
 	w.wg.Wait()
 	if d := time.Since(begin); d > patience {
-		w.t.Errorf("%s: Watch returned only %s after its context had ended", w.q, d)
+		w.t.Errorf("%s: it ended only %s after its context had ended", w.q, d)
 	}
 	return w.err
 }
@@ -140,7 +140,7 @@ func (w *watching) until(what string, f func(answer any) bool) any {
 			return last
 		}
 		if ended {
-			w.t.Fatalf("%s: Watch returned %v while the test waited for: %s", w.q, err, what)
+			w.t.Fatalf("%s: it ended with %v while the test waited for: %s", w.q, err, what)
 		}
 		select {
 		case <-changed:
@@ -216,11 +216,11 @@ func (unknown) String() string { return "unknown()" }
 func testUnknown(t *testing.T, _ Registry, s watch.Source) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	err := s.Watch(ctx, unknown{}, func(watch.Answer) bool { t.Error("an answer to an unknown kind of query"); return true })
+	err := watch.Follow(ctx, s, unknown{}, func(watch.Answer) bool { t.Error("an answer to an unknown kind of query"); return true })
 	if !watch.IsPermanent(err) {
-		t.Errorf("Watch of an unknown kind returned %v, want a permanent error", err)
+		t.Errorf("an unknown kind gives %v, want a permanent error", err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		t.Error("Watch of an unknown kind waited")
+		t.Error("an unknown kind was waited for")
 	}
 }

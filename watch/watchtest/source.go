@@ -25,8 +25,8 @@ type script struct {
 	answer   *watch.Answer
 	err      error
 	changed  chan struct{} // closed when version grows
-	calls    int           // calls of Watch so far
-	watching int           // calls of Watch now
+	calls    int           // calls of watch so far
+	watching int           // calls of watch now
 	refused  int           // reports that were not believed
 }
 
@@ -62,13 +62,18 @@ func (s *Source) Answer(q watch.Query, a watch.Answer) {
 	s.change(q, func(sc *script) { sc.answer, sc.err = &a, nil })
 }
 
-// Fail makes Watch return err for q, the running call and later ones, until Set or Answer.
+// Fail makes q fail with err, now and at each later attempt, until Set or Answer.
 func (s *Source) Fail(q watch.Query, err error) {
 	s.change(q, func(sc *script) { sc.err = err })
 }
 
-// Watch is the watch.Source's.
-func (s *Source) Watch(ctx context.Context, q watch.Query, report watch.Report) error {
+// Follow is the [watch.Source]'s.
+func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
+	watch.PerQuery(s.watch).Follow(ctx, changes)
+}
+
+// watch follows the script of one query.
+func (s *Source) watch(ctx context.Context, q watch.Query, report watch.Report) error {
 	s.mu.Lock()
 	sc := s.script(q)
 	sc.calls++
@@ -119,7 +124,7 @@ func (s *Source) Watching() watch.Set {
 	return set
 }
 
-// Calls is how many times Watch was called for q so far.
+// Calls is how many times watching q was begun so far.
 func (s *Source) Calls(q watch.Query) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,7 +27,7 @@ func TestWhatCameAndWent(t *testing.T) {
 					var hold atomic.Bool
 					reading, release := make(chan struct{}), make(chan struct{})
 					f.instead = func(w http.ResponseWriter, r *http.Request) bool {
-						if r.URL.Path != "/v1/health/service/s1" || r.FormValue("index") != "" || !hold.CompareAndSwap(true, false) {
+						if r.URL.Path != "/v1/health/node/n" || !hold.CompareAndSwap(true, false) {
 							return false
 						}
 						f.mu.Lock()
@@ -63,9 +63,9 @@ func TestWhatCameAndWent(t *testing.T) {
 						f.mu.Lock()
 						after := fmt.Sprintf("index=%d&", f.index)
 						f.mu.Unlock()
-						lists := []string{"state/any?filter", "state/critical?", "catalog/nodes?", "node-services/n?"}
+						lists := []string{"state/critical?", "catalog/nodes?", "node-services/n?"}
 						if plan == PlanSweep {
-							lists[3] = "catalog/services?"
+							lists[2] = "catalog/services?"
 						}
 						for _, list := range lists {
 							if !f.asks(list, after) {
@@ -105,26 +105,4 @@ func (r *requests) asks(a, b string) bool {
 		}
 	}
 	return false
-}
-
-// TestNothingIsKeptOfWhatIsDropped has answers that lists are to be compared with, to queries that are then dropped, once after a
-// last read of one was under way.
-func TestNothingIsKeptOfWhatIsDropped(t *testing.T) {
-	f := newFleet(nil, watch.Scope{})
-	f.nodes["n"] = &host{news: news{}}
-	for i := range 10 {
-		q := watch.Service{Name: fmt.Sprint("s", i)}
-		f.change([]*watch.Seat{{Query: q}}, nil)
-		a := f.members[q.Name].queries[0]
-		f.note(a, []*watch.ServiceInstance{{Node: "N", ID: "1"}}, 0, false)
-		f.noteNew(a)
-		if len(f.checkNews) != 1 || len(f.nodeNews) != 1 || len(f.nodes["n"].news) != 1 {
-			t.Fatalf("%d, %d and %d answers are noted, want one each", len(f.checkNews), len(f.nodeNews), len(f.nodes["n"].news))
-		}
-		f.change(nil, []watch.Query{q})
-		f.noteNew(a)
-		if n := len(f.checkNews) + len(f.nodeNews) + len(f.nodes["n"].news); n > 0 {
-			t.Fatalf("%d answers to dropped queries are kept", n)
-		}
-	}
 }

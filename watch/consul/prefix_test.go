@@ -11,9 +11,9 @@ import (
 	"lictor/watch"
 )
 
-// TestRingIsReadAgain has a shared prefix whose answer is not believed, and then a consistent read that fails once: that is made
+// TestPrefixIsReadAgain has a shared prefix whose answer is not believed, and then a consistent read that fails once: that is made
 // up for though nothing changes any more, and nobody keeps an error.
-func TestRingIsReadAgain(t *testing.T) {
+func TestPrefixIsReadAgain(t *testing.T) {
 	var doubtful, failed atomic.Bool
 	answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasPrefix(r.URL.Path, "/v1/kv/") {
@@ -29,7 +29,7 @@ func TestRingIsReadAgain(t *testing.T) {
 		}
 		return false
 	}
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	beside(t, 60, Config{Stale: true}, want, answer, func(f *fake, w *watch.Watcher, _ func(watch.Set)) {
 		within(t, 10*time.Second, func() string { return values(w, want, 80) })
 		doubtful.Store(true)
@@ -79,7 +79,7 @@ func TestPrefixIsLookedAtAgain(t *testing.T) {
 // be asked for one by one.
 func TestHiddenKeysComeLast(t *testing.T) {
 	const each = 2 * time.Millisecond
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	all := watch.Set{}
 	all.AddAll(want)
 	for i := range 1000 {
@@ -99,11 +99,11 @@ func TestHiddenKeysComeLast(t *testing.T) {
 	})
 }
 
-// TestRingThatCanNotBeSure has a shared prefix whose answers are too old, a leader that can't be asked, and a key that access rules
+// TestPrefixThatCanNotBeSure has a shared prefix whose answers are too old, a leader that can't be asked, and a key that access rules
 // hide: it is tried again with pauses.
-func TestRingThatCanNotBeSure(t *testing.T) {
+func TestPrefixThatCanNotBeSure(t *testing.T) {
 	var away atomic.Bool
-	want := ways()["ring"].want
+	want := ways()["prefix"].want
 	all := watch.Set{watch.Key{Path: "app/shut"}: {}}
 	all.AddAll(want)
 	answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {

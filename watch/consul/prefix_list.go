@@ -9,19 +9,16 @@ import (
 	"lictor/watch"
 )
 
-// A bunch is what a ring's prefix held at one moment.
-type bunch struct {
+// A pairList is what a prefix held at one moment.
+type pairList struct {
 	pairs  []*watch.KeyPair // by path
 	byPath map[string]*watch.KeyPair
 	size   int // of the paths and values together
-	watch.Evidence
-	index  uint64
-	afresh bool // the first after a failure
 }
 
-// readBunch reads a list of keys. Those that were seen before are the same objects again; what is there now goes to next.
-func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.KeyPair) (*bunch, error) {
-	b := &bunch{byPath: make(map[string]*watch.KeyPair, len(seen))}
+// readPairs reads a list of keys. Those that were seen before are the same objects again; what is there now goes to next.
+func readPairs(body io.Reader, digests digester, seen, next map[digest]*watch.KeyPair) (*pairList, error) {
+	b := &pairList{byPath: make(map[string]*watch.KeyPair, len(seen))}
 	err := elements(body, func(element []byte) error {
 		d := digests.of(element)
 		p, ok := seen[d]
@@ -35,9 +32,7 @@ func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.Ke
 				return err
 			}
 		}
-		if next != nil {
-			next[d] = p
-		}
+		next[d] = p
 		b.pairs = append(b.pairs, p)
 		b.byPath[p.Path] = p
 		b.size += sizeOf(p)
@@ -48,8 +43,8 @@ func readBunch(body io.Reader, digests digester, seen, next map[digest]*watch.Ke
 
 func sizeOf(p *watch.KeyPair) int { return len(p.Path) + len(p.Value) }
 
-// below is the part of a bunch whose paths begin with prefix, and its size.
-func (b *bunch) below(prefix string) (part []*watch.KeyPair, size int) {
+// below is the part whose paths begin with prefix, and its size.
+func (b *pairList) below(prefix string) (part []*watch.KeyPair, size int) {
 	from, _ := slices.BinarySearchFunc(b.pairs, prefix, func(p *watch.KeyPair, s string) int { return strings.Compare(p.Path, s) })
 	to := from
 	for to < len(b.pairs) && strings.HasPrefix(b.pairs[to].Path, prefix) {

@@ -14,9 +14,9 @@ import (
 	"lictor/watch"
 )
 
-// TestHerd has a Consul that is away for minutes, and then back, for five hundred queries: they don't all come at once, over TLS with
+// TestRecoveryIsSpread has a Consul that is away for minutes, and then back, for five hundred queries: they don't all come at once, over TLS with
 // HTTP/2, with HTTP/1.1, and without. Consul answers at once, so that nothing but our own patience spreads them.
-func TestHerd(t *testing.T) {
+func TestRecoveryIsSpread(t *testing.T) {
 	const n = 500
 	keys, services := watch.Set{}, watch.Set{}
 	for i := range n {
@@ -55,7 +55,7 @@ func TestHerd(t *testing.T) {
 					line.away(false)
 					within(t, 3*time.Second, func() string { return current(w, c.want, 81) })
 					mu.Lock()
-					most, end := crowdOf(begun, 50*time.Millisecond)
+					most, end := mostWithin(begun, 50*time.Millisecond)
 					if most > n*3/5 { // each reads, and then holds: two fifths are due within a fifth of wakeSpread
 						t.Errorf("%d requests within 50 ms, %s after Consul was back, of %d", most, end.Sub(begun[0]), len(begun))
 					}
@@ -68,9 +68,9 @@ func TestHerd(t *testing.T) {
 	}
 }
 
-// TestHerdOfAFleet has a Consul that is away, and then back, for a thousand services that are followed together and have all
+// TestRecoveryOfAMirror has a Consul that is away, and then back, for a thousand services that are followed together and have all
 // changed: they are read a few at a time, and hardly any twice.
-func TestHerdOfAFleet(t *testing.T) {
+func TestRecoveryOfAMirror(t *testing.T) {
 	const n, few = 1000, 8
 	for _, plan := range []string{PlanNodes, PlanSweep} {
 		t.Run(plan, func(t *testing.T) {
@@ -120,8 +120,8 @@ func TestHerdOfAFleet(t *testing.T) {
 	}
 }
 
-// crowdOf tells how many of some moments lie within a time at most, and when such a crowd ends.
-func crowdOf(moments []time.Time, within time.Duration) (most int, end time.Time) {
+// mostWithin tells how many of some moments lie within a time at most, and when the last of these ends.
+func mostWithin(moments []time.Time, within time.Duration) (most int, end time.Time) {
 	slices.SortFunc(moments, time.Time.Compare)
 	first := 0
 	for i, m := range moments {

@@ -1,0 +1,99 @@
+package consul
+
+import (
+	"maps"
+	"time"
+)
+
+// blind tells whether a list fails while Consul answers otherwise, such as one that a gateway refuses: then changes may not be
+// hinted at, and all queries are polled.
+func (l *catalogLists) blind() bool { return len(l.failing) > 0 }
+
+// listFailed takes note of a failure of what tells of changes.
+func (c *catalogMirror) listFailed(v *view, err error) {
+	l := &c.lists
+	if v.trouble.failures < 3 || c.s.absent() || l.failing[v] {
+		return
+	}
+	l.failing[v] = true
+	c.tryList(v)
+	if !l.said {
+		l.said = true
+		c.s.log.Warn("consul does not tell of changes of services: they are polled until it does", "list", v.name, "error", err)
+	}
+	if v.policy.rank == rankNode && l.retry == nil { // nodes are not read any more
+		l.retry = c.s.after(time.Minute, func() {
+			l.retry = nil
+			maps.DeleteFunc(l.failing, func(v *view, _ bool) bool { return v.policy.rank == rankNode })
+			c.decide()
+		})
+	}
+	c.decide()
+}
+
+// tryList has a list that fails read now and then, since what is held may be silent for long when it works again.
+func (c *catalogMirror) tryList(v *view) {
+	c.s.after(2*troubleOver, func() {
+		if c.lists.failing[v] && v.state != removed {
+			c.s.readAgain(v)
+			c.tryList(v)
+		}
+	})
+}
+
+// listWorks takes note that a list does not fail any more, when it has not failed for a while.
+func (c *catalogMirror) listWorks(v *view) {
+	if c.lists.failing[v] && v.trouble.failures == 0 {
+		delete(c.lists.failing, v)
+		c.decide()
+	}
+}
+
+// nodesFailed is called when the list of nodes can't be read. That needs all that the rest needs, so members are told, unless it
+// turns out that only the list fails.
+func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
+	c.listFailed(c.lists.nodes, err)
+	if c.lists.blind() {
+		return 0, 0
+	}
+	for _, m := range c.members {
+		switch {
+		case m.own == nil:
+			pause = max(pause, m.sub.Failed(err))
+		case m.own.state == idle && m.own.request == nil: // it waits to be hinted at
+			more, _ := m.own.source.fail(err)
+			m.own.cursor = cursor{}
+			pause = max(pause, more)
+		default:
+			continue
+		}
+		told++
+	}
+	c.lists.told = true
+	return pause, told
+}
+
+// startOver has everything read again after Consul was away.
+func (c *catalogMirror) startOver() {
+	if c.lists.names != nil {
+		c.s.readAgain(c.lists.names)
+	}
+	for _, m := range c.members {
+		if m.own != nil && m.own.state == idle {
+			c.s.readAgain(m.own)
+		}
+	}
+	if c.mode != byNodes {
+		return
+	}
+	for _, n := range c.nodes {
+		n.read.cursor = cursor{}
+	}
+	c.refresh.waiting, c.names.told = nil, nil
+	for _, m := range c.members {
+		if m.plain() && m.own == nil {
+			c.refresh.waiting = append(c.refresh.waiting, m)
+		}
+	}
+	c.beginRefresh()
+}

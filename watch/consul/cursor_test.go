@@ -1,0 +1,86 @@
+package consul
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lictor/watch"
+)
+
+// TestNullIsConfirmed has an agent that answers null in place of a list, out of a server that knows nothing: that is not believed
+// before a consistent read says the same.
+func TestNullIsConfirmed(t *testing.T) {
+	for name, way := range ways() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, s := newLine(t, Config{Plan: way.plan, Wait: 10 * time.Second}, plain)
+				for i := range 60 {
+					f.keys[fmt.Sprintf("app/%d", i)], f.services[fmt.Sprintf("s%d", i)] = "dg==", 80
+				}
+				want := way.want
+				if way.plan != "" {
+					want = watch.Set{watch.Key{Path: "app/1"}: {}, watch.Service{Name: "s1"}: {}}
+				}
+				w := follow(t, s, want)
+				within(t, 10*time.Second, func() string { return current(w, want, 80) })
+				f.set(func() {
+					f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+						if r.Form.Has("consistent") {
+							return false
+						}
+						fmt.Fprint(w, "null")
+						return true
+					}
+				})
+				for range 200 {
+					time.Sleep(100 * time.Millisecond)
+					synctest.Wait()
+					if wrong := values(w, want, 80); wrong != "" {
+						t.Fatal(wrong)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestBogusIndexes has a proxy that gives one answer with an index that no registry has come to: what changes after that is seen within
+// seconds, and not when a blocking query beyond that index is over.
+func TestBogusIndexes(t *testing.T) {
+	for name, way := range ways() {
+		for _, index := range []string{"18446744073709551615", "9223372036854775807", "123456789012"} {
+			t.Run(name+" "+index, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f, s := newLine(t, Config{Plan: way.plan}, plain)
+					for i := range 60 {
+						f.keys[fmt.Sprintf("app/%d", i)], f.services[fmt.Sprintf("s%d", i)] = "dg==", 80
+					}
+					want := way.want
+					if way.plan != "" {
+						want = watch.Set{watch.Key{Path: "app/1"}: {}, watch.Service{Name: "s1"}: {}}
+					}
+					w := follow(t, s, want)
+					within(t, 10*time.Second, func() string { return current(w, want, 80) })
+					bogus := true
+					f.set(func() {
+						f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+							f.fake.mu.Lock()
+							defer f.fake.mu.Unlock()
+							if bogus {
+								w.Header().Set("X-Consul-Index", index)
+							}
+							return false
+						}
+					})
+					time.Sleep(10 * time.Millisecond)
+					f.set(func() { bogus = false })
+					f.next(81)
+					within(t, 5*time.Second, func() string { return current(w, want, 81) })
+				})
+			})
+		}
+	}
+}
