@@ -115,4 +115,4 @@ func (l checkSnapshot) perNode() map[string]checkSum {
 }
 
 // checksEvery is how long a change of a check that leaves its state as it is may go unseen while other changes are seen.
-const checksEvery = 30 * time.Second
+const checksEvery = 5 * time.Second
