@@ -18,8 +18,8 @@ func (c *catalogMirror) readAlone(m *catalogMember) {
 	}
 	m.own = c.s.newQueryView(m.sub, p)
 	if once {
-		take := m.own.source.take
-		m.own.source.take = func(r result) bool {
+		take := m.own.reader.take
+		m.own.reader.take = func(r result) bool {
 			believed := take(r)
 			if believed || r.Consistent {
 				c.readOnce(m, r, believed)

@@ -60,7 +60,7 @@ const checksToll = 16 * time.Nanosecond
 func (c *catalogMirror) newAllChecks(e endpoint) *view {
 	compare := c.checksTaker(watch.StatusAny)
 	v := &view{name: "all checks", policy: policy{rank: rankList, leader: true, datacenter: c.scope.Datacenter}}
-	v.source = reader{
+	v.reader = reader{
 		begin: c.s.reading(e),
 		take: func(r result) bool {
 			c.listWorks(v)
@@ -90,7 +90,7 @@ func (c *catalogMirror) takeChecksIndex(r result) bool {
 		l.knownIndex = r.index
 		c.readAllChecks()
 	case l.verify == nil:
-		l.verify = c.s.after(checksEvery, func() { l.verify = nil; c.readAllChecks() })
+		l.verify = c.s.callAfter(checksEvery, func() { l.verify = nil; c.readAllChecks() })
 	}
 	return true
 }

@@ -12,7 +12,7 @@ func (l *catalogLists) blind() bool { return len(l.failing) > 0 }
 // listFailed takes note of a failure of what tells of changes.
 func (c *catalogMirror) listFailed(v *view, err error) {
 	l := &c.lists
-	if v.trouble.failures < 3 || c.s.absent() || l.failing[v] {
+	if v.failures.row < 3 || c.s.absent() || l.failing[v] {
 		return
 	}
 	l.failing[v] = true
@@ -22,7 +22,7 @@ func (c *catalogMirror) listFailed(v *view, err error) {
 		c.s.log.Warn("consul does not tell of changes of services: they are polled until it does", "list", v.name, "error", err)
 	}
 	if v.policy.rank == rankNode && l.retry == nil { // nodes are not read any more
-		l.retry = c.s.after(time.Minute, func() {
+		l.retry = c.s.callAfter(time.Minute, func() {
 			l.retry = nil
 			maps.DeleteFunc(l.failing, func(v *view, _ bool) bool { return v.policy.rank == rankNode })
 			c.decide()
@@ -33,7 +33,7 @@ func (c *catalogMirror) listFailed(v *view, err error) {
 
 // tryList has a list that fails read now and then, since what is held may be silent for long when it works again.
 func (c *catalogMirror) tryList(v *view) {
-	c.s.after(2*troubleOver, func() {
+	c.s.callAfter(2*steadyAfter, func() {
 		if c.lists.failing[v] && v.state != removed {
 			c.s.readAgain(v)
 			c.tryList(v)
@@ -43,7 +43,7 @@ func (c *catalogMirror) tryList(v *view) {
 
 // listWorks takes note that a list does not fail any more, when it has not failed for a while.
 func (c *catalogMirror) listWorks(v *view) {
-	if c.lists.failing[v] && v.trouble.failures == 0 {
+	if c.lists.failing[v] && v.failures.row == 0 {
 		delete(c.lists.failing, v)
 		c.decide()
 	}
@@ -61,7 +61,7 @@ func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 		case m.own == nil:
 			pause = max(pause, m.sub.Failed(err))
 		case m.own.state == idle && m.own.request == nil: // it waits to be hinted at
-			more, _ := m.own.source.fail(err)
+			more, _ := m.own.reader.fail(err)
 			m.own.cursor = cursor{}
 			pause = max(pause, more)
 		default:

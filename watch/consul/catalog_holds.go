@@ -28,7 +28,7 @@ func (c *catalogMirror) newNames() *view {
 	e := namesEndpoint(scopeQuery(c.scope))
 	e.toll = 0
 	first := true
-	v.source = reader{
+	v.reader = reader{
 		begin: c.s.reading(e),
 		take: func(r result) bool {
 			c.listWorks(v)

@@ -40,14 +40,14 @@ func (c *catalogMirror) openLists() {
 	add := func(name string, p policy, e endpoint, take func(r result) bool) *view {
 		p.datacenter = c.scope.Datacenter
 		v := &view{name: name, policy: p}
-		v.source = reader{begin: c.s.reading(e), take: func(r result) bool { c.listWorks(v); return take(r) },
+		v.reader = reader{begin: c.s.reading(e), take: func(r result) bool { c.listWorks(v); return take(r) },
 			fail: func(err error) (time.Duration, int) { c.listFailed(v, err); return 0, 0 }}
 		c.s.add(v)
 		return v
 	}
 	held := policy{hold: !c.s.once, poll: !c.s.once, rank: rankList}
 	l.nodes = add("nodes", held, c.nodesEndpoint(), c.takeNodes)
-	l.nodes.source.fail = c.nodesFailed
+	l.nodes.reader.fail = c.nodesFailed
 	if c.s.once {
 		return
 	}
@@ -122,12 +122,12 @@ func (c *catalogMirror) nodesEndpoint() endpoint {
 }
 
 // after calls what after a while, on the scheduler's goroutine. The view that it returns is removed to call it off.
-func (s *scheduler) after(d time.Duration, what func()) *view {
+func (s *scheduler) callAfter(d time.Duration, what func()) *view {
 	v := &view{name: "timer"}
-	v.source.begin = func(ask) func(context.Context) (result, error) {
+	v.reader.begin = func(ask) func(context.Context) (result, error) {
 		return func(context.Context) (result, error) { return result{index: 1}, nil }
 	}
-	v.source.take = func(result) bool { s.remove(v); what(); return true }
+	v.reader.take = func(result) bool { s.remove(v); what(); return true }
 	s.rest(v, d)
 	return v
 }

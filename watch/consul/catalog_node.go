@@ -53,7 +53,7 @@ func (c *catalogMirror) addNode(name string) {
 	n := &mirrorNode{c: c, name: name, next: nodeRead{checks: true}}
 	c.nodes[name] = n
 	n.read = &view{name: "node " + name, policy: policy{rank: rankNode, leader: true, datacenter: c.scope.Datacenter}}
-	n.read.source = reader{begin: n.begin, take: n.take, fail: func(err error) (time.Duration, int) {
+	n.read.reader = reader{begin: n.begin, take: n.take, fail: func(err error) (time.Duration, int) {
 		n.next.checks = true
 		c.listFailed(n.read, err)
 		return 0, 0
@@ -83,7 +83,7 @@ func (n *mirrorNode) newHold() *view {
 	v := &view{name: "services of node " + n.name, policy: policy{hold: true, rank: rankNode, datacenter: c.scope.Datacenter}}
 	v.cursor = cursor{wait: n.state.nodeServices.index, seen: n.state.nodeServices.index, known: true}
 	e := c.nodeEndpoint(n.name)
-	v.source = reader{begin: c.s.reading(e), take: func(r result) bool {
+	v.reader = reader{begin: c.s.reading(e), take: func(r result) bool {
 		services := r.Value.(*nodeServices)
 		services.index, services.evidence = r.index, r.Evidence
 		if n.state == nil || n.state.content != services.content {

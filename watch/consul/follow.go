@@ -14,16 +14,16 @@ import (
 type follower struct {
 	*scheduler
 	want    map[watch.Query]*watch.Subscription
-	places  map[watch.Query]place // where each is answered now
-	groups  map[place]group
+	groupOf map[watch.Query]groupKey // which one answers each query now
+	groups  map[groupKey]group
 	grouped bool
 
 	fit     map[watch.Scope][]string // prefixes that surveys found fit
 	alone   watch.Set                // keys and prefixes that surveys found none for
 	pending watch.Set                // what a survey looks at now
 	surveys chan func()              // what a survey found, to be called by Follow
-	outgrew []place                  // prefixes that hold too much for their members by now
-	heavy   map[place]bool           // those of them whose keys are too large, which surveys do not see
+	outgrew []groupKey               // prefixes that hold too much for their members by now
+	heavy   map[groupKey]bool        // those of them whose keys are too large, which surveys do not see
 
 	restoreViews map[string]*view // by datacenter
 }
@@ -38,8 +38,8 @@ type group interface {
 
 func newFollower(ctx context.Context, s *Source) *follower {
 	return &follower{
-		scheduler: newScheduler(ctx, s), want: map[watch.Query]*watch.Subscription{}, places: map[watch.Query]place{}, groups: map[place]group{},
-		fit: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{}, surveys: make(chan func()), heavy: map[place]bool{},
+		scheduler: newScheduler(ctx, s), want: map[watch.Query]*watch.Subscription{}, groupOf: map[watch.Query]groupKey{}, groups: map[groupKey]group{},
+		fit: map[watch.Scope][]string{}, alone: watch.Set{}, pending: watch.Set{}, surveys: make(chan func()), heavy: map[groupKey]bool{},
 		restoreViews: map[string]*view{},
 	}
 }
@@ -101,7 +101,7 @@ func (s *scheduler) nextDue() time.Duration {
 	return max(0, time.Until(s.rests[0].due))
 }
 
-// replaceOutgrown finds other places for what was answered by prefixes that hold too much by now.
+// replaceOutgrown finds other groups for what was answered by prefixes that hold too much by now.
 func (f *follower) replaceOutgrown() {
 	if len(f.outgrew) == 0 {
 		return
@@ -114,7 +114,7 @@ func (f *follower) replaceOutgrown() {
 }
 
 // forget takes back that a prefix was found fit.
-func (f *follower) forget(at place) {
+func (f *follower) forget(at groupKey) {
 	if at.kind == byPrefix {
 		f.fit[at.scope] = slices.DeleteFunc(f.fit[at.scope], func(prefix string) bool { return prefix == at.prefix })
 	}
@@ -122,11 +122,11 @@ func (f *follower) forget(at place) {
 
 // drop takes queries out of their groups.
 func (f *follower) drop(queries watch.Set) {
-	dropped := map[place][]watch.Query{}
+	dropped := map[groupKey][]watch.Query{}
 	for q := range queries {
-		if at, ok := f.places[q]; ok {
+		if at, ok := f.groupOf[q]; ok {
 			dropped[at] = append(dropped[at], q)
-			delete(f.places, q)
+			delete(f.groupOf, q)
 		}
 	}
 	for at, drop := range dropped {
@@ -137,12 +137,12 @@ func (f *follower) drop(queries watch.Set) {
 	}
 }
 
-func (f *follower) end(at place) {
+func (f *follower) end(at groupKey) {
 	f.groups[at].close()
 	delete(f.groups, at)
 }
 
-// arrange gives each query its place, and moves those that were elsewhere.
+// arrange has each query answered by the group that the plan says, and moves those that another one answered.
 func (f *follower) arrange() {
 	slots := f.client.budget.slots.limit()
 	plan, grouped := planning{
@@ -150,19 +150,19 @@ func (f *follower) arrange() {
 	}.plan()
 	f.grouped = grouped
 	f.startSurveys(plan)
-	add, moved, used := map[place][]*watch.Subscription{}, watch.Set{}, map[place]int{}
+	add, moved, used := map[groupKey][]*watch.Subscription{}, watch.Set{}, map[groupKey]int{}
 	for q, at := range plan {
-		was, ok := f.places[q]
-		if at.kind != unplaced {
+		was, ok := f.groupOf[q]
+		if at.kind != unsurveyed {
 			used[at]++
 		}
-		if ok && was == at || at.kind == unplaced && !ok {
+		if ok && was == at || at.kind == unsurveyed && !ok {
 			continue
 		}
 		if ok {
 			moved.Add(q)
 		}
-		if at.kind != unplaced {
+		if at.kind != unsurveyed {
 			add[at] = append(add[at], f.want[q])
 		}
 	}
@@ -176,7 +176,7 @@ func (f *follower) arrange() {
 	f.openRestoreViews(plan)
 	for _, at := range slices.SortedFunc(maps.Keys(add), byName) {
 		for _, sub := range add[at] {
-			f.places[sub.Query] = at
+			f.groupOf[sub.Query] = at
 		}
 		g := f.groups[at]
 		if g == nil {
@@ -195,7 +195,7 @@ func (f *follower) arrange() {
 	}
 }
 
-func (f *follower) newGroup(at place) group {
+func (f *follower) newGroup(at groupKey) group {
 	switch at.kind {
 	case byPrefix:
 		return newPrefixView(f.scheduler, at, func(heavy bool) {
@@ -207,27 +207,27 @@ func (f *follower) newGroup(at place) group {
 	case byCatalog:
 		return newCatalogMirror(f.scheduler, at.scope)
 	}
-	return &single{s: f.scheduler, poll: f.force == PlanPoll}
+	return &ownView{s: f.scheduler, poll: f.force == PlanPoll}
 }
 
-// A single is a group of one query, which is read by itself.
-type single struct {
+// An ownView is a group of one query, which is read by itself.
+type ownView struct {
 	s    *scheduler
 	poll bool
 	view *view
 }
 
-func (g *single) change(add []*watch.Subscription, _ []watch.Query) {
+func (g *ownView) change(add []*watch.Subscription, _ []watch.Query) {
 	for _, sub := range add {
 		g.view = g.s.newQueryView(sub, policy{hold: !g.poll, poll: true, rank: rankQuery})
 		g.s.add(g.view)
 	}
 }
 
-func (g *single) close() { g.s.remove(g.view) }
+func (g *ownView) close() { g.s.remove(g.view) }
 
 // openRestoreViews has a restore view in each datacenter of which streamed queries are held open.
-func (f *follower) openRestoreViews(plan map[watch.Query]place) {
+func (f *follower) openRestoreViews(plan map[watch.Query]groupKey) {
 	need := map[string]bool{}
 	if !f.once && f.force != PlanPoll {
 		for q, at := range plan {
@@ -252,15 +252,15 @@ func (f *follower) openRestoreViews(plan map[watch.Query]place) {
 
 // show shows the plan to who debugs.
 func (f *follower) show(slots int) {
-	groups, queries := map[placeKind]int{}, map[placeKind]int{}
+	groups, queries := map[groupKind]int{}, map[groupKind]int{}
 	for at := range f.groups {
 		groups[at.kind]++
 	}
-	for _, at := range f.places {
+	for _, at := range f.groupOf {
 		queries[at.kind]++
 	}
 	args := []any{"slots", slots}
-	for _, kind := range []placeKind{byItself, byPrefix, byCatalog} {
+	for _, kind := range []groupKind{byItself, byPrefix, byCatalog} {
 		if groups[kind] > 0 {
 			args = append(args, string(kind), fmt.Sprintf("%d for %d queries", groups[kind], queries[kind]))
 		}

@@ -24,11 +24,11 @@ func (s *scheduler) receive(o outcome) {
 		s.failed(v, o)
 		return
 	}
-	if v.trouble.since.IsZero() {
-		v.trouble.since = o.request.begun
+	if v.failures.workingSince.IsZero() {
+		v.failures.workingSince = o.request.begun
 	}
-	if time.Since(v.trouble.since) > troubleOver {
-		v.trouble.failures = 0
+	if time.Since(v.failures.workingSince) > steadyAfter {
+		v.failures.row = 0
 	}
 	if o.result.null && o.request.mode != consistent {
 		v.forget()
@@ -36,7 +36,7 @@ func (s *scheduler) receive(o outcome) {
 		return
 	}
 	now := time.Now()
-	again, seen, seenAt := v.sure.wanted, v.cursor.seen, v.readAt
+	again, seen, seenAt := v.confirm.wanted, v.cursor.seen, v.readAt
 	fresh, pause := v.cursor.answered(&o.result, o.request.index, o.request.begun, now, o.request.wait)
 	v.cursor.probed = v.cursor.probed || again // it was waited beyond before
 	s.lookForRestore(v, o, seen, seenAt)
@@ -44,14 +44,14 @@ func (s *scheduler) receive(o outcome) {
 	if o.request.index > 0 {
 		v.readAt = now
 	}
-	if fresh || v.sure.wanted {
+	if fresh || v.confirm.wanted {
 		v.changedAt = now
 		if pause = max(pause, v.policy.gap, s.take(v, o)); v.state == removed {
 			return
 		}
 	}
-	if v.doubted.index > 0 {
-		v.sure.wanted = true
+	if v.lower.index > 0 {
+		v.confirm.wanted = true
 	}
 	if pause = max(pause, v.pace.spend(o.result.took)); pause > 0 {
 		s.rest(v, pause)
@@ -62,25 +62,25 @@ func (s *scheduler) receive(o outcome) {
 
 // take hands an answer on. When it is not believed the view is read again, consistently.
 func (s *scheduler) take(v *view, o outcome) (pause time.Duration) {
-	if v.sure.wanted && o.result.index < v.sure.index && v.sure.tries < 20 {
-		v.sure.tries++
+	if v.confirm.wanted && o.result.index < v.confirm.index && v.confirm.tries < 20 {
+		v.confirm.tries++
 		v.forget()
 		return 50 * time.Millisecond
 	}
-	believed := v.source.take(o.result)
+	believed := v.reader.take(o.result)
 	if believed {
 		v.cursor.newest = o.result.index
 	}
 	if believed || o.result.Consistent {
-		v.sure = sure{}
+		v.confirm = confirmation{}
 	} else {
-		v.sure = sure{wanted: true, index: o.result.index}
+		v.confirm = confirmation{wanted: true, index: o.result.index}
 	}
 	return 0
 }
 
-// troubleOver is how long a view has to be without failures until the pauses after the next ones begin anew.
-const troubleOver = 10 * time.Second
+// steadyAfter is how long a view has to be without failures until the pauses after the next ones begin anew.
+const steadyAfter = 10 * time.Second
 
 // failed takes in that a request failed.
 func (s *scheduler) failed(v *view, o outcome) {
@@ -89,22 +89,22 @@ func (s *scheduler) failed(v *view, o outcome) {
 		return
 	}
 	s.suspect(o.err)
-	v.sure = sure{}
-	if since := v.trouble.since; !since.IsZero() && time.Since(since) > troubleOver {
-		v.trouble.failures = 0
+	v.confirm = confirmation{}
+	if since := v.failures.workingSince; !since.IsZero() && time.Since(since) > steadyAfter {
+		v.failures.row = 0
 	}
-	v.trouble.failures++
-	v.trouble.since = time.Time{}
-	asked, told := v.source.fail(o.err)
+	v.failures.row++
+	v.failures.workingSince = time.Time{}
+	asked, told := v.reader.fail(o.err)
 	if v.state == removed {
 		return
 	}
 	pause := asked
-	if own := backoff(v.trouble.failures); told != 1 && (pause == 0 || pause > own) {
+	if own := backoff(v.failures.row); told != 1 && (pause == 0 || pause > own) {
 		pause = own
 	}
 	if s.recoveredAt.After(o.request.begun) {
-		pause, v.trouble.failures = min(pause, rand.N(wakeSpread)), 1
+		pause, v.failures.row = min(pause, rand.N(wakeSpread)), 1
 	}
 	s.rest(v, pause)
 }

@@ -25,25 +25,25 @@ const (
 // Plans are the plans that can be forced.
 var Plans = []string{PlanSingle, PlanShared, PlanNodes, PlanSweep, PlanPoll}
 
-// A place is where a query is answered.
-type place struct {
-	kind   placeKind
+// A groupKey names the group that answers a query.
+type groupKey struct {
+	kind   groupKind
 	scope  watch.Scope
 	prefix string      // of a prefix view
 	query  watch.Query // of a query by itself
 }
 
-type placeKind string
+type groupKind string
 
 const (
-	byItself  placeKind = "by itself"
-	byPrefix  placeKind = "prefix"
-	byCatalog placeKind = "catalog"
-	unplaced  placeKind = "unplaced" // until a survey has found a prefix
+	byItself   groupKind = "by itself"
+	byPrefix   groupKind = "prefix"
+	byCatalog  groupKind = "catalog"
+	unsurveyed groupKind = "unsurveyed" // until a survey has found a prefix
 )
 
-// name is for an order among places that does not change.
-func (at place) name() string {
+// name is for an order among groups that does not change.
+func (at groupKey) name() string {
 	if at.query != nil {
 		return at.query.String()
 	}
@@ -62,13 +62,13 @@ type planning struct {
 }
 
 // plan decides where each query is answered, and whether they are answered in groups. It asks nobody and changes nothing.
-func (p planning) plan() (places map[watch.Query]place, grouped bool) {
+func (p planning) plan() (groups map[watch.Query]groupKey, grouped bool) {
 	grouped = p.inGroups()
-	places = make(map[watch.Query]place, len(p.queries))
+	groups = make(map[watch.Query]groupKey, len(p.queries))
 	for _, q := range p.queries {
-		places[q] = p.place(q, grouped)
+		groups[q] = p.groupOf(q, grouped)
 	}
-	return places, grouped
+	return groups, grouped
 }
 
 // inGroups tells whether queries are answered in groups. Once they are, they stay so until the budget is large for them, lest they
@@ -88,8 +88,8 @@ func (p planning) inGroups() bool {
 	return n > p.slots-1 || p.grouped && n > p.slots/2 // one slot may go to the restore view
 }
 
-func (p planning) place(q watch.Query, grouped bool) place {
-	alone := place{kind: byItself, query: q}
+func (p planning) groupOf(q watch.Query, grouped bool) groupKey {
+	alone := groupKey{kind: byItself, query: q}
 	if !grouped {
 		return alone
 	}
@@ -100,25 +100,25 @@ func (p planning) place(q watch.Query, grouped bool) place {
 		return p.belowPrefix(q, q.Path, q.Scope)
 	case watch.Service:
 		if inCatalog(q.Scope) && !q.Connect && q.Name != "" {
-			return place{kind: byCatalog, scope: q.Scope}
+			return groupKey{kind: byCatalog, scope: q.Scope}
 		}
 	case watch.CatalogService:
 		if inCatalog(q.Scope) && q.Name != "" {
-			return place{kind: byCatalog, scope: q.Scope}
+			return groupKey{kind: byCatalog, scope: q.Scope}
 		}
 	case watch.Services:
 		if !p.once && inCatalog(q.Scope) && slices.ContainsFunc(p.queries, func(other watch.Query) bool {
 			s, ok := other.(watch.Service)
 			return ok && s.Scope == q.Scope && !s.Connect && s.Name != ""
 		}) {
-			return place{kind: byCatalog, scope: q.Scope}
+			return groupKey{kind: byCatalog, scope: q.Scope}
 		}
 	}
 	return alone
 }
 
 // belowPrefix tells which prefix view answers a key or prefix, if any does. The longest prefix comes first.
-func (p planning) belowPrefix(q watch.Query, path string, scope watch.Scope) place {
+func (p planning) belowPrefix(q watch.Query, path string, scope watch.Scope) groupKey {
 	best := ""
 	found := false
 	for _, prefix := range p.fit[scope] {
@@ -128,11 +128,11 @@ func (p planning) belowPrefix(q watch.Query, path string, scope watch.Scope) pla
 	}
 	switch {
 	case found:
-		return place{kind: byPrefix, scope: scope, prefix: best}
+		return groupKey{kind: byPrefix, scope: scope, prefix: best}
 	case p.alone.Has(q):
-		return place{kind: byItself, query: q}
+		return groupKey{kind: byItself, query: q}
 	}
-	return place{kind: unplaced, scope: scope}
+	return groupKey{kind: unsurveyed, scope: scope}
 }
 
 // inCatalog tells whether services of a scope are in this registry's catalog: those of a peer and of a sameness group are not.
@@ -164,7 +164,7 @@ func scopeOf(q watch.Query) watch.Scope {
 	return watch.Scope{}
 }
 
-// byName orders places.
-func byName(a, b place) int {
+// byName orders groups.
+func byName(a, b groupKey) int {
 	return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.name(), b.name()))
 }

@@ -14,7 +14,7 @@ import (
 // missing, has a view of its own, which is read when what the common one shows of it changes, and once in a wait besides.
 type prefixView struct {
 	s       *scheduler
-	at      place
+	at      groupKey
 	outgrew func(heavy bool) // is called when the prefix holds too much for its members
 	view    *view
 	members map[watch.Query]*prefixMember
@@ -28,7 +28,7 @@ type prefixMember struct {
 	own  *view // where access rules hide something; else nil
 }
 
-func newPrefixView(s *scheduler, at place, outgrew func(heavy bool)) *prefixView {
+func newPrefixView(s *scheduler, at groupKey, outgrew func(heavy bool)) *prefixView {
 	p := &prefixView{s: s, at: at, outgrew: outgrew, members: map[watch.Query]*prefixMember{}}
 	p.view = &view{name: "prefix " + at.prefix, policy: policy{hold: true, poll: true, falls: true, rank: rankPrefix, datacenter: at.scope.Datacenter}}
 	digests, seen := newDigester(), map[digest]*watch.KeyPair{} // so that only what is new is decoded
@@ -42,7 +42,7 @@ func newPrefixView(s *scheduler, at place, outgrew func(heavy bool)) *prefixView
 		}
 		return list, err
 	}
-	p.view.source = reader{begin: s.reading(e), take: p.take, fail: p.fail}
+	p.view.reader = reader{begin: s.reading(e), take: p.take, fail: p.fail}
 	s.add(p.view)
 	return p
 }

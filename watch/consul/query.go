@@ -17,7 +17,7 @@ func (s *scheduler) newQueryView(sub *watch.Subscription, p policy) *view {
 	v := &view{name: q.String(), policy: p}
 	text := newTextReader()
 	var e *endpoint // once it was made: that of a node may need a look at the agent
-	v.source = reader{
+	v.reader = reader{
 		begin: func(a ask) func(context.Context) (result, error) {
 			return func(ctx context.Context) (result, error) {
 				if e == nil {

@@ -84,10 +84,10 @@ func (s *scheduler) recovered() {
 	s.log.Debug("consul has recovered, what failed is tried again")
 	s.recoveredAt = time.Now()
 	for _, v := range slices.Clone(s.rests) {
-		if v.trouble.failures == 0 || !v.trouble.since.IsZero() {
+		if v.failures.row == 0 || !v.failures.workingSince.IsZero() {
 			continue
 		}
-		v.trouble.failures = 1
+		v.failures.row = 1
 		if soon := rand.N(wakeSpread); time.Until(v.due) > soon {
 			s.stop(v)
 			s.rest(v, soon)

@@ -22,17 +22,17 @@ func (s *scheduler) lookForRestore(v *view, o outcome, seen uint64, seenAt time.
 	if v.policy.streamed || v.policy.falls { // answers out of the event stream have an index of their own
 		return
 	}
-	before := v.doubted
+	before := v.lower
 	if o.result.index < seen {
-		before = doubted{seen, seenAt}
+		before = lowerIndex{seen, seenAt}
 	}
-	v.doubted = doubted{}
+	v.lower = lowerIndex{}
 	switch {
 	case o.result.index >= before.index:
 	case o.request.mode == consistent:
 		s.restored(v.policy.datacenter, before.readAt)
 	default:
-		v.doubted = before
+		v.lower = before
 	}
 }
 
@@ -56,7 +56,7 @@ func (s *scheduler) restored(datacenter string, since time.Time) {
 	noticed := time.Now()
 	s.restoredAt[datacenter] = noticed
 	s.log.Debug("consul was restored to an older state, blocking queries start over", "datacenter", datacenter)
-	s.after(restoreDelay, func() {
+	s.callAfter(restoreDelay, func() {
 		for v := range s.slots {
 			if v.policy.datacenter == datacenter && v.state == holding && v.request.begun.Before(noticed) {
 				s.restart(v)

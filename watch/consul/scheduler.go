@@ -101,8 +101,8 @@ func (s *scheduler) restart(v *view) {
 
 // readAgain has a view read consistently now, also while it is held.
 func (s *scheduler) readAgain(v *view) {
-	v.sure.wanted = true
-	if v.state == holding || v.state == idle || v.state == resting && v.trouble.failures == 0 {
+	v.confirm.wanted = true
+	if v.state == holding || v.state == idle || v.state == resting && v.failures.row == 0 {
 		s.stop(v)
 		s.next(v)
 	}
@@ -112,7 +112,7 @@ func (s *scheduler) readAgain(v *view) {
 func (s *scheduler) next(v *view) {
 	switch {
 	case v.state == removed:
-	case v.sure.wanted || v.cursor.seen == 0 || v.dirty || v.policy.hold && v.slot && v.cursor.wait == 0:
+	case v.confirm.wanted || v.cursor.seen == 0 || v.dirty || v.policy.hold && v.slot && v.cursor.wait == 0:
 		s.enqueue(v)
 	case v.policy.hold && v.slot:
 		s.hold(v)
@@ -173,7 +173,7 @@ func (s *scheduler) start() {
 		}
 		m := s.readMode()
 		switch {
-		case v.sure.wanted || v.cursor.seen == 0:
+		case v.confirm.wanted || v.cursor.seen == 0:
 			m = consistent
 		case v.policy.leader && v.dirty:
 			m = leader
@@ -225,7 +225,7 @@ func (s *scheduler) send(v *view, a ask) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	sent := &request{ask: a, begun: time.Now(), cancel: cancel}
 	v.request = sent
-	read := v.source.begin(a)
+	read := v.reader.begin(a)
 	s.wg.Go(func() {
 		defer cancel()
 		r, err := read(ctx)

@@ -65,7 +65,7 @@ func (s *scheduler) grant() {
 	})
 	for _, v := range s.waiting[:min(free, len(s.waiting))] {
 		v.slot, s.slots[v] = true, true
-		if v.state == idle || v.state == resting && v.trouble.failures == 0 {
+		if v.state == idle || v.state == resting && v.failures.row == 0 {
 			s.stop(v)
 			s.next(v)
 		}

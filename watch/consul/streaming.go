@@ -11,7 +11,7 @@ import (
 // Measured on 1.13.9, such answers have four faults, and this file and what it names is all that knows of them:
 //
 //   - they always say that there is no leader, and never that access rules hid something ([evidence]);
-//   - they may come before what they tell of can be read (the index in [sure]);
+//   - they may come before what they tell of can be read (the index in [confirmation]);
 //   - after a restore to an older state they wait for an index that is far away again (the restore view below);
 //   - a change of how a name is spelled is not told. Names that differ in case only are one name for Consul.
 
@@ -30,7 +30,7 @@ func (s *scheduler) newRestoreView(datacenter string) *view {
 	query := scopeQuery(watch.Scope{Datacenter: datacenter})
 	e := endpoint{path: "health/state/none", query: query, decode: discard}
 	v := &view{name: "restore view " + datacenter, policy: policy{hold: true, wait: restoreWait, rank: rankList, datacenter: datacenter}}
-	v.source = reader{
+	v.reader = reader{
 		begin: s.reading(e),
 		take: func(r result) bool {
 			switch {

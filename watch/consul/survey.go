@@ -38,7 +38,7 @@ func roomOf(q watch.Query) int {
 
 // A survey says which prefixes may be read as a whole for some queries.
 type survey struct {
-	fit   []place
+	fit   []groupKey
 	alone []watch.Query // those that no prefix is fit for
 }
 
@@ -47,7 +47,7 @@ const maxProbes = 100
 
 // survey looks for the prefixes that hold little beside the queries, which are keys and prefixes of one scope. It asks for
 // names only, and no more of them than there is room for.
-func (f *follower) survey(ctx context.Context, scope watch.Scope, queries []watch.Query, heavy map[place]bool) (survey, error) {
+func (f *follower) survey(ctx context.Context, scope watch.Scope, queries []watch.Query, heavy map[groupKey]bool) (survey, error) {
 	var s survey
 	probes := maxProbes
 	var look func(within string, queries []watch.Query) error
@@ -58,7 +58,7 @@ func (f *follower) survey(ctx context.Context, scope watch.Scope, queries []watc
 			return nil
 		}
 		probes--
-		at := place{kind: byPrefix, scope: scope, prefix: prefix}
+		at := groupKey{kind: byPrefix, scope: scope, prefix: prefix}
 		fits, err := f.fits(ctx, scope, prefix, roomFor(queries))
 		if err != nil {
 			return err
@@ -161,11 +161,11 @@ func countNames(r io.Reader, most int) error {
 	}
 }
 
-// startSurveys looks for prefixes for the queries that have no place yet.
-func (f *follower) startSurveys(plan map[watch.Query]place) {
+// startSurveys looks for prefixes for the queries that no group answers yet.
+func (f *follower) startSurveys(plan map[watch.Query]groupKey) {
 	todo := map[watch.Scope][]*watch.Subscription{}
 	for q, at := range plan {
-		if at.kind == unplaced && !f.pending.Has(q) {
+		if at.kind == unsurveyed && !f.pending.Has(q) {
 			f.pending.Add(q)
 			todo[at.scope] = append(todo[at.scope], f.want[q])
 		}
@@ -186,7 +186,7 @@ func (f *follower) startSurveys(plan map[watch.Query]place) {
 	}
 }
 
-// surveyed takes in what a survey found. After a failure there is another one later: the queries have no place still.
+// surveyed takes in what a survey found. After a failure there is another one later: the queries are still unsurveyed.
 func (f *follower) surveyed(scope watch.Scope, subs []*watch.Subscription, found survey, err error, begun time.Time) {
 	if err != nil {
 		f.suspect(err)
@@ -217,11 +217,11 @@ func (f *follower) surveyed(scope watch.Scope, subs []*watch.Subscription, found
 
 // retrySurvey has queries looked at again after a pause, which ends when Consul is back.
 func (f *follower) retrySurvey(subs []*watch.Subscription, pause time.Duration) {
-	v := f.after(pause, func() {
+	v := f.callAfter(pause, func() {
 		for _, s := range subs {
 			delete(f.pending, s.Query)
 		}
 		f.arrange()
 	})
-	v.trouble.failures = 1 // so that it is one of those that are woken
+	v.failures.row = 1 // so that it is one of those that are woken
 }

@@ -9,7 +9,7 @@ import (
 // it; all else is the scheduler's.
 type view struct {
 	name   string // for logs and for an order that does not change
-	source reader
+	reader reader
 	policy policy
 
 	cursor  cursor
@@ -19,9 +19,9 @@ type view struct {
 	times
 	dirty     bool // it was hinted at since its last read began
 	polling   bool // it rests until it is polled; else after a failure, or for its pace
-	sure      sure
-	doubted   doubted
-	trouble   trouble
+	confirm   confirmation
+	lower     lowerIndex
+	failures  failures
 	slot      bool // it may have a blocking query
 	heapIndex int  // in the scheduler's heap of those that rest
 }
@@ -93,25 +93,25 @@ const (
 	removed              // nobody wants it any more
 )
 
-// A sure says that the next read has to be consistent, since an answer was not believed, and how new it has to be: an answer out
-// of Consul's event stream may come before what it tells of can be read.
-type sure struct {
+// A confirmation is a consistent read that is still to be made, since an answer was not believed, and how new its answer has to be: an
+// answer out of Consul's event stream may come before what it tells of can be read.
+type confirmation struct {
 	wanted bool
 	index  uint64
 	tries  int
 }
 
-// A doubted answer had a lower index than the one before it: the server was restored, or is behind the others. Which it is shows the next
-// read, which is a consistent one. The zero doubted is none.
-type doubted struct {
+// A lowerIndex notes that the last answer had a lower index than the one before it: the server was restored, or is behind the others. The
+// next read, which is a consistent one, shows which it is. The zero lowerIndex says that nothing of the kind happened.
+type lowerIndex struct {
 	index  uint64    // of the answer before
 	readAt time.Time // when that was asked for
 }
 
-// Trouble is what a view has to remember of its failures.
-type trouble struct {
-	failures int       // in a row, each soon after the last success
-	since    time.Time // since when there was no failure; zero while there is one
+// Failures are what a view has to remember of its failures.
+type failures struct {
+	row          int       // how many in a row, each soon after the last success
+	workingSince time.Time // zero while the last request failed
 }
 
 // A request is what was sent to Consul and is not answered yet.
@@ -132,8 +132,8 @@ type outcome struct {
 
 // forget makes the next answer one that is handed on, whatever the last one was.
 func (v *view) forget() {
-	if v.source.dropped != nil {
-		v.source.dropped()
+	if v.reader.dropped != nil {
+		v.reader.dropped()
 	}
 }
 
