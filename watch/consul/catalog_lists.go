@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"time"
@@ -119,15 +118,4 @@ func (c *catalogMirror) nodesEndpoint() endpoint {
 		})
 		return entries, err
 	}}
-}
-
-// after calls what after a while, on the scheduler's goroutine. The view that it returns is removed to call it off.
-func (s *scheduler) callAfter(d time.Duration, what func()) *view {
-	v := &view{name: "timer"}
-	v.reader.begin = func(ask) func(context.Context) (result, error) {
-		return func(context.Context) (result, error) { return result{index: 1}, nil }
-	}
-	v.reader.take = func(result) bool { s.remove(v); what(); return true }
-	s.rest(v, d)
-	return v
 }

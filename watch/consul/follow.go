@@ -69,7 +69,7 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 			f.arrange()
 			f.grant()
 		case <-f.away():
-			f.probe.absent = true
+			f.recovery.probe.absent = true
 		case <-f.back():
 			f.recovered()
 		case <-timer.C:

@@ -54,7 +54,7 @@ func (s *scheduler) receive(o outcome) {
 		v.confirm.wanted = true
 	}
 	if pause = max(pause, v.pace.spend(o.result.took)); pause > 0 {
-		s.rest(v, pause)
+		s.pause(v, pause)
 		return
 	}
 	s.next(v)
@@ -85,7 +85,7 @@ const steadyAfter = 10 * time.Second
 // failed takes in that a request failed.
 func (s *scheduler) failed(v *view, o outcome) {
 	if only, pause := v.cursor.failed(o.err, o.request.index, o.request.begun, time.Now()); only {
-		s.rest(v, pause)
+		s.pause(v, pause)
 		return
 	}
 	s.suspect(o.err)
@@ -103,8 +103,8 @@ func (s *scheduler) failed(v *view, o outcome) {
 	if own := backoff(v.failures.row); told != 1 && (pause == 0 || pause > own) {
 		pause = own
 	}
-	if s.recoveredAt.After(o.request.begun) {
+	if s.recovery.at.After(o.request.begun) {
 		pause, v.failures.row = min(pause, rand.N(wakeSpread)), 1
 	}
-	s.rest(v, pause)
+	s.pause(v, pause)
 }

@@ -23,6 +23,12 @@ const (
 	wakeSpread = 250 * time.Millisecond
 )
 
+// A recovery is what the scheduler knows of Consul's absence.
+type recovery struct {
+	probe *recoveryProbe // nil while there is none
+	at    time.Time      // when Consul came back last
+}
+
 // A recoveryProbe is one that is under way.
 type recoveryProbe struct {
 	away   chan struct{} // is closed when it finds that Consul is away
@@ -32,11 +38,11 @@ type recoveryProbe struct {
 
 // suspect begins a recovery probe, where an error is one that Consul's absence causes and none is under way.
 func (s *scheduler) suspect(err error) {
-	if s.probe != nil || refusal(err) || watch.IsPermanent(err) || errors.Is(err, errFull) {
+	if s.recovery.probe != nil || refusal(err) || watch.IsPermanent(err) || errors.Is(err, errFull) {
 		return
 	}
 	p := &recoveryProbe{away: make(chan struct{}), ended: make(chan struct{})}
-	s.probe = p
+	s.recovery.probe = p
 	s.wg.Go(func() {
 		defer close(p.ended)
 		if s.client.there(s.ctx) {
@@ -52,37 +58,37 @@ func (s *scheduler) suspect(err error) {
 
 // away and back are what the scheduler waits for while there is a recovery probe.
 func (s *scheduler) away() <-chan struct{} {
-	if s.probe == nil || s.probe.absent {
+	if s.recovery.probe == nil || s.recovery.probe.absent {
 		return nil
 	}
-	return s.probe.away
+	return s.recovery.probe.away
 }
 
 func (s *scheduler) back() <-chan struct{} {
-	if s.probe == nil {
+	if s.recovery.probe == nil {
 		return nil
 	}
-	return s.probe.ended
+	return s.recovery.probe.ended
 }
 
 // absent tells whether Consul is known to be away now.
-func (s *scheduler) absent() bool { return s.probe != nil && s.probe.absent }
+func (s *scheduler) absent() bool { return s.recovery.probe != nil && s.recovery.probe.absent }
 
 // recovered takes in that a recovery probe ended. Nothing is tried again when Consul was there all the time: what fails then fails
 // for a reason of its own.
 func (s *scheduler) recovered() {
-	absent := s.probe.absent
+	absent := s.recovery.probe.absent
 	select {
-	case <-s.probe.away:
+	case <-s.recovery.probe.away:
 		absent = true
 	default:
 	}
-	s.probe = nil
+	s.recovery.probe = nil
 	if !absent || s.ctx.Err() != nil {
 		return
 	}
 	s.log.Debug("consul has recovered, what failed is tried again")
-	s.recoveredAt = time.Now()
+	s.recovery.at = time.Now()
 	for _, v := range slices.Clone(s.rests) {
 		if v.failures.row == 0 || !v.failures.workingSince.IsZero() {
 			continue
@@ -90,7 +96,7 @@ func (s *scheduler) recovered() {
 		v.failures.row = 1
 		if soon := rand.N(wakeSpread); time.Until(v.due) > soon {
 			s.stop(v)
-			s.rest(v, soon)
+			s.pause(v, soon)
 		}
 	}
 }

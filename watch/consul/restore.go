@@ -17,6 +17,12 @@ const (
 	restoreWait = 10 * time.Second
 )
 
+// Restores are what the scheduler knows of restores, by datacenter.
+type restores struct {
+	streamed map[string]*restarts // of streamed queries: see the file streaming.go
+	noticed  map[string]time.Time // when one was noticed last
+}
+
 // lookForRestore looks at the index of an answer; seen is the index of the one before, which was asked for at seenAt.
 func (s *scheduler) lookForRestore(v *view, o outcome, seen uint64, seenAt time.Time) {
 	if v.policy.streamed || v.policy.falls { // answers out of the event stream have an index of their own
@@ -50,11 +56,11 @@ func indexFalls(q watch.Query) bool {
 // restored makes every view of a datacenter start over whose blocking query was sent before this moment and is not answered soon. The
 // servers have been restored since a time; where that is before the last restore that was noticed, it is that one.
 func (s *scheduler) restored(datacenter string, since time.Time) {
-	if since.Before(s.restoredAt[datacenter]) {
+	if since.Before(s.restores.noticed[datacenter]) {
 		return
 	}
 	noticed := time.Now()
-	s.restoredAt[datacenter] = noticed
+	s.restores.noticed[datacenter] = noticed
 	s.log.Debug("consul was restored to an older state, blocking queries start over", "datacenter", datacenter)
 	s.callAfter(restoreDelay, func() {
 		for v := range s.slots {

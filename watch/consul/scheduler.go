@@ -23,14 +23,12 @@ type scheduler struct {
 	waiting []*view        // who wants one
 	polled  int            // views that are polled for want of a slot, or by policy
 
-	probe       *recoveryProbe // nil while there is none
-	recoveredAt time.Time
-	restarted   map[string]*restarts // by datacenter
-	restoredAt  map[string]time.Time // when a restore of a datacenter was noticed last
+	recovery recovery
+	restores restores
 }
 
 func newScheduler(ctx context.Context, s *Source) *scheduler {
-	return &scheduler{Source: s, ctx: ctx, results: make(chan outcome), slots: map[*view]bool{}, restarted: map[string]*restarts{}, restoredAt: map[string]time.Time{}}
+	return &scheduler{Source: s, ctx: ctx, results: make(chan outcome), slots: map[*view]bool{}, restores: restores{map[string]*restarts{}, map[string]time.Time{}}}
 }
 
 // add begins to read a view.
@@ -95,7 +93,7 @@ func (s *scheduler) restart(v *view) {
 	if v.state == holding || v.state == idle {
 		s.stop(v)
 		v.cursor = cursor{}
-		s.rest(v, rand.N(wakeSpread)) // many start over at this moment
+		s.pause(v, rand.N(wakeSpread)) // many start over at this moment
 	}
 }
 
@@ -117,7 +115,7 @@ func (s *scheduler) next(v *view) {
 	case v.policy.hold && v.slot:
 		s.hold(v)
 	case v.policy.poll || v.policy.every > 0:
-		s.rest(v, s.pollPause(v))
+		s.pause(v, s.pollPause(v))
 		v.polling = true
 	default:
 		v.state = idle
@@ -139,10 +137,18 @@ func (s *scheduler) enqueue(v *view) {
 	}
 }
 
-// rest lets a view do nothing for a while; then it is read, or held.
-func (s *scheduler) rest(v *view, d time.Duration) {
+// pause lets a view do nothing for a while; then it is read, or held.
+func (s *scheduler) pause(v *view, d time.Duration) {
 	v.state, v.due, v.polling = resting, time.Now().Add(d), false
 	heap.Push(&s.rests, v)
+}
+
+// callAfter calls what after a while, on the scheduler's goroutine. The view that it returns is removed to call it off.
+func (s *scheduler) callAfter(d time.Duration, what func()) *view {
+	v := &view{name: "timer"}
+	v.reader.take = func(result) bool { s.remove(v); what(); return true }
+	s.pause(v, d)
+	return v
 }
 
 // readers is how many reads may be under way: connections that nothing is held open on serve for reads, too.
@@ -160,9 +166,12 @@ func (s *scheduler) start() {
 			v.cursor.probed = false // while nobody waited the server may have been replaced by one with a lower index
 		}
 		v.state = idle
-		if v.polling {
+		switch {
+		case v.reader.begin == nil:
+			v.reader.take(result{})
+		case v.polling:
 			s.enqueue(v)
-		} else {
+		default:
 			s.next(v)
 		}
 	}

@@ -37,7 +37,7 @@ func (s *scheduler) newRestoreView(datacenter string) *view {
 			case r.index == seen: // a lower one is noticed where all are
 				s.restartStreamed(datacenter, time.Time{})
 			case failing:
-				s.restartStreamed(datacenter, s.recoveredAt)
+				s.restartStreamed(datacenter, s.recovery.at)
 			}
 			seen, failing = r.index, false
 			return true
@@ -68,10 +68,10 @@ type restarts struct {
 
 // mayRestart tells whether views of a datacenter may start over now.
 func (s *scheduler) mayRestart(datacenter string) bool {
-	r := s.restarted[datacenter]
+	r := s.restores.streamed[datacenter]
 	if r == nil {
 		r = &restarts{}
-		s.restarted[datacenter] = r
+		s.restores.streamed[datacenter] = r
 	}
 	since := time.Since(r.last)
 	switch {

@@ -194,7 +194,7 @@ func (f *follower) surveyed(scope watch.Scope, subs []*watch.Subscription, found
 		for _, s := range subs {
 			pause = max(pause, s.Failed(err))
 		}
-		if f.recoveredAt.After(begun) {
+		if f.recovery.at.After(begun) {
 			pause = min(pause, rand.N(wakeSpread))
 		}
 		f.retrySurvey(subs, pause)

@@ -17,27 +17,32 @@ type view struct {
 	state   state
 	request *request // the request that is under way, or nil
 	times
-	dirty     bool // it was hinted at since its last read began
-	polling   bool // it rests until it is polled; else after a failure, or for its pace
-	confirm   confirmation
-	lower     lowerIndex
-	failures  failures
-	slot      bool // it may have a blocking query
-	heapIndex int  // in the scheduler's heap of those that rest
+	rest
+	dirty    bool // it was hinted at since its last read began
+	confirm  confirmation
+	lower    lowerIndex
+	failures failures
+	slot     bool // it may have a blocking query
 }
 
 // Times are when things happened to a view.
 type times struct {
-	due       time.Time // while it rests: until when
 	readAt    time.Time // when the read began whose answer was taken last, or when the blocking query ended
 	changedAt time.Time // when an answer was taken last that may have been new
+}
+
+// A rest is what the scheduler knows of a view while it rests.
+type rest struct {
+	due       time.Time // until when
+	polling   bool      // until it is polled; else after a failure, or for its pace
+	heapIndex int       // in the heap of those that rest
 }
 
 // A reader is what a view reads and who is told.
 type reader struct {
 	// begin makes the function that asks Consul, which runs in a goroutine of its own, never twice at a time for one view: what it
 	// remembers from one request to the next needs no lock. The scheduler calls begin, so that it may look at what the
-	// scheduler's goroutine owns.
+	// scheduler's goroutine owns. A view without begin reads nothing: it is a timer, and take is called when it is due.
 	begin func(a ask) func(ctx context.Context) (result, error)
 	// take takes an answer in that may be new, and tells whether it was believed. When it was not, the view is read again
 	// consistently, and what that says is taken in or not. The scheduler calls it.
