@@ -205,8 +205,7 @@ func TestFewStreams(t *testing.T) {
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("X-Consul-Index", "9")
 				if waits(r) {
-					<-r.Context().Done()
-					return
+					hold(r)
 				}
 				io.WriteString(w, aKey)
 			}))

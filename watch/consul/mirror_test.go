@@ -178,3 +178,30 @@ func checksOf(w *watch.Watcher, q watch.Query) watch.HealthChecks {
 	}
 	return nil
 }
+
+// TestSlowPolledQueries has so many queries that are polled, and answered so slowly, that reading them takes longer than it is until
+// they are polled again: what else is to be read still has its turn.
+func TestSlowPolledQueries(t *testing.T) {
+	want := services(60)
+	all := watch.Set{}
+	all.AddAll(want)
+	for i := range 60 {
+		all.Add(watch.Service{Name: fmt.Sprintf("s%d", i), Connect: true})
+	}
+	slow := func(_ *fake, w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/health/connect/") {
+			return false
+		}
+		sleep(r.Context(), 100*time.Millisecond)
+		w.Header().Set("X-Consul-Index", "9")
+		fmt.Fprint(w, "[]")
+		return true
+	}
+	beside(t, 60, Config{MaxConnections: 3}, all, slow, func(f *fake, w *watch.Watcher, _ func(watch.Set)) {
+		within(t, 30*time.Second, func() string { return values(w, want, 80) })
+		for port := 81; port < 84; port++ {
+			f.next(port)
+			within(t, 30*time.Second, func() string { return values(w, want, port) })
+		}
+	})
+}

@@ -15,8 +15,7 @@ type scheduler struct {
 	ctx     context.Context
 	wg      sync.WaitGroup
 	results chan outcome
-	urgent  []*view // to be read, before those of queue
-	queue   []*view
+	queue   []*view // to be read, in this order: each is in it once, so that none waits for ever
 	rests   restHeap
 	reads   int            // under way
 	slots   map[*view]bool // who has a slot
@@ -70,7 +69,7 @@ func (s *scheduler) stop(v *view) {
 		v.request.over = true // it comes back before there is another
 		v.request.cancel()
 	}
-	v.state = idle // what is still in a queue is skipped there
+	v.state = idle // what is still in the queue is skipped there
 }
 
 // hint says that what a view reads may have changed.
@@ -130,11 +129,7 @@ func (s *scheduler) pollPause(v *view) time.Duration {
 
 func (s *scheduler) enqueue(v *view) {
 	v.state = queued
-	if v.policy.rank < rankNode {
-		s.urgent = append(s.urgent, v)
-	} else {
-		s.queue = append(s.queue, v)
-	}
+	s.queue = append(s.queue, v)
 }
 
 // pause lets a view do nothing for a while; then it is read, or held.
@@ -193,20 +188,18 @@ func (s *scheduler) start() {
 	}
 }
 
-// dequeue takes the view out of the queues that is to be read next.
+// dequeue takes the view out of the queue that is to be read next.
 func (s *scheduler) dequeue() *view {
-	for _, queue := range []*[]*view{&s.urgent, &s.queue} {
-		for len(*queue) > 0 {
-			v := (*queue)[0]
-			(*queue)[0] = nil
-			*queue = (*queue)[1:]
-			switch {
-			case v.state != queued:
-			case v.request != nil: // one that was given up has not come back yet
-				v.state = idle
-			default:
-				return v
-			}
+	for len(s.queue) > 0 {
+		v := s.queue[0]
+		s.queue[0] = nil
+		s.queue = s.queue[1:]
+		switch {
+		case v.state != queued:
+		case v.request != nil: // one that was given up has not come back yet
+			v.state = idle
+		default:
+			return v
 		}
 	}
 	return nil
