@@ -84,3 +84,33 @@ func TestBogusIndexes(t *testing.T) {
 		}
 	}
 }
+
+// TestSameIndexOfAnotherServer has a server that lost its data and has come to the same index again between two looks, without any
+// request that failed.
+func TestSameIndexOfAnotherServer(t *testing.T) {
+	for name, plan := range map[string]string{"single": PlanPoll, "prefix": PlanShared} {
+		t.Run(name, func(t *testing.T) {
+			want := keySet([]string{"app/0", "app/1", "app/2"})
+			refuse := func(_ *fake, w http.ResponseWriter, r *http.Request) bool { // so that nothing is held open
+				if !r.Form.Has("index") {
+					return false
+				}
+				http.Error(w, "no time to wait", http.StatusGatewayTimeout)
+				return true
+			}
+			beside(t, 3, Config{Plan: plan}, want, refuse, func(f *fake, w *watch.Watcher, _ func(watch.Set)) {
+				within(t, 10*time.Second, func() string { return values(w, want, 80) })
+				time.Sleep(10 * time.Second)
+				f.mu.Lock()
+				f.keys["app/1"] = "bmV3"
+				f.mu.Unlock()
+				within(t, 5*time.Second, func() string {
+					if v, _ := w.Get(watch.Key{Path: "app/1"}); v.(*watch.KeyPair).Value != "new" {
+						return "app/1 has its old value"
+					}
+					return ""
+				})
+			})
+		})
+	}
+}

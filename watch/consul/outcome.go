@@ -45,7 +45,9 @@ func (s *scheduler) receive(o outcome) {
 		v.readAt = now
 	}
 	if fresh || v.confirm.wanted {
-		v.changedAt = now
+		if !o.result.same {
+			v.changedAt = now
+		}
 		if pause = max(pause, v.policy.gap, s.take(v, o)); v.state == removed {
 			return
 		}

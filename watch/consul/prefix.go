@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"context"
 	"io"
 	"slices"
 	"time"
@@ -42,7 +43,13 @@ func newPrefixView(s *scheduler, at groupKey, outgrew func(heavy bool)) *prefixV
 		}
 		return list, err
 	}
-	p.view.reader = reader{begin: s.reading(e), take: p.take, fail: p.fail}
+	p.view.reader = reader{begin: func(a ask) func(context.Context) (result, error) {
+		return func(ctx context.Context) (result, error) {
+			r, err := s.read(ctx, e, a)
+			r.unindexed = a.index == 0 // as in textReader.read
+			return r, err
+		}
+	}, take: p.take, fail: p.fail}
 	s.add(p.view)
 	return p
 }

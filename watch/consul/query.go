@@ -120,6 +120,6 @@ func (t *textReader) read(ctx context.Context, s *Source, e endpoint, a ask) (re
 		a.index = 0
 	}
 	r, err := s.read(ctx, e, a)
-	r.same, r.every, r.unindexed = same, e.every, e.every > 0
+	r.same, r.every, r.unindexed = same, e.every, a.index == 0 // a server that has lost its data may have the same index for another answer
 	return r, err
 }
