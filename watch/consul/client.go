@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -150,6 +151,9 @@ func (c *client) limit(r call) time.Duration {
 	return readLimit
 }
 
+// impatient is how long a call is under way at least that was cut off by something which has no patience with silence.
+const impatient = 5 * time.Second
+
 // readLimit is how long a peer may be silent that has something to say.
 const readLimit = 30 * time.Second
 
@@ -188,7 +192,13 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 	if r.index > 0 {
 		client = c.http.holds
 	}
-	resp, err := client.Do(req)
+	begun := time.Now()
+	again := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		if time.Since(begun) > impatient { // net/http would ask again without a word when a connection that was used before is cut
+			cancel(errCut)
+		}
+	}}
+	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, again)))
 	if err != nil {
 		return reply{}, c.unreachable(ctx, err)
 	}

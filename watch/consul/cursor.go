@@ -65,7 +65,7 @@ func (c *cursor) failed(err error, waited uint64, begun, now time.Time) (only bo
 		c.wait = 0
 		return true, turnEvery - rand.N(turnEvery/10)
 	}
-	if waited > 0 && now.Sub(begun) > 5*time.Second && errors.Is(err, errCut) { // by something that has no patience with silence
+	if waited > 0 && now.Sub(begun) > impatient && errors.Is(err, errCut) {
 		c.wait, c.known, c.cut = 0, false, true
 		return true, 0
 	}
