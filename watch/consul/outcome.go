@@ -2,6 +2,7 @@ package consul
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,9 @@ func (s *scheduler) receive(o outcome) {
 	v.request, v.state = nil, idle
 	if o.err != nil {
 		s.failed(v, o)
+		if silent(o.err) {
+			s.failQueued(o)
+		}
 		return
 	}
 	if v.failures.workingSince.IsZero() {
@@ -83,6 +87,17 @@ func (s *scheduler) take(v *view, o outcome) (pause time.Duration) {
 
 // steadyAfter is how long a view has to be without failures until the pauses after the next ones begin anew.
 const steadyAfter = 10 * time.Second
+
+// failQueued fails what has been waiting to be read for as long as a request was left without an answer: it would hear of a silent
+// peer only after one time-out after the other.
+func (s *scheduler) failQueued(o outcome) {
+	for _, v := range slices.Clone(s.queue) {
+		if v.state == queued && !v.queuedAt.After(o.request.begun) {
+			v.state = idle
+			s.failed(v, o)
+		}
+	}
+}
 
 // failed takes in that a request failed.
 func (s *scheduler) failed(v *view, o outcome) {

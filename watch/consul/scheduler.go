@@ -128,7 +128,7 @@ func (s *scheduler) pollPause(v *view) time.Duration {
 }
 
 func (s *scheduler) enqueue(v *view) {
-	v.state = queued
+	v.state, v.queuedAt = queued, time.Now()
 	s.queue = append(s.queue, v)
 }
 

@@ -27,6 +27,7 @@ type view struct {
 
 // Times are when things happened to a view.
 type times struct {
+	queuedAt  time.Time // when it began to wait to be read
 	readAt    time.Time // when the read began whose answer was taken last, or when the blocking query ended
 	changedAt time.Time // when an answer was taken last that may have been new
 }
