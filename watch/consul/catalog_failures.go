@@ -73,6 +73,18 @@ func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 	return pause, told
 }
 
+func (c *catalogMirror) recovered() {
+	for _, m := range c.members {
+		if m.own != nil && !m.own.policy.hold {
+			c.s.readAgain(m.own)
+		}
+	}
+	for _, n := range c.nodes {
+		n.next.whole, n.next.checks = true, true
+		c.s.readAgain(n.read)
+	}
+}
+
 // startOver has everything read again after Consul was away.
 func (c *catalogMirror) startOver() {
 	if c.lists.names != nil {

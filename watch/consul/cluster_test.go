@@ -64,6 +64,7 @@ func TestLeaderIsLost(t *testing.T) {
 		c.step()
 	}
 	for plan, w := range watchers {
+		t.Log("plan", plan)
 		same(t, c.s, w, want)
 		same(t, c.s, patient[plan], want)
 	}

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -226,6 +227,9 @@ func text(v any) string {
 			}
 		}
 		return out
+	}
+	if out, err := json.Marshal(v); err == nil { // a list of pointers says nothing otherwise
+		return fmt.Sprintf("%T %s", v, out)
 	}
 	return fmt.Sprintf("%#v", v)
 }

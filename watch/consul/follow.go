@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -32,6 +33,9 @@ type follower struct {
 type group interface {
 	// change says which queries join, and which leave.
 	change(add []*watch.Subscription, drop []watch.Query)
+	// recovered has all read again that is only read when hinted at, after Consul was away: the server that was asked then may have been
+	// one that had only just become the leader, and was behind what hinted.
+	recovered()
 	// close ends it. Its queries have left or are answered elsewhere.
 	close()
 }
@@ -71,7 +75,13 @@ func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
 		case <-f.away():
 			f.recovery.probe.absent = true
 		case <-f.back():
-			f.recovered()
+			if f.recovered() {
+				f.callAfter(rand.N(time.Second), func() { // many programs may have to read at this moment
+					for _, g := range f.groups {
+						g.recovered()
+					}
+				})
+			}
 		case <-timer.C:
 		case <-ctx.Done():
 			return
@@ -223,6 +233,8 @@ func (g *ownView) change(add []*watch.Subscription, _ []watch.Query) {
 		g.s.add(g.view)
 	}
 }
+
+func (g *ownView) recovered() {} // it is held or polled
 
 func (g *ownView) close() { g.s.remove(g.view) }
 

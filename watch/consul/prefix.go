@@ -73,6 +73,14 @@ func (p *prefixView) change(add []*watch.Subscription, drop []watch.Query) {
 	}
 }
 
+func (p *prefixView) recovered() {
+	for _, m := range p.members {
+		if m.own != nil {
+			p.s.readAgain(m.own)
+		}
+	}
+}
+
 func (p *prefixView) close() {
 	for _, m := range p.members {
 		p.leave(m)

@@ -74,9 +74,9 @@ func (s *scheduler) back() <-chan struct{} {
 // absent tells whether Consul is known to be away now.
 func (s *scheduler) absent() bool { return s.recovery.probe != nil && s.recovery.probe.absent }
 
-// recovered takes in that a recovery probe ended. Nothing is tried again when Consul was there all the time: what fails then fails
+// recovered takes in that a recovery probe ended, and tells whether Consul was away. Nothing is tried again when Consul was there all the time: what fails then fails
 // for a reason of its own.
-func (s *scheduler) recovered() {
+func (s *scheduler) recovered() bool {
 	absent := s.recovery.probe.absent
 	select {
 	case <-s.recovery.probe.away:
@@ -85,7 +85,7 @@ func (s *scheduler) recovered() {
 	}
 	s.recovery.probe = nil
 	if !absent || s.ctx.Err() != nil {
-		return
+		return false
 	}
 	s.log.Debug("consul has recovered, what failed is tried again")
 	s.recovery.at = time.Now()
@@ -99,6 +99,7 @@ func (s *scheduler) recovered() {
 			s.pause(v, soon)
 		}
 	}
+	return true
 }
 
 // there tells whether Consul answers, and knows a leader.

@@ -96,10 +96,11 @@ func (s *scheduler) restart(v *view) {
 	}
 }
 
-// readAgain has a view read consistently now, also while it is held.
+// readAgain has a view read consistently now, whatever is under way.
 func (s *scheduler) readAgain(v *view) {
 	v.confirm.wanted = true
-	if v.state == holding || v.state == idle || v.state == resting && v.failures.row == 0 {
+	switch {
+	case v.state == holding, v.state == idle, v.state == resting && v.failures.row == 0, v.state == reading && v.request.mode != consistent:
 		s.stop(v)
 		s.next(v)
 	}
