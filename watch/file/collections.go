@@ -1,0 +1,96 @@
+package file
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// textList is a list of texts, which replaces what an earlier file said; null leaves none. An empty list is written too: it
+// differs from none.
+type textList struct{ at *[]string }
+
+func (l textList) read(d *decoder, what string, n *yaml.Node) {
+	if n = resolve(n); isNull(n) {
+		*l.at = nil
+		return
+	}
+	all := []string{}
+	d.list(n, what, func(i int, n *yaml.Node) {
+		if s, ok := d.single(n, fmt.Sprintf("entry %d of %s", i+1, what)); ok {
+			all = append(all, s)
+		}
+	})
+	*l.at = all
+}
+
+func (l textList) absent() bool     { return *l.at == nil }
+func (l textList) node() *yaml.Node { return textsNode(*l.at) }
+
+// listOf is a list of things, which replaces an earlier one. An empty list is written too: it differs from none.
+type listOf[E any] struct {
+	at     *[]*E
+	one    string // what a complaint calls a thing, before its number
+	fields func(*E) fields
+}
+
+func (l listOf[E]) read(d *decoder, what string, n *yaml.Node) {
+	*l.at = []*E{}
+	d.list(n, what, func(i int, n *yaml.Node) {
+		thing := new(E)
+		l.fields(thing).read(d, fmt.Sprintf("%s %d", l.one, i+1), n)
+		*l.at = append(*l.at, thing)
+	})
+}
+
+func (l listOf[E]) absent() bool { return *l.at == nil }
+
+func (l listOf[E]) node() *yaml.Node {
+	return listNode(*l.at, func(thing *E) *yaml.Node { return l.fields(thing).node() })
+}
+
+// mapOf is a mapping of names, which is merged with that of an earlier file. An empty mapping is written too: it differs from
+// none.
+type mapOf[V any] struct {
+	at       *map[string]V
+	title    string // what a complaint calls an entry: %[1]q is its name, %[2]s what the mapping is called
+	takeAway bool   // null takes an entry away
+	entry    func(name string, v *V) codec
+}
+
+// entryTitle is the title of entries that have no better one.
+const entryTitle = "%[1]q in %[2]s"
+
+func (m mapOf[V]) read(d *decoder, what string, n *yaml.Node) {
+	if *m.at == nil && resolve(n).Kind == yaml.MappingNode {
+		*m.at = map[string]V{}
+	}
+	d.each(n, what, func(name string, _, value *yaml.Node) {
+		if m.takeAway && isNull(resolve(value)) {
+			delete(*m.at, name)
+			return
+		}
+		v := (*m.at)[name]
+		m.entry(name, &v).read(d, fmt.Sprintf(m.title, name, what), value)
+		(*m.at)[name] = v
+	})
+}
+
+func (m mapOf[V]) absent() bool { return *m.at == nil }
+
+func (m mapOf[V]) node() *yaml.Node {
+	return mappingNode(*m.at, func(name string, v V) *yaml.Node { return m.entry(name, &v).node() })
+}
+
+// textMap is a mapping of names to texts.
+func textMap(at *map[string]string) mapOf[string] {
+	return mapOf[string]{at, entryTitle, true, func(_ string, s *string) codec { return single[string]{s, anyText} }}
+}
+
+// put sets an entry of a map that may not be made yet.
+func put[V any](m *map[string]V, name string, v V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[name] = v
+}
