@@ -51,7 +51,7 @@ func (f field) codec() codec {
 	case **time.Time:
 		return optional[time.Time]{at, moment}
 	case *[]string:
-		return textList{at}
+		return textList(at)
 	case *map[string]string:
 		return textMap(at)
 	}

@@ -2,30 +2,45 @@ package file
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
 
-// textList is a list of texts, which replaces what an earlier file said; null leaves none. An empty list is written too: it
-// differs from none.
-type textList struct{ at *[]string }
+// scalarList is a list of single values, which replaces what an earlier file said; null leaves none. An empty list is written
+// too: it differs from none.
+type scalarList[T any] struct {
+	at  *[]T
+	one string // what a complaint calls an element, before its number
+	scalar[T]
+}
 
-func (l textList) read(d *decoder, what string, n *yaml.Node) {
+func textList(at *[]string) scalarList[string] { return scalarList[string]{at, "entry", anyText} }
+
+func (l scalarList[T]) read(d *decoder, what string, n *yaml.Node) {
 	if n = resolve(n); isNull(n) {
 		*l.at = nil
 		return
 	}
-	all := []string{}
+	*l.at = []T{}
 	d.list(n, what, func(i int, n *yaml.Node) {
-		if s, ok := d.single(n, fmt.Sprintf("entry %d of %s", i+1, what)); ok {
-			all = append(all, s)
-		}
+		var v T
+		l.scalar.read(d, &v, fmt.Sprintf("%s %d of %s", l.one, i+1, what), n)
+		*l.at = append(*l.at, v)
 	})
-	*l.at = all
 }
 
-func (l textList) absent() bool     { return *l.at == nil }
-func (l textList) node() *yaml.Node { return textsNode(*l.at) }
+func (l scalarList[T]) absent() bool { return *l.at == nil }
+
+// node has the list in one line, unless one of its elements has several.
+func (l scalarList[T]) node() *yaml.Node {
+	n := listNode(*l.at, func(v T) *yaml.Node { return scalarNode(v) })
+	if !slices.ContainsFunc(n.Content, func(n *yaml.Node) bool { return strings.Contains(n.Value, "\n") }) {
+		n.Style = yaml.FlowStyle
+	}
+	return n
+}
 
 // listOf is a list of things, which replaces an earlier one. An empty list is written too: it differs from none.
 type listOf[E any] struct {

@@ -56,7 +56,7 @@ func nodeFields(n *Node, what string) fields {
 // instanceFields are the fields of an instance, which complaints call what.
 func instanceFields(in *Instance, what string) fields {
 	own := fields{
-		{"id", &in.ID}, {"node", &in.Node}, {"address", &in.Address}, {"port", single[int]{&in.Port, port}}, {"tags", nonEmpty{textList{&in.Tags}}},
+		{"id", &in.ID}, {"node", &in.Node}, {"address", &in.Address}, {"port", single[int]{&in.Port, port}}, {"tags", nonEmpty{textList(&in.Tags)}},
 		{"meta", &in.Meta}, {"tagged_addresses", taggedAddresses(&in.TaggedAddresses)}, {"weights", weights{&in.Weights, what}},
 		{"kind", single[string]{&in.Kind, serviceKind}}, {"proxy_for", &in.ProxyFor}, {"connect_native", &in.ConnectNative},
 		{"enable_tag_override", &in.EnableTagOverride}, {"namespace", &in.Namespace}, {"partition", &in.Partition},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,10 +147,7 @@ func (f *follower) arm(fw *follow) {
 			route(p, steps, folders)
 		}
 		f.mu.Lock()
-		same := len(steps) == len(fw.steps)
-		for s := range steps {
-			same = same && fw.steps[s]
-		}
+		same := maps.Equal(steps, fw.steps)
 		for d := range folders {
 			if !fw.folders[d] {
 				f.folders[d]++

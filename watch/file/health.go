@@ -67,5 +67,5 @@ func (c checkName) node() *yaml.Node { return textNode(c.Name) }
 
 // headers are the headers that an HTTP check sends.
 func headers(at *map[string][]string) mapOf[[]string] {
-	return mapOf[[]string]{at, entryTitle, false, func(_ string, values *[]string) codec { return textList{values} }}
+	return mapOf[[]string]{at, entryTitle, false, func(_ string, values *[]string) codec { return textList(values) }}
 }

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +21,11 @@ func Load(assignments []string, files ...string) (*Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := layer(assignments, files, texts)
+	whole, err := layer(assignments, files, texts)
 	if err != nil {
 		return nil, err
 	}
-	_, err = resolveAll(d)
-	return d, err
+	return whole.data, nil
 }
 
 func readAll(files []string) ([][]byte, error) {
@@ -39,7 +39,8 @@ func readAll(files []string) ([][]byte, error) {
 	return texts, nil
 }
 
-func layer(assignments, files []string, texts [][]byte) (*Data, error) {
+// layer puts the texts of files over each other.
+func layer(assignments, files []string, texts [][]byte) (*snapshot, error) {
 	d := &Data{}
 	for i, f := range files {
 		if err := d.Merge(f, texts[i]); err != nil {
@@ -51,15 +52,13 @@ func layer(assignments, files []string, texts [][]byte) (*Data, error) {
 			return nil, err
 		}
 	}
-	return d, nil
+	return newSnapshot(d)
 }
 
 // Merge reads a document, YAML or JSON, over what d says already: keys, nodes and the instances of a mapping are merged by
 // their names; lists are replaced; null takes away. The error names the lines of all that is wrong, up to ten.
 func (d *Data) Merge(name string, text []byte) error {
-	if bytes.HasPrefix(text, []byte("\xef\xbb\xbf")) {
-		text = text[3:]
-	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	if len(bytes.TrimSpace(text)) == 0 {
 		// Most likely an editor or a script is about to write it. To believe it would take everything away.
 		return fmt.Errorf("%s:1: the file is empty; write {} for no data at all", name)
@@ -87,21 +86,17 @@ func (d *Data) Merge(name string, text []byte) error {
 
 // notText returns the first line that has something that no text file has, or 0.
 func notText(text []byte) int {
-	line := 1
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		if r == 0 || r == utf8.RuneError && size == 1 {
-			return line
+	number := 0
+	for line := range bytes.Lines(text) {
+		if number++; !utf8.Valid(line) || bytes.IndexByte(line, 0) >= 0 {
+			return number
 		}
-		if r == '\n' {
-			line++
-		}
-		text = text[size:]
 	}
 	return 0
 }
 
-var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+// yamlError takes an error of the YAML parser apart.
+var yamlError = regexp.MustCompile(`^(?s)(?:yaml: )?(?:line (\d+): )?(.*)$`)
 
 // parseTree parses YAML or JSON, whichever it is. An error begins with the line.
 func parseTree(name string, text []byte) (*yaml.Node, error) {
@@ -119,10 +114,7 @@ func parseTree(name string, text []byte) (*yaml.Node, error) {
 		return nil, errors.New("1: the file has only comments; write {} for no data at all")
 	} else if err != nil {
 		m := yamlError.FindStringSubmatch(err.Error())
-		if m == nil || m[1] == "" {
-			return nil, fmt.Errorf("1: not valid YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
-		}
-		return nil, fmt.Errorf("%s: not valid YAML: %s", m[1], m[2])
+		return nil, fmt.Errorf("%s: not valid YAML: %s", cmp.Or(m[1], "1"), m[2])
 	}
 	if dec.Decode(&more) == nil {
 		return nil, fmt.Errorf("%d: a second document begins here; put it into a file of its own, and layer the two", more.Line)

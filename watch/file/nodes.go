@@ -54,40 +54,19 @@ type coordinateOf struct{ *Node }
 func (c coordinateOf) read(d *decoder, what string, n *yaml.Node) {
 	c.Coordinate = &Coordinate{}
 	if n.Kind == yaml.SequenceNode {
-		vector{c.Coordinate, what}.read(d, what, n)
-	} else {
-		coordinateFields(c.Coordinate, what).read(d, what, n)
+		n = &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Content: []*yaml.Node{textNode("vec"), n}}
 	}
+	c.fields(what).read(d, what, n)
 	if len(c.Coordinate.Vec) == 0 {
 		d.fail(n, "%s needs at least one number", what)
 	}
 }
 
+// fields are those of the coordinate that errors call what. They call its vec so too.
+func (c coordinateOf) fields(what string) fields {
+	at := c.Coordinate
+	return fields{{"vec", titled{scalarList[float64]{&at.Vec, "number", float}, what}}, {"height", &at.Height}, {"adjustment", &at.Adjustment}}
+}
+
 func (c coordinateOf) absent() bool     { return c.Coordinate == nil }
-func (c coordinateOf) node() *yaml.Node { return coordinateFields(c.Coordinate, "").node() }
-
-func coordinateFields(c *Coordinate, what string) fields {
-	return fields{{"vec", vector{c, what}}, {"height", &c.Height}, {"adjustment", &c.Adjustment}}
-}
-
-// vector is the vec of a coordinate. Complaints call it what the coordinate is called.
-type vector struct {
-	*Coordinate
-	what string
-}
-
-func (v vector) read(d *decoder, _ string, n *yaml.Node) {
-	d.list(n, v.what, func(i int, n *yaml.Node) {
-		var f float64
-		float.read(d, &f, fmt.Sprintf("number %d of %s", i+1, v.what), n)
-		v.Vec = append(v.Vec, f)
-	})
-}
-
-func (v vector) absent() bool { return false }
-
-func (v vector) node() *yaml.Node {
-	list := listNode(v.Vec, func(f float64) *yaml.Node { return scalarNode(f) })
-	list.Style = yaml.FlowStyle
-	return list
-}
+func (c coordinateOf) node() *yaml.Node { return c.fields("").node() }

@@ -39,15 +39,6 @@ func listNode[E any](list []E, element func(E) *yaml.Node) *yaml.Node {
 	return n
 }
 
-// textsNode is a list of texts, in one line unless one of them has several.
-func textsNode(list []string) *yaml.Node {
-	n := listNode(list, textNode)
-	if !slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, "\n") }) {
-		n.Style = yaml.FlowStyle
-	}
-	return n
-}
-
 func plainNode(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: s} }
 
 // textNode is a text, quoted where it would be read as something else.
