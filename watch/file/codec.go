@@ -13,11 +13,11 @@ import (
 
 // A codec reads something from a data file into its place, and writes it from there.
 type codec interface {
-	// read takes n, and complains to d of what is wrong with it. In a complaint it is called what.
+	// read takes the value of n, and notes what is wrong with it as problems of d, which call it what.
 	read(d *decoder, what string, n *yaml.Node)
-	// absent tells whether it is left out of what is written.
+	// absent tells whether it is left out when its mapping is written.
 	absent() bool
-	// node makes what is written.
+	// node is what is written.
 	node() *yaml.Node
 }
 
@@ -61,7 +61,7 @@ func (f field) codec() codec {
 // fields are the fields of a thing, which is a mapping.
 type fields []field
 
-// wholeFile is what the outermost mapping is called. Its fields are called by their names alone.
+// wholeFile is what problems call the outermost mapping. Its fields are called by their names alone.
 const wholeFile = "the data file"
 
 func (f fields) read(d *decoder, what string, n *yaml.Node) {
@@ -144,7 +144,7 @@ type nonEmpty struct{ codec }
 
 func (e nonEmpty) absent() bool { return e.codec.absent() || len(e.codec.node().Content) == 0 }
 
-// titled is called otherwise in complaints than its field's name and thing would say.
+// titled is called by its title in problems, in place of the field's name.
 type titled struct {
 	codec
 	title string

@@ -12,7 +12,7 @@ import (
 // too: it differs from none.
 type scalarList[T any] struct {
 	at  *[]T
-	one string // what a complaint calls an element, before its number
+	one string // what problems call an element, before its number
 	scalar[T]
 }
 
@@ -45,7 +45,7 @@ func (l scalarList[T]) node() *yaml.Node {
 // listOf is a list of things, which replaces an earlier one. An empty list is written too: it differs from none.
 type listOf[E any] struct {
 	at     *[]*E
-	one    string // what a complaint calls a thing, before its number
+	one    string // what problems call a thing, before its number
 	fields func(*E) fields
 }
 
@@ -68,7 +68,7 @@ func (l listOf[E]) node() *yaml.Node {
 // none.
 type mapOf[V any] struct {
 	at       *map[string]V
-	title    string // what a complaint calls an entry: %[1]q is its name, %[2]s what the mapping is called
+	title    string // what problems call an entry: %[1]q is its name, %[2]s what the mapping is called
 	takeAway bool   // null takes an entry away
 	entry    func(name string, v *V) codec
 }

@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A decoder takes one document apart, strictly, and collects what is wrong with it. Each complaint is one line: file,
+// A decoder takes one document apart, strictly, and collects what is wrong with it. Each problem is one line: file,
 // line, what, why, and what to do.
 type decoder struct {
 	file     string

@@ -44,7 +44,7 @@ func keyFields(p *watch.KeyPair) fields {
 	}
 }
 
-// nodeFields are the fields of a node, which complaints call what.
+// nodeFields are the fields of a node, which problems call what.
 func nodeFields(n *Node, what string) fields {
 	return slices.Concat(
 		fields{{"id", &n.ID}, {"address", &n.Address}, {"meta", &n.Meta}, {"tagged_addresses", &n.TaggedAddresses}},
@@ -53,7 +53,7 @@ func nodeFields(n *Node, what string) fields {
 	)
 }
 
-// instanceFields are the fields of an instance, which complaints call what.
+// instanceFields are the fields of an instance, which problems call what.
 func instanceFields(in *Instance, what string) fields {
 	own := fields{
 		{"id", &in.ID}, {"node", &in.Node}, {"address", &in.Address}, {"port", single[int]{&in.Port, port}}, {"tags", nonEmpty{textList(&in.Tags)}},
@@ -64,7 +64,7 @@ func instanceFields(in *Instance, what string) fields {
 	return append(own, healthFields(&in.Health, what)...)
 }
 
-// healthFields are the fields with which what complaints call what, a node or an instance, says its health.
+// healthFields are the fields for the health of a node or an instance, which problems call what.
 func healthFields(h *Health, what string) fields {
 	return fields{
 		{"status", single[string]{&h.Status, status}}, {"maintenance", maintenance{&h.Maintenance}}, {"checks", checkList{&h.Checks, what}},
@@ -127,10 +127,8 @@ func exportedFields(e *watch.ExportedService) fields {
 	}
 }
 
-// exportedList is the exported services. Consul says that there are no peers or partitions with an empty list.
-type exportedList struct {
-	listOf[watch.ExportedService]
-}
+// exportedList is the exported services. Where one has no peers or partitions it gets empty lists, as Consul answers.
+type exportedList struct{ listOf[watch.ExportedService] }
 
 func (l exportedList) read(d *decoder, what string, n *yaml.Node) {
 	l.listOf.read(d, what, n)

@@ -6,7 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maintenance is the reason of a maintenance; true stands for the default one.
+// maintenance is the reason for a maintenance; true stands for the default one.
 type maintenance struct{ reason *string }
 
 // defaultReason is what Consul notes for a maintenance without a reason.
@@ -31,7 +31,7 @@ func (m maintenance) node() *yaml.Node {
 	return textNode(*m.reason)
 }
 
-// checkList is the checks of what complaints call what. It replaces that of an earlier file.
+// checkList is the checks of a node or an instance, which problems call what. It replaces that of an earlier file.
 type checkList struct {
 	at   *[]Check
 	what string

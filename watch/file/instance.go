@@ -8,6 +8,14 @@ import (
 	"lictor/watch"
 )
 
+// An instance is a service instance with its defaults filled in.
+type instance struct {
+	*Instance
+	name    string
+	node    *watch.Node
+	service *watch.ServiceInstance
+}
+
 // answer fills in what templates see of an instance.
 func (i *instance) answer(id string, nodeHealth Health) *watch.ServiceInstance {
 	in, node := i.Instance, i.node

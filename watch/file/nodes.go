@@ -62,7 +62,7 @@ func (c coordinateOf) read(d *decoder, what string, n *yaml.Node) {
 	}
 }
 
-// fields are those of the coordinate that errors call what. They call its vec so too.
+// fields are the fields of the coordinate. Problems call it what, and its vec too.
 func (c coordinateOf) fields(what string) fields {
 	at := c.Coordinate
 	return fields{{"vec", titled{scalarList[float64]{&at.Vec, "number", float}, what}}, {"height", &at.Height}, {"adjustment", &at.Adjustment}}

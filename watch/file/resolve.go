@@ -20,14 +20,6 @@ type catalog struct {
 	distances distances
 }
 
-// An instance is a service instance with its defaults filled in.
-type instance struct {
-	*Instance
-	name    string
-	node    *watch.Node
-	service *watch.ServiceInstance
-}
-
 // resolveAll fills in the defaults of all datacenters. Its error names all that is wrong, by line.
 func resolveAll(d *Data) (map[string]*catalog, error) {
 	home := cmp.Or(d.Datacenter, DefaultDatacenter)

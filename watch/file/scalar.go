@@ -16,9 +16,9 @@ import (
 
 // A scalar says what a single value may be.
 type scalar[T any] struct {
-	// complaint is about a text that parse refuses: %[1]s is what the value is called, %[2]q is the text.
-	complaint string
-	parse     func(text string) (T, error)
+	// problem is that of a text that parse refuses: %[1]s is what the value is called, %[2]q is the text.
+	problem string
+	parse   func(text string) (T, error)
 }
 
 func (s scalar[T]) read(d *decoder, to *T, what string, n *yaml.Node) {
@@ -28,7 +28,7 @@ func (s scalar[T]) read(d *decoder, to *T, what string, n *yaml.Node) {
 	}
 	v, err := s.parse(text)
 	if err != nil {
-		d.fail(n, s.complaint, what, text)
+		d.fail(n, s.problem, what, text)
 		return
 	}
 	*to = v
@@ -64,7 +64,7 @@ func wholeNumber(low, high int) scalar[int] {
 	}
 }
 
-// oneOf is one of the texts allowed, or none. A complaint ends with the hint.
+// oneOf is one of the texts allowed, or none. Its problem ends with the hint.
 func oneOf(hint string, allowed ...string) scalar[string] {
 	return scalar[string]{
 		fmt.Sprintf("%%[1]s must be one of %s, not %%[2]q%s", strings.Join(allowed, ", "), hint),

@@ -73,7 +73,7 @@ func mergeByID(d *decoder, instances []*Instance, service string, n *yaml.Node) 
 	return all
 }
 
-// readInstance reads an instance that is written at the line of where.
+// readInstance reads an instance. Errors that only show in the whole name the line of where.
 func readInstance(d *decoder, in *Instance, what string, where, n *yaml.Node) {
 	d.note(in, where)
 	if n.Kind != yaml.ScalarNode || isNull(n) {
@@ -96,7 +96,7 @@ func hostPort(s string) (host string, number int, ok bool) {
 	return host, number, err == nil && host != ""
 }
 
-// weights are the weights of what complaints call what. Both are written where they are not the default.
+// weights are the weights of an instance, which problems call what. Both are written where they are not the default.
 type weights struct {
 	*watch.Weights
 	what string
