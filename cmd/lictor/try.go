@@ -170,7 +170,7 @@ func (t *trial) contents(path string) (string, error) {
 }
 
 // fixedData is what the data files say.
-func (t *trial) fixedData() (*file.Fixed, error) {
+func (t *trial) fixedData() (watch.Source, error) {
 	d := &file.Data{}
 	for _, path := range t.cfg.Data {
 		text, err := t.contents(path)

@@ -19,7 +19,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 // stand for one that no memory would hold.
 const maxRepeated = 1_000_000
 
-// checkAliases complains of an alias that contains itself, and of aliases that repeat too much.
+// checkAliases fails for an alias that contains itself, and for aliases that repeat too much.
 func (d *decoder) checkAliases(n *yaml.Node) {
 	sizes := map[*yaml.Node]int{}
 	if size := d.measure(n, sizes); size-len(sizes) > maxRepeated && len(d.problems) == 0 {

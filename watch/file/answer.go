@@ -17,9 +17,13 @@ type snapshot struct {
 	catalogs map[string]*catalog
 }
 
+// newSnapshot fills in what data leaves out. Its error names what does not fit together, such as an instance without an address.
 func newSnapshot(d *Data) (*snapshot, error) {
 	catalogs, err := resolveAll(d)
-	return &snapshot{d, catalogs}, err
+	if err != nil {
+		return nil, err
+	}
+	return &snapshot{d, catalogs}, nil
 }
 
 // Answer answers a query of any kind that a registry answers, as Consul would for the same data. Its error is permanent
@@ -47,11 +51,7 @@ func (s *snapshot) answer(q watch.Query) (any, error) {
 		return scoped(s, q.Scope, func(c *catalog) (any, error) { return s.catalogService(c, q), nil })
 	case watch.Nodes:
 		return scoped(s, q.Scope, func(c *catalog) (any, error) {
-			nodes := slices.Clone(c.nodes)
-			if q.Near != "" {
-				sortNear(c.distances, s.near(q.Near), nodes, func(n *watch.Node) string { return n.Node })
-			}
-			return nodes, nil
+			return nearest(s, c, q.Near, c.nodes, func(n *watch.Node) string { return n.Node }), nil
 		})
 	case watch.NodeServices:
 		return scoped(s, q.Scope, func(c *catalog) (any, error) { return s.node(c, q.Name) })
@@ -111,13 +111,6 @@ func (s *snapshot) agent() string {
 	return s.data.Agent
 }
 
-func (s *snapshot) near(node string) string {
-	if node == "_agent" {
-		return s.agent()
-	}
-	return node
-}
-
 func (c *catalog) find(path string) int {
 	return sort.Search(len(c.keys), func(i int) bool { return c.keys[i].Path >= path })
 }
@@ -140,9 +133,9 @@ func (c *catalog) prefix(path string) []*watch.KeyPair {
 }
 
 func (s *snapshot) service(c *catalog, q watch.Service) (any, error) {
-	list := slices.Clone(c.byService[q.Name])
+	list := c.byService[q.Name]
 	if q.Connect {
-		list = slices.Clone(c.proxies[q.Name])
+		list = c.proxies[q.Name]
 	}
 	if q.Filter != "" {
 		var err error
@@ -150,9 +143,7 @@ func (s *snapshot) service(c *catalog, q watch.Service) (any, error) {
 			return nil, err
 		}
 	}
-	if q.Near != "" {
-		sortNear(c.distances, s.near(q.Near), list, onNode)
-	}
+	list = nearest(s, c, q.Near, list, onNode)
 	answer := make([]*watch.ServiceInstance, len(list))
 	for i, in := range list {
 		answer[i] = in.service
@@ -177,10 +168,7 @@ func (c *catalog) services() []*watch.ServiceName {
 }
 
 func (s *snapshot) catalogService(c *catalog, q watch.CatalogService) []*watch.CatalogInstance {
-	list := slices.Clone(c.byService[q.Name])
-	if q.Near != "" {
-		sortNear(c.distances, s.near(q.Near), list, onNode)
-	}
+	list := nearest(s, c, q.Near, c.byService[q.Name], onNode)
 	answer := make([]*watch.CatalogInstance, len(list))
 	for i, in := range list {
 		n := in.node

@@ -35,19 +35,14 @@ func (c *Contents) watch(ctx context.Context, q watch.Query, report watch.Report
 	}
 	var last any
 	c.files.follow(ctx, []string{file.Path}, func() {
-		var now any
-		if b, err := read(file.Path); err != nil {
-			now = failure(err.Error())
-		} else {
-			now = string(b)
+		b, err := read(file.Path)
+		now := any(string(b))
+		if err != nil {
+			now = watch.Failure{Err: failure(err.Error())}
 		}
 		if now != last {
 			last = now
-			answer := now
-			if why, failed := now.(failure); failed {
-				answer = watch.Failure{Err: why}
-			}
-			report(watch.Answer{Value: answer})
+			report(watch.Answer{Value: now})
 		}
 	})
 	return ctx.Err()

@@ -1,7 +1,12 @@
 package file
 
 import (
+	"iter"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/hashicorp/serf/coordinate"
 
 	"lictor/watch"
 )
@@ -46,11 +51,8 @@ type Node struct {
 	RTT        map[string]time.Duration // round-trip times to other nodes, for near where there are no coordinates
 }
 
-// A Coordinate is a node's network coordinate, in seconds.
-type Coordinate struct {
-	Vec                []float64
-	Height, Adjustment float64
-}
+// A Coordinate is a node's network coordinate, in seconds. A data file has its Vec, Height and Adjustment.
+type Coordinate = coordinate.Coordinate
 
 // An Instance is one instance of a service.
 type Instance struct {
@@ -83,4 +85,17 @@ type Health struct {
 type Check struct {
 	watch.HealthCheck
 	Nameless bool // the name is empty, and none is made up
+}
+
+// instances lists the instances of all services with the names of these, sorted by name.
+func (r *Registry) instances() iter.Seq2[string, *Instance] {
+	return func(yield func(string, *Instance) bool) {
+		for _, name := range slices.Sorted(maps.Keys(r.Services)) {
+			for _, in := range r.Services[name] {
+				if !yield(name, in) {
+					return
+				}
+			}
+		}
+	}
 }

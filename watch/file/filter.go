@@ -17,13 +17,9 @@ import (
 // The fields that filter expressions are over: those of Consul's health endpoint. Go names are Consul's names.
 type (
 	healthEntry struct {
-		Node    *healthNode
+		Node    *watch.Node
 		Service *healthService
 		Checks  []healthCheck
-	}
-	healthNode struct {
-		ID, Node, Address, Datacenter string
-		TaggedAddresses, Meta         map[string]string
 	}
 	healthService struct {
 		Kind, ID, Service, Address string
@@ -45,9 +41,9 @@ type (
 )
 
 func (i *instance) entry() healthEntry {
-	s, n := i.service, i.node
+	s := i.service
 	e := healthEntry{
-		Node: &healthNode{ID: n.ID, Node: n.Node, Address: n.Address, Datacenter: n.Datacenter, TaggedAddresses: n.TaggedAddresses, Meta: n.Meta},
+		Node: i.node,
 		Service: &healthService{
 			Kind: s.Kind, ID: s.ID, Service: s.Name, Address: i.Instance.Address, Tags: i.Tags, Meta: s.ServiceMeta, Port: s.Port,
 			TaggedAddresses: s.ServiceTaggedAddresses, Weights: s.Weights, EnableTagOverride: i.EnableTagOverride,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,25 +147,9 @@ func (f *follower) arm(fw *follow) {
 			route(p, steps, folders)
 		}
 		f.mu.Lock()
-		same := len(steps) == len(fw.steps)
-		for s := range steps {
-			same = same && fw.steps[s]
-		}
-		for d := range folders {
-			if !fw.folders[d] {
-				f.folders[d]++
-			}
-			if f.notify != nil {
-				_ = f.notify.Add(d) // again each time, since a folder may have been made anew; what fails is left to the poll
-			}
-		}
-		old := fw.folders
-		fw.steps, fw.folders = steps, folders
-		for d := range old {
-			if !folders[d] {
-				f.release(d)
-			}
-		}
+		same := maps.Equal(steps, fw.steps)
+		fw.steps = steps
+		f.need(fw, folders)
 		f.mu.Unlock()
 		if same {
 			return
@@ -175,21 +160,28 @@ func (f *follower) arm(fw *follow) {
 func (f *follower) drop(fw *follow) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for d := range fw.folders {
-		f.release(d)
-	}
+	f.need(fw, nil)
 	delete(f.follows, fw)
 }
 
-// release counts a folder's user out. f.mu is held.
-func (f *follower) release(folder string) {
-	if f.folders[folder]--; f.folders[folder] > 0 {
-		return
+// need has the folders watched for fw in place of those before. f.mu is held.
+func (f *follower) need(fw *follow, folders map[string]bool) {
+	for d := range folders {
+		f.folders[d]++
+		if f.notify != nil {
+			_ = f.notify.Add(d) // again each time, since a folder may have been made anew; what fails is left to the poll
+		}
 	}
-	delete(f.folders, folder)
-	if f.notify != nil {
-		_ = f.notify.Remove(folder) // fails only when the folder itself is gone
+	for d := range fw.folders {
+		if f.folders[d]--; f.folders[d] > 0 {
+			continue
+		}
+		delete(f.folders, d)
+		if f.notify != nil {
+			_ = f.notify.Remove(d) // fails only when the folder itself is gone
+		}
 	}
+	fw.folders = folders
 }
 
 // route walks to path as the kernel would. It notes the file itself, each link on the way and the first thing that is

@@ -123,13 +123,9 @@ func (s *Source) look() {
 	}
 	fresh := &state{sum: string(sum.Sum(nil)), good: old.good, err: err, told: watch.Set{}, next: make(chan struct{})}
 	if err == nil {
-		var d *Data
-		if d, fresh.err = layer(s.Assignments, s.paths, texts); fresh.err == nil {
-			if good, err := newSnapshot(d); err != nil {
-				fresh.err = err
-			} else {
-				fresh.good = good
-			}
+		var good *snapshot
+		if good, fresh.err = layer(s.Assignments, s.paths, texts); fresh.err == nil {
+			fresh.good = good
 		}
 	}
 	s.mu.Lock()
@@ -138,28 +134,18 @@ func (s *Source) look() {
 	close(old.next)
 }
 
-// Fixed is a source of data that never changes.
-type Fixed struct{ data *snapshot }
-
-var _ watch.Source = (*Fixed)(nil)
-
-// NewFixed makes a source of data. Its error names all that does not fit together in it, such as an instance without an
-// address. The data must not be changed afterwards.
-func NewFixed(d *Data) (*Fixed, error) {
+// NewFixed makes a source of data that never changes. Its error names all that does not fit together in it, such as an instance
+// without an address. The data must not be changed afterwards.
+func NewFixed(d *Data) (watch.Source, error) {
 	s, err := newSnapshot(d)
-	return &Fixed{s}, err
-}
-
-// Follow is the [watch.Source]'s.
-func (f *Fixed) Follow(ctx context.Context, changes <-chan watch.Change) {
-	watch.PerQuery(f.watch).Follow(ctx, changes)
-}
-
-// watch reports what the data says, and waits for ctx to end.
-func (f *Fixed) watch(ctx context.Context, q watch.Query, report watch.Report) error {
-	if err := answer(f.data, q, report); err != nil {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	<-ctx.Done()
-	return ctx.Err()
+	return watch.PerQuery(func(ctx context.Context, q watch.Query, report watch.Report) error {
+		if err := answer(s, q, report); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}), nil
 }
