@@ -12,13 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lictor/internal/retry"
 	"lictor/watch"
 	"lictor/watch/watchtest"
 )
 
 func TestRetry(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-		w.Retry = watch.Retry{Attempts: 3, Backoff: time.Second, MaxBackoff: 4 * time.Second}
+		w.Retry = watch.Retry{Attempts: 3, Backoff: retry.Backoff{First: time.Second, Most: 4 * time.Second}}
 		s.Fail(a, errors.New("registry on fire"))
 		w.Sync(ctx, set(a))
 		// Pauses of 0.5 to 1, 1 to 2, and 2 to 4 seconds lie between four attempts.
@@ -76,7 +77,7 @@ func TestPausesDiffer(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := &deadSource{calls: map[time.Duration]int{}}
 		w := watch.New(s, slog.New(slog.DiscardHandler))
-		w.Retry = watch.Retry{Backoff: time.Second}
+		w.Retry = watch.Retry{Backoff: retry.Backoff{First: time.Second}}
 		want := watch.Set{}
 		for i := range 100 {
 			want.Add(watch.Key{Path: fmt.Sprint(i)})
@@ -175,7 +176,7 @@ func TestGivingUp(t *testing.T) {
 	} {
 		bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, _ *bytes.Buffer) {
 			w.Retry = c.retry
-			w.Retry.Backoff = time.Hour
+			w.Retry.Backoff.First = time.Hour
 			s.Fail(a, c.err)
 			w.Sync(ctx, set(a))
 			synctest.Wait()

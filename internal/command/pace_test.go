@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lictor/internal/retry"
 )
 
 // A clock notes when a command printed something, in seconds since the test began.
@@ -29,7 +31,7 @@ func TestQueuePaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := testLog()
 		q := NewQueue(log)
-		q.Retry = Retry{Backoff: time.Second, MaxBackoff: time.Second}
+		q.Retry = retry.Backoff{First: time.Second, Most: time.Second}
 		q.Pace("paced", time.Minute, time.Now().Add(-50*time.Second)) // so that the first run has to wait too
 		paced, other := &clock{begun: time.Now()}, &clock{begun: time.Now()}
 		run := func(text string, c *clock) Command {
@@ -79,7 +81,7 @@ func TestQueuePaces(t *testing.T) {
 func TestRetryWaitsUntilItIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewQueue(slog.New(slog.DiscardHandler))
-		q.Retry = Retry{Backoff: time.Second, MaxBackoff: time.Second}
+		q.Retry = retry.Backoff{First: time.Second, Most: time.Second}
 		ran := &clock{begun: time.Now()}
 		c := shell("echo; false")
 		c.Stdout = ran

@@ -3,9 +3,10 @@ package command
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"lictor/internal/retry"
 )
 
 // A Queue runs commands off its caller's loop. Each is submitted under an id; of one id at most one run is under way at a
@@ -16,8 +17,9 @@ import (
 //
 // Set the fields, and call Pace, before the first Submit. All methods but Wait may be called from anywhere and never block.
 type Queue struct {
-	// Retry says how a command that failed is run again, until it succeeds or is submitted anew. The zero Retry means: not.
-	Retry Retry
+	// Retry is after which pauses a command that failed is run again, until it succeeds or is submitted anew. The zero Backoff
+	// means: not.
+	Retry retry.Backoff
 	// Patience is how long a command may run before the next one no longer waits for it; 0 means one second.
 	Patience time.Duration
 
@@ -35,10 +37,6 @@ type Queue struct {
 	results []Result
 	tickets int // given so far
 }
-
-// Retry is a policy for trying again what failed: after Backoff, then twice that and so on up to MaxBackoff (0 means no
-// limit), each pause shortened by a random part of up to a half.
-type Retry struct{ Backoff, MaxBackoff time.Duration }
 
 // A Result is how one run of a command ended.
 type Result struct {
@@ -253,7 +251,7 @@ func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt 
 	case ctx.Err() != nil || j.dropped:
 	case j.next != nil:
 		more = true
-	case err != nil && q.Retry.Backoff > 0:
+	case err != nil && q.Retry.First > 0:
 		more, r.Pause, r.taken = true, max(q.Retry.Pause(attempt), time.Until(q.due(id, j))), make(chan struct{})
 	}
 	if r.Final = !more; r.Final {
@@ -262,19 +260,6 @@ func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt 
 	q.results = append(q.results, r)
 	wake(q.done)
 	return more, r
-}
-
-// Pause is how long to wait after the given number of failures in a row (1 or more).
-func (r Retry) Pause(failures int) time.Duration {
-	limit := orDefault(r.MaxBackoff, 24*time.Hour)
-	d := min(r.Backoff, limit)
-	for i := 1; i < failures && d < limit; i++ {
-		d = min(2*d, limit)
-	}
-	if d <= 1 {
-		return d
-	}
-	return d - rand.N(d/2+1)
 }
 
 // wake leaves a note in a channel of capacity 1, if there is none yet.

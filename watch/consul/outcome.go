@@ -3,6 +3,8 @@ package consul
 import (
 	"math/rand/v2"
 	"time"
+
+	"lictor/watch"
 )
 
 // receive takes in what came of a request.
@@ -100,7 +102,7 @@ func (s *scheduler) failed(v *view, o outcome) {
 		return
 	}
 	pause := asked
-	if own := backoff(v.trouble.failures); told != 1 && (pause == 0 || pause > own) {
+	if own := watch.DefaultRetry.Backoff.Pause(v.trouble.failures); told != 1 && (pause == 0 || pause > own) {
 		pause = own
 	}
 	if s.recoveredAt.After(o.request.begun) {
