@@ -13,9 +13,9 @@ import (
 // time, and what is submitted meanwhile is run once afterwards, the newest only. Commands of different ids start in the
 // order in which they were submitted, each as soon as the one before it has ended or has run for Patience: quick commands
 // run one after the other, as they stand in the configuration, and a slow one does not hold up the others. One whose last
-// run is not as long ago as [Queue.Pace] asks for is put off, and holds up nobody meanwhile.
+// run is not as long ago as [Queue.MinInterval] asks for is put off, and holds up nobody meanwhile.
 //
-// Set the fields, and call Pace, before the first Submit. All methods but Wait may be called from anywhere and never block.
+// Set the fields, and call MinInterval, before the first Submit. All methods but Wait may be called from anywhere and never block.
 type Queue struct {
 	// Retry is after which pauses a command that failed is run again, until it succeeds or is submitted anew. The zero Backoff
 	// means: not.
@@ -27,15 +27,15 @@ type Queue struct {
 	done chan struct{}
 	wg   sync.WaitGroup
 
-	mu      sync.Mutex
-	holds   int             // how often Hold was called without Resume
-	held    chan struct{}   // while runs may not begin: closed when they may again; else nil
-	running int             // runs that have begun and not ended
-	jobs    map[string]*job // the ids that something is still to be done for
-	paces   map[string]*pace
-	last    <-chan struct{} // closed when the run that was asked for last has ended
-	results []Result
-	tickets int // given so far
+	mu        sync.Mutex
+	holds     int             // how often Hold was called without Resume
+	held      chan struct{}   // while runs may not begin: closed when they may again; else nil
+	running   int             // runs that have begun and not ended
+	jobs      map[string]*job // the ids that something is still to be done for
+	intervals map[string]*interval
+	last      <-chan struct{} // closed when the run that was asked for last has ended
+	results   []Result
+	tickets   int // given so far
 }
 
 // A Result is how one run of a command ended.
@@ -64,7 +64,7 @@ type job struct {
 
 // NewQueue makes a Queue whose commands write their output to log.
 func NewQueue(log *slog.Logger) *Queue {
-	return &Queue{log: log, done: make(chan struct{}, 1), jobs: map[string]*job{}, paces: map[string]*pace{}}
+	return &Queue{log: log, done: make(chan struct{}, 1), jobs: map[string]*job{}, intervals: map[string]*interval{}}
 }
 
 // Submit has c run under id. The run ends with ctx. The ticket tells a later [Result] that covers this call: one whose
@@ -228,8 +228,8 @@ func (q *Queue) begin(ctx context.Context, id string, j *job) (newer *Command, t
 		return nil, 0, true
 	}
 	q.running++
-	if p := q.paces[id]; p != nil {
-		p.began = time.Now()
+	if i := q.intervals[id]; i != nil {
+		i.began = time.Now()
 	}
 	c := j.next
 	j.next, j.atOnce, j.running = nil, false, true

@@ -119,7 +119,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		}
 	}
-	r.pace()
+	r.setIntervals()
 	for {
 		if err := r.round(ctx); err != nil {
 			return err
