@@ -6,21 +6,16 @@ import (
 )
 
 func TestPause(t *testing.T) {
+	usual := Backoff{First: time.Second, Most: 8 * time.Second}
 	for _, c := range []struct {
 		backoff  Backoff
 		failures int
 		longest  time.Duration
 	}{
-		{Backoff{First: time.Second, Most: 8 * time.Second}, 1, time.Second},
-		{Backoff{First: time.Second, Most: 8 * time.Second}, 2, 2 * time.Second},
-		{Backoff{First: time.Second, Most: 8 * time.Second}, 4, 8 * time.Second},
-		{Backoff{First: time.Second, Most: 7 * time.Second}, 4, 7 * time.Second},
-		{Backoff{First: time.Second, Most: 8 * time.Second}, 1000, 8 * time.Second},
-		{Backoff{First: time.Minute, Most: time.Second}, 1, time.Second},
-		{Backoff{First: time.Second}, 100_000, time.Hour},
-		{Backoff{First: 1 << 62, Most: 1<<63 - 1}, 2, 1<<63 - 1}, // beyond what a Duration holds
-		{Backoff{}, 1, 250 * time.Millisecond}, {Backoff{Most: 30 * time.Second}, 3, time.Second},
-		{Backoff{First: 1, Most: 1}, 3, 1},
+		{usual, 1, time.Second}, {usual, 2, 2 * time.Second}, {usual, 4, 8 * time.Second}, {usual, 1000, 8 * time.Second},
+		{Backoff{time.Second, 7 * time.Second}, 4, 7 * time.Second}, {Backoff{time.Minute, time.Second}, 1, time.Second},
+		{Backoff{First: time.Second}, 100_000, time.Hour}, {Backoff{}, 1, 250 * time.Millisecond}, {Backoff{1, 1}, 3, 1},
+		{Backoff{1 << 62, 1<<63 - 1}, 2, 1<<63 - 1}, // doubled, it is beyond what a Duration holds
 	} {
 		least, most := c.longest, time.Duration(0)
 		for range 1000 {

@@ -11,11 +11,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// However a secret is printed, encoded or logged, it does not show.
+// However a secret is printed, encoded or logged, it does not show, but that there is one does.
 func TestSecretsDoNotShow(t *testing.T) {
-	type client struct{ Token, None Text }
 	token := Text("sesame")
-	c := client{Token: token}
+	c := struct{ Token, None Text }{Token: token}
 	asJSON, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -27,18 +26,19 @@ func TestSecretsDoNotShow(t *testing.T) {
 	var text, structured bytes.Buffer
 	slog.New(slog.NewTextHandler(&text, nil)).Info("start", "token", token, "client", c)
 	slog.New(slog.NewJSONHandler(&structured, nil)).Info("start", "token", token, "client", c)
-	for _, s := range []string{
-		fmt.Sprint(token), fmt.Sprintf("%s", token), fmt.Sprintf("%q", token), fmt.Sprintf("%#v", token), fmt.Sprint(c), fmt.Sprintf("%+v", c),
-		fmt.Sprintf("%#v", c), string(asJSON), string(asYAML), text.String(), structured.String(),
-	} {
-		if strings.Contains(s, "sesame") || strings.Count(s, Redacted) == 0 {
-			t.Errorf("shows the secret, or hides that there is one: %s", s)
+	shown := []string{string(asJSON), string(asYAML), text.String(), structured.String()}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		shown = append(shown, fmt.Sprintf(format, token), fmt.Sprintf(format, c))
+	}
+	for _, s := range shown {
+		if strings.Contains(s, "sesame") || !strings.Contains(s, Redacted) {
+			t.Errorf("it shows: %s", s)
 		}
 	}
-	if hex := fmt.Sprintf("%x %X", token, token); hex != fmt.Sprintf("%x %X", Redacted, Redacted) {
-		t.Errorf("shows the secret in other digits: %s", hex)
+	if hex := fmt.Sprintf("%x", token); hex != fmt.Sprintf("%x", Redacted) {
+		t.Errorf("it shows in other digits: %s", hex)
 	}
-	if token.Reveal() != "sesame" || c.None.String() != "" || c.None.Reveal() != "" {
+	if token.Reveal() != "sesame" || c.None.String() != "" {
 		t.Error("a secret that can not be used, or one that seems to be there")
 	}
 }
