@@ -21,6 +21,7 @@ import (
 	"text/template"
 	"time"
 
+	"lictor/internal/glob"
 	"lictor/watch"
 )
 
@@ -85,7 +86,7 @@ func Map(ctx context.Context, pass Pass, o Options) template.FuncMap {
 	b := binding{ctx: ctx, pass: sourcedPass{pass, o.Sources}, Options: o}
 	m := template.FuncMap{}
 	for _, f := range catalogue() {
-		if denied(o.Denylist, f.Name) {
+		if glob.Text(o.Denylist, f.Name) {
 			m[f.Name] = func(...any) (string, error) { return "", errDisabled }
 			continue
 		}
@@ -123,20 +124,10 @@ type binding struct {
 	Options
 }
 
-// denied tells whether name matches one of the patterns, in which "*" stands for any letters.
-func denied(patterns []string, name string) bool {
-	for _, p := range patterns {
-		if matches(p, name) {
-			return true
-		}
-	}
-	return false
-}
-
 // Refused says why every call of the function fails in a template with this denylist, whatever its arguments; nil where it
 // does not.
 func Refused(name string, denylist []string) error {
-	if denied(denylist, name) && slices.Contains(Names(), name) {
+	if glob.Text(denylist, name) && slices.Contains(Names(), name) {
 		return fmt.Errorf("%s: %w", name, errDisabled)
 	}
 	for _, f := range absent {
@@ -149,25 +140,7 @@ func Refused(name string, denylist []string) error {
 
 // Deniable tells whether a pattern of a denylist matches any function.
 func Deniable(pattern string) bool {
-	return slices.ContainsFunc(catalogue(), func(f function) bool { return matches(pattern, f.Name) })
-}
-
-func matches(pattern, name string) bool {
-	head, tail, wild := strings.Cut(pattern, "*")
-	if !wild {
-		return pattern == name
-	}
-	if !strings.HasPrefix(name, head) {
-		return false
-	}
-	for rest := name[len(head):]; ; rest = rest[1:] {
-		if matches(tail, rest) {
-			return true
-		}
-		if rest == "" {
-			return false
-		}
-	}
+	return slices.ContainsFunc(catalogue(), func(f function) bool { return glob.Text([]string{pattern}, f.Name) })
 }
 
 // ask looks q up. While there is no answer, known is false and value the zero value: the caller goes on with that.

@@ -127,7 +127,7 @@ func (b binding) list(text string, pick func(key string) bool, needed bool) ([]*
 		return picked, err
 	}
 	for _, p := range pairs {
-		key := strings.TrimLeft(strings.TrimPrefix(p.Path, q.Path), "/")
+		key := watch.RelativeKey(q.Path, p.Path)
 		if !pick(key) {
 			continue
 		}

@@ -2,10 +2,9 @@ package watch
 
 import (
 	"fmt"
-	"path"
-	"slices"
-	"strings"
 	"time"
+
+	"lictor/internal/glob"
 )
 
 // A Guard holds back an answer that has shrunk too much, as a mass deregistration or a partition would make it: the last
@@ -13,8 +12,8 @@ import (
 // concerns answers that may be wrong, a guard holds back answers that are certain, so it is a choice of the operator: what
 // it holds back may be the truth.
 type Guard struct {
-	// Services are patterns, as of [path.Match], of the names of services whose instances are guarded. Queries are patterns of
-	// the texts of queries, in which * is any text. A guard is for what either is for; without any of them, for every list:
+	// Services are patterns, as of [glob.Name], of the names of services whose instances are guarded. Queries are
+	// patterns, as of [glob.Text], of the texts of queries. A guard is for what either is for; without any of them, for every list:
 	// instances, names, nodes, keys below a prefix and so on.
 	Services, Queries []string
 	// MaxShrink is the largest part that may go, from 0 to 1, of the most that there was within the last Hold, or the last
@@ -39,12 +38,7 @@ func (g Guard) covers(q Query) bool {
 	if len(g.Services) == 0 && len(g.Queries) == 0 {
 		return true
 	}
-	named := func(pattern string) bool {
-		ok, err := path.Match(pattern, name)
-		return ok && err == nil
-	}
-	return service && slices.ContainsFunc(g.Services, named) ||
-		slices.ContainsFunc(g.Queries, func(pattern string) bool { return fits(pattern, q.String()) })
+	return service && glob.Name(g.Services, name) || glob.Text(g.Queries, q.String())
 }
 
 // instancesOf is the service, and where it is, whose instances q asks for.
@@ -56,22 +50,6 @@ func instancesOf(q Query) (name string, scope Scope, ok bool) {
 		return q.Name, q.Scope, true
 	}
 	return "", Scope{}, false
-}
-
-// fits tells whether text is what pattern says. Nothing but * is special in a pattern, so that the text of a query, which may
-// hold any character, is a pattern of itself.
-func fits(pattern, text string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return text == pattern
-	}
-	text, ok := strings.CutPrefix(text, parts[0])
-	for _, part := range parts[1 : len(parts)-1] {
-		var found bool
-		_, text, found = strings.Cut(text, part)
-		ok = ok && found
-	}
-	return ok && strings.HasSuffix(text, parts[len(parts)-1])
 }
 
 // idle are the patterns of the guard that fit none of the queries, as they are written in a configuration. Beside a pattern of

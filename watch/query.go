@@ -6,7 +6,7 @@
 // one reader that something changed.
 //
 // All query kinds and their answers live here, so that every source speaks of the same things, and templates can not
-// tell which source answered them. The package imports nothing of ours.
+// tell which source answered them. The package imports nothing of ours but leaves (see internal/deptest).
 package watch
 
 import (

@@ -101,12 +101,12 @@ func (w *Watcher) failed(s *Subscription, err error) (pause time.Duration) {
 	defer w.mu.Unlock()
 	q, e := s.Query, w.entryOf(s)
 	if e == nil {
-		return w.Retry.pause(1)
+		return w.Retry.Backoff.Pause(1)
 	}
 	if e.failures++; e.failures == 1 && !IsPermanent(err) {
 		e.shake()
 	}
-	pause = w.Retry.pause(max(e.failures, e.shaken))
+	pause = w.Retry.Backoff.Pause(max(e.failures, e.shaken))
 	e.begun = time.Now().Add(pause)
 	e.err = err
 	w.failing[e] = struct{}{}

@@ -7,18 +7,18 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"lictor/internal/retry"
 	"lictor/watch"
 	"lictor/watch/watchtest"
 )
 
 func TestRetry(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-		w.Retry = watch.Retry{Attempts: 3, Backoff: time.Second, MaxBackoff: 4 * time.Second}
+		w.Retry = watch.Retry{Attempts: 3, Backoff: retry.Backoff{First: time.Second, Most: 4 * time.Second}}
 		s.Fail(a, errors.New("registry on fire"))
 		w.Sync(ctx, set(a))
 		// Pauses of 0.5 to 1, 1 to 2, and 2 to 4 seconds lie between four attempts.
@@ -52,54 +52,6 @@ func TestRetry(t *testing.T) {
 
 // began is when the bubble's clock started.
 func began(*testing.T) time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
-
-// deadSource fails at once, and notes when it was asked.
-type deadSource struct {
-	mu    sync.Mutex
-	calls map[time.Duration]int // since the beginning
-}
-
-func (s *deadSource) Follow(ctx context.Context, changes <-chan watch.Change) {
-	watch.PerQuery(s.watch).Follow(ctx, changes)
-}
-
-func (s *deadSource) watch(context.Context, watch.Query, watch.Report) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls[time.Since(began(nil))]++
-	return errors.New("away")
-}
-
-// TestPausesDiffer has many queries fail at the same moment: they don't come back at the same moment.
-func TestPausesDiffer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		s := &deadSource{calls: map[time.Duration]int{}}
-		w := watch.New(s, slog.New(slog.DiscardHandler))
-		w.Retry = watch.Retry{Backoff: time.Second}
-		want := watch.Set{}
-		for i := range 100 {
-			want.Add(watch.Key{Path: fmt.Sprint(i)})
-		}
-		w.Sync(ctx, want)
-		time.Sleep(time.Second)
-		cancel()
-		w.Wait()
-		times := map[time.Duration]int{}
-		for at, n := range s.calls {
-			if at == 0 {
-				continue
-			}
-			if at < 500*time.Millisecond || n > 20 {
-				t.Errorf("%d came back after %s", n, at)
-			}
-			times[at.Truncate(100*time.Millisecond)] += n
-		}
-		if len(times) < 5 {
-			t.Errorf("they came back in %v", times)
-		}
-	})
-}
 
 // shakySource answers, and fails some time later.
 type shakySource struct {
@@ -175,7 +127,7 @@ func TestGivingUp(t *testing.T) {
 	} {
 		bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, _ *bytes.Buffer) {
 			w.Retry = c.retry
-			w.Retry.Backoff = time.Hour
+			w.Retry.Backoff.First = time.Hour
 			s.Fail(a, c.err)
 			w.Sync(ctx, set(a))
 			synctest.Wait()

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"lictor/internal/retry"
 	"lictor/watch"
 	"lictor/watch/watchtest"
 )
@@ -232,7 +233,7 @@ func TestPlanner(t *testing.T) {
 			}
 			return p
 		}), slog.New(slog.DiscardHandler))
-		w.Retry = watch.Retry{Attempts: 1, Backoff: time.Second}
+		w.Retry = watch.Retry{Attempts: 1, Backoff: retry.Backoff{First: time.Second}}
 		w.Sync(ctx, set(a, file))
 		w.Sync(ctx, set(b, file))
 		w.Sync(ctx, set(a, b, file)) // a was dropped and is wanted again before the planner has seen anything

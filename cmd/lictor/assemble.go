@@ -16,6 +16,7 @@ import (
 	"lictor/internal/command"
 	"lictor/internal/config"
 	"lictor/internal/engine"
+	"lictor/internal/retry"
 	"lictor/internal/runner"
 	"lictor/internal/spell"
 	"lictor/renderer"
@@ -151,7 +152,7 @@ func (a *assembly) report(s runner.State) {
 // retry is the policy for queries that fail. The daemon tries for ever unless it is told otherwise.
 func (a *assembly) retry() watch.Retry {
 	c := a.cfg.Consul.Retry
-	r := watch.Retry{Attempts: c.Attempts, Backoff: c.Backoff, MaxBackoff: c.MaxBackoff, PermanentIsFinal: a.cfg.Once}
+	r := watch.Retry{Attempts: c.Attempts, Backoff: retry.Backoff{First: c.Backoff, Most: c.MaxBackoff}, PermanentIsFinal: a.cfg.Once}
 	if !c.Enabled {
 		r.Attempts = -1
 	}

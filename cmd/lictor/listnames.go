@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
 	"lictor/funcs"
 	"lictor/internal/config"
+	"lictor/internal/glob"
 	"lictor/internal/spell"
 )
 
@@ -61,7 +61,7 @@ func doubtFunction(pattern string) string {
 // doubtVariable says why an entry of an allowlist or denylist of variables is most likely a mistake, "" where it is not. Any
 // name may be that of a variable, so only those are doubted that are nearly one of the well-known ones.
 func doubtVariable(pattern string) string {
-	if _, err := path.Match(pattern, ""); err != nil {
+	if glob.Malformed(pattern) {
 		return "is no pattern, and matches nothing: a [ needs its ]"
 	}
 	if strings.ContainsAny(pattern, `*?[\`) {

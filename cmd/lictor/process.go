@@ -10,14 +10,15 @@ import (
 
 	"lictor/internal/command"
 	"lictor/internal/config"
+	"lictor/internal/retry"
 	"lictor/internal/runner"
 )
 
 // maxGrace is how long a command that is stopped may take to end at most: nothing is rendered meanwhile.
 const maxGrace = 5 * time.Second
 
-// reloadRetry says how a command that failed is run again.
-var reloadRetry = command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Minute}
+// reloadRetry is after which pauses a command that failed is run again.
+var reloadRetry = retry.Backoff{First: time.Second, Most: 5 * time.Minute}
 
 // command makes a reload command of its configuration; without a program it is the zero Command.
 func (a *assembly) command(e config.Exec) command.Command {

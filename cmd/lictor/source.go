@@ -121,8 +121,8 @@ func (a *assembly) newConsul() (watch.Source, error) {
 	c := a.cfg.Consul
 	source, err := consul.New(consul.Config{
 		Address: c.Address, Namespace: c.Namespace,
-		Token: consul.Secret(c.Token.Reveal()), TokenFile: c.TokenFile,
-		Username: c.Auth.Username, Password: consul.Secret(c.Auth.Password.Reveal()),
+		Token: c.Token, TokenFile: c.TokenFile,
+		Username: c.Auth.Username, Password: c.Auth.Password,
 		TLS: consul.TLS{
 			Enabled: c.SSL.Enabled == config.On, CertFile: c.SSL.Cert, KeyFile: c.SSL.Key,
 			CAFile: c.SSL.CACert, CAPath: c.SSL.CAPath, CABytes: c.SSL.CACertBytes,

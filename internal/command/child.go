@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"lictor/internal/retry"
 )
 
 // A Child supervises one long-lived program: it starts it, replaces it or tells it by a signal when its environment or its
@@ -41,7 +43,7 @@ type Child struct {
 	// means 1 second, doubled up to a minute). A program that ran for longer than the longest pause starts over with the
 	// shortest.
 	Restart RestartPolicy
-	Backoff Retry
+	Backoff retry.Backoff
 
 	log    *slog.Logger
 	tty    *terminal // the one that is handed to the program; nil for none
@@ -122,6 +124,7 @@ func (c *Child) supervise(ctx context.Context) Status {
 		return Status{Stopped: true}
 	case <-c.news:
 	}
+	backoff := retry.Backoff{First: orDefault(c.Backoff.First, time.Second), Most: orDefault(c.Backoff.Most, time.Minute)}
 	for first, failures := true, 0; ; first = false {
 		env, _ := c.take()
 		began := time.Now()
@@ -137,11 +140,11 @@ func (c *Child) supervise(ctx context.Context) Status {
 		if first && status.Err != nil || !c.startsAgain(status) {
 			return status
 		}
-		if time.Since(began) > orDefault(c.Backoff.MaxBackoff, time.Minute) {
+		if time.Since(began) > backoff.Most {
 			failures = 0
 		}
 		failures++
-		pause := c.backoff(failures)
+		pause := backoff.Pause(failures)
 		c.log.Warn("the child ended, starting it again", "status", status.String(), "pause", pause.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
@@ -264,12 +267,6 @@ func (c *Child) startsAgain(s Status) bool {
 		return false // Ctrl-C
 	}
 	return c.Restart == RestartAlways || c.Restart == RestartOnFailure && s.failed()
-}
-
-func (c *Child) backoff(failures int) time.Duration {
-	r := c.Backoff
-	r.Backoff, r.MaxBackoff = orDefault(r.Backoff, time.Second), orDefault(r.MaxBackoff, time.Minute)
-	return r.Pause(failures)
 }
 
 // sameEnviron tells whether two environments hold the same entries, in whatever order.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"lictor/internal/retry"
 )
 
 // supervise starts a Child that ends with the test, and returns a function that ends it.
@@ -218,7 +220,7 @@ func TestRestartPolicies(t *testing.T) {
 	} {
 		t.Run(string(test.policy)+test.code, func(t *testing.T) {
 			command, note := child(t, "exit", test.code)
-			c := &Child{Command: command, Restart: test.policy, Backoff: Retry{Backoff: time.Millisecond, MaxBackoff: 2 * time.Millisecond}}
+			c := &Child{Command: command, Restart: test.policy, Backoff: retry.Backoff{First: time.Millisecond, Most: 2 * time.Millisecond}}
 			stop := supervise(t, c)
 			c.Apply(command.Env, false)
 			if test.again {
@@ -239,7 +241,7 @@ func TestRestartPolicies(t *testing.T) {
 // A crash loop is slowed down, and new data ends the pause.
 func TestChildCrashLoop(t *testing.T) {
 	command, note := child(t, "exit", "1")
-	c := &Child{Command: command, Restart: RestartOnFailure, Backoff: Retry{Backoff: time.Hour}}
+	c := &Child{Command: command, Restart: RestartOnFailure, Backoff: retry.Backoff{First: time.Hour}}
 	supervise(t, c)
 	c.Apply(command.Env, false)
 	awaitFile(note, "ran\n")

@@ -1,21 +1,20 @@
 package command
 
 import (
-	"path"
-	"slices"
 	"strings"
+
+	"lictor/internal/glob"
 )
 
 // Environ is the environment of a program by the rules of an exec.env block: base unless pristine, of it only the names
 // that a pattern of allow matches (any, when there is none), without those that a pattern of deny matches, and then
-// custom, which nothing filters. Of several entries with one name the last one stays. Patterns are those of [path.Match]:
-// `*` does not match a slash, and a malformed pattern matches nothing.
+// custom, which nothing filters. Of several entries with one name the last one stays. Patterns are those of [glob.Name].
 func Environ(base []string, pristine bool, custom, allow, deny []string) []string {
 	var out []string
 	if !pristine {
 		for _, entry := range base {
 			name := VariableName(entry)
-			if (len(allow) == 0 || matchesAny(allow, name)) && !matchesAny(deny, name) {
+			if (len(allow) == 0 || glob.Name(allow, name)) && !glob.Name(deny, name) {
 				out = append(out, entry)
 			}
 		}
@@ -27,13 +26,6 @@ func Environ(base []string, pristine bool, custom, allow, deny []string) []strin
 func VariableName(entry string) string {
 	name, _, _ := strings.Cut(entry, "=")
 	return name
-}
-
-func matchesAny(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		ok, err := path.Match(pattern, name)
-		return ok && err == nil
-	})
 }
 
 // lastOfEach keeps the last entry of each name, where the first one stood. The result is never nil, which would mean

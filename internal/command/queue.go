@@ -3,21 +3,23 @@ package command
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"lictor/internal/retry"
 )
 
 // A Queue runs commands off its caller's loop. Each is submitted under an id; of one id at most one run is under way at a
 // time, and what is submitted meanwhile is run once afterwards, the newest only. Commands of different ids start in the
 // order in which they were submitted, each as soon as the one before it has ended or has run for Patience: quick commands
 // run one after the other, as they stand in the configuration, and a slow one does not hold up the others. One whose last
-// run is not as long ago as [Queue.Pace] asks for is put off, and holds up nobody meanwhile.
+// run is not as long ago as [Queue.MinInterval] asks for is put off, and holds up nobody meanwhile.
 //
-// Set the fields, and call Pace, before the first Submit. All methods but Wait may be called from anywhere and never block.
+// Set the fields, and call MinInterval, before the first Submit. All methods but Wait may be called from anywhere and never block.
 type Queue struct {
-	// Retry says how a command that failed is run again, until it succeeds or is submitted anew. The zero Retry means: not.
-	Retry Retry
+	// Retry is after which pauses a command that failed is run again, until it succeeds or is submitted anew. The zero Backoff
+	// means: not.
+	Retry retry.Backoff
 	// Patience is how long a command may run before the next one no longer waits for it; 0 means one second.
 	Patience time.Duration
 
@@ -25,20 +27,16 @@ type Queue struct {
 	done chan struct{}
 	wg   sync.WaitGroup
 
-	mu      sync.Mutex
-	holds   int             // how often Hold was called without Resume
-	held    chan struct{}   // while runs may not begin: closed when they may again; else nil
-	running int             // runs that have begun and not ended
-	jobs    map[string]*job // the ids that something is still to be done for
-	paces   map[string]*pace
-	last    <-chan struct{} // closed when the run that was asked for last has ended
-	results []Result
-	tickets int // given so far
+	mu        sync.Mutex
+	holds     int             // how often Hold was called without Resume
+	held      chan struct{}   // while runs may not begin: closed when they may again; else nil
+	running   int             // runs that have begun and not ended
+	jobs      map[string]*job // the ids that something is still to be done for
+	intervals map[string]*interval
+	last      <-chan struct{} // closed when the run that was asked for last has ended
+	results   []Result
+	tickets   int // given so far
 }
-
-// Retry is a policy for trying again what failed: after Backoff, then twice that and so on up to MaxBackoff (0 means no
-// limit), each pause shortened by a random part of up to a half.
-type Retry struct{ Backoff, MaxBackoff time.Duration }
 
 // A Result is how one run of a command ended.
 type Result struct {
@@ -66,7 +64,7 @@ type job struct {
 
 // NewQueue makes a Queue whose commands write their output to log.
 func NewQueue(log *slog.Logger) *Queue {
-	return &Queue{log: log, done: make(chan struct{}, 1), jobs: map[string]*job{}, paces: map[string]*pace{}}
+	return &Queue{log: log, done: make(chan struct{}, 1), jobs: map[string]*job{}, intervals: map[string]*interval{}}
 }
 
 // Submit has c run under id. The run ends with ctx. The ticket tells a later [Result] that covers this call: one whose
@@ -230,8 +228,8 @@ func (q *Queue) begin(ctx context.Context, id string, j *job) (newer *Command, t
 		return nil, 0, true
 	}
 	q.running++
-	if p := q.paces[id]; p != nil {
-		p.began = time.Now()
+	if i := q.intervals[id]; i != nil {
+		i.began = time.Now()
 	}
 	c := j.next
 	j.next, j.atOnce, j.running = nil, false, true
@@ -253,7 +251,7 @@ func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt 
 	case ctx.Err() != nil || j.dropped:
 	case j.next != nil:
 		more = true
-	case err != nil && q.Retry.Backoff > 0:
+	case err != nil && q.Retry.First > 0:
 		more, r.Pause, r.taken = true, max(q.Retry.Pause(attempt), time.Until(q.due(id, j))), make(chan struct{})
 	}
 	if r.Final = !more; r.Final {
@@ -262,19 +260,6 @@ func (q *Queue) end(ctx context.Context, id string, ticket int, j *job, attempt 
 	q.results = append(q.results, r)
 	wake(q.done)
 	return more, r
-}
-
-// Pause is how long to wait after the given number of failures in a row (1 or more).
-func (r Retry) Pause(failures int) time.Duration {
-	limit := orDefault(r.MaxBackoff, 24*time.Hour)
-	d := min(r.Backoff, limit)
-	for i := 1; i < failures && d < limit; i++ {
-		d = min(2*d, limit)
-	}
-	if d <= 1 {
-		return d
-	}
-	return d - rand.N(d/2+1)
 }
 
 // wake leaves a note in a channel of capacity 1, if there is none yet.

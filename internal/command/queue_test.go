@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lictor/internal/retry"
 )
 
 // collect takes results until the queue has nothing more to do.
@@ -99,7 +101,7 @@ func TestQueueCoalesces(t *testing.T) {
 func TestQueueRetries(t *testing.T) {
 	log, _ := testLog()
 	q := NewQueue(log)
-	q.Retry = Retry{Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond}
+	q.Retry = retry.Backoff{First: time.Millisecond, Most: 5 * time.Millisecond}
 	note := t.TempDir() + "/note"
 	q.Submit(t.Context(), "x", shell("echo try >> "+note+"; test $(wc -l < "+note+") -ge 4"))
 	results := collect(t, q)
@@ -124,7 +126,7 @@ func TestQueueOnce(t *testing.T) {
 func TestQueueSubmitEndsPause(t *testing.T) {
 	log, _ := testLog()
 	q := NewQueue(log)
-	q.Retry = Retry{Backoff: time.Hour}
+	q.Retry = retry.Backoff{First: time.Hour}
 	q.Submit(t.Context(), "x", shell("exit 1"))
 	<-q.Done()
 	if got := q.Take(); len(got) != 1 || got[0].Final || got[0].Pause < time.Minute {
@@ -141,7 +143,7 @@ func TestQueueSubmitEndsPause(t *testing.T) {
 func TestQueueEndsWithContext(t *testing.T) {
 	log, _ := testLog()
 	q := NewQueue(log)
-	q.Retry = Retry{Backoff: time.Hour}
+	q.Retry = retry.Backoff{First: time.Hour}
 	ctx, cancel := context.WithCancel(t.Context())
 	q.Submit(ctx, "failing", shell("exit 1"))
 	<-q.Done()
@@ -161,26 +163,12 @@ func TestQueueEndsWithContext(t *testing.T) {
 	}
 }
 
-func TestRetryPause(t *testing.T) {
-	r := Retry{Backoff: time.Second, MaxBackoff: 8 * time.Second}
-	for failures, longest := range map[int]time.Duration{1: 1, 2: 2, 3: 4, 4: 8, 5: 8, 1000: 8} {
-		for range 20 {
-			if d := r.Pause(failures); d > longest*time.Second || d < longest*time.Second/2 {
-				t.Errorf("pause after %d failures is %s", failures, d)
-			}
-		}
-	}
-	if d := (Retry{Backoff: time.Second}).Pause(100000); d < 12*time.Hour || d > 24*time.Hour {
-		t.Errorf("without a limit the pause is %s", d)
-	}
-}
-
 // What is dropped is run no more, be it in its pause before a retry or before it has begun, until it is submitted again; a run
 // that is under way is the last.
 func TestQueueDrops(t *testing.T) {
 	log, _ := testLog()
 	q := NewQueue(log)
-	q.Retry, q.Patience = Retry{Backoff: time.Hour}, time.Hour
+	q.Retry, q.Patience = retry.Backoff{First: time.Hour}, time.Hour
 	dir := t.TempDir()
 	q.Submit(t.Context(), "pauses", shell("false"))
 	<-q.Done()

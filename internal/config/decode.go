@@ -241,11 +241,3 @@ func (d *decoder) texts(n node, v reflect.Value) error {
 	}
 	return n.want("a list of texts")
 }
-
-func (s *Secret) decodeNode(n node) error {
-	if n.kind != text {
-		return n.want("a text in quotes")
-	}
-	*s = Secret(n.text)
-	return nil
-}

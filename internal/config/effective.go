@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"lictor/internal/secret"
 )
 
 // Effective writes the configuration as YAML, with every option and its value after all files, flags and variables were
@@ -80,7 +82,7 @@ func (p printer) value(path string, o option, v reflect.Value) *yaml.Node {
 		return p.texts(o, x.Args)
 	case []string:
 		return p.texts(o, x)
-	case fmt.Stringer: // Secret, Signal, Perms
+	case fmt.Stringer: // secret.Text, Signal, Perms
 		return scalar("!!str", x.String())
 	}
 	switch v.Kind() {
@@ -109,7 +111,7 @@ func (p printer) texts(o option, items []string) *yaml.Node {
 	out := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, s := range items {
 		if name, _, ok := strings.Cut(s, "="); ok && o.redact == "value" {
-			s = name + "=" + redacted
+			s = name + "=" + secret.Redacted
 		}
 		out.Content = append(out.Content, scalar("!!str", s))
 	}
@@ -153,7 +155,7 @@ func redactURL(s string) string {
 		return u.Redacted()
 	}
 	if at := strings.LastIndex(s, "@"); at >= 0 {
-		return redacted + s[at:]
+		return secret.Redacted + s[at:]
 	}
 	return s
 }

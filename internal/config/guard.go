@@ -3,11 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 
+	"lictor/internal/glob"
 	"lictor/internal/spell"
 )
 
@@ -41,7 +41,7 @@ func (g Guard) check() error {
 		errs = append(errs, fmt.Errorf("guard: min_instances: %d is negative", g.MinInstances))
 	}
 	for _, pattern := range g.Services {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+		if glob.Malformed(pattern) || pattern == "" {
 			errs = append(errs, fmt.Errorf("guard: services: bad pattern %q", pattern))
 		}
 	}

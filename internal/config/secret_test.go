@@ -1,47 +1,12 @@
 package config
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
-
-	"gopkg.in/yaml.v3"
 )
-
-// However a secret is printed, encoded or logged, it does not show.
-func TestSecretsDoNotShow(t *testing.T) {
-	c := Default("t")
-	c.Consul.Token, c.Consul.Auth.Password = "sesame", "sesame"
-	asJSON, err := json.Marshal(c.Consul)
-	if err != nil {
-		t.Fatal(err)
-	}
-	asYAML, err := yaml.Marshal(c.Consul)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
-		slog.New(h).Info("start", "token", c.Consul.Token, "consul", c.Consul)
-	}
-	for _, s := range []string{
-		fmt.Sprint(c.Consul.Token), fmt.Sprintf("%v %+v %#v %s %q %x", c, c, c, c.Consul.Token, c.Consul.Token, c.Consul.Token),
-		string(asJSON), string(asYAML), log.String(),
-	} {
-		if strings.Contains(s, "sesame") || strings.Contains(s, fmt.Sprintf("%x", "sesame")) {
-			t.Errorf("shows the secret: %s", s)
-		}
-	}
-	if c.Consul.Token.Reveal() != "sesame" || Secret("").String() != "" {
-		t.Error("a secret that can not be used, or an empty one that seems to be there")
-	}
-}
 
 func TestEffectiveRedacts(t *testing.T) {
 	c := mustLoad(t, Lictor, map[string]string{"a": `

@@ -3,13 +3,14 @@ package config
 import (
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lictor/internal/secret"
 )
 
 // A Switch is a bool that knows whether it was set. The zero value is Auto: something else decides.
@@ -45,34 +46,6 @@ func (s *Switch) decodeNode(n node) error {
 	*s = SwitchOf(n.text == "true")
 	return nil
 }
-
-// A Secret is a text that is never shown: everything that formats, encodes or logs it gets "(redacted)".
-type Secret string
-
-const redacted = "(redacted)"
-
-// Reveal is the secret itself, for the one place that sends it.
-func (s Secret) Reveal() string { return string(s) }
-
-// String is "(redacted)", or empty when there is no secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return redacted
-}
-
-// GoString is the same as String, for %#v.
-func (s Secret) GoString() string { return strconv.Quote(s.String()) }
-
-// MarshalText is the same as String, for JSON and others.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// MarshalYAML is the same as String.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
-
-// LogValue is the same as String.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // A Signal is a signal by number; 0 is none.
 type Signal syscall.Signal
@@ -266,7 +239,7 @@ func (w *Wait) complete() {
 // decodeText reads "USER[:PASSWORD]".
 func (a *Auth) decodeText(s string) (warning string, err error) {
 	user, password, _ := strings.Cut(s, ":")
-	*a = Auth{Enabled: On, Username: user, Password: Secret(password)}
+	*a = Auth{Enabled: On, Username: user, Password: secret.Text(password)}
 	return "", nil
 }
 

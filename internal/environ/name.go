@@ -3,6 +3,8 @@ package environ
 import (
 	"strings"
 	"text/template"
+
+	"lictor/watch"
 )
 
 // A format is a template that makes a variable's name out of the key's. Nil leaves the name as it is.
@@ -49,7 +51,7 @@ func (f *format) apply(service, key, plain string) (string, error) {
 
 // keyName is the name that a key has below a prefix, before any format; "" when the key has none.
 func (p prefix) keyName(path string) string {
-	name := strings.TrimLeft(strings.TrimPrefix(path, p.query.Path), "/")
+	name := watch.RelativeKey(p.query.Path, path)
 	if strings.TrimSpace(name) == "" {
 		return ""
 	}

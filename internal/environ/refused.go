@@ -4,15 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"lictor/internal/command"
+	"lictor/internal/glob"
 	"lictor/internal/spell"
 )
 
 // dangerous are the names of variables by which a value makes programs load or run something else than they would: those of the
-// dynamic loader and the C library, of shells, and of interpreters. Who may write a key must not choose that. A name that
-// ends in * stands for all that begin so.
+// dynamic loader and the C library, of shells, and of interpreters. Who may write a key must not choose that. They are patterns,
+// as of [glob.Text].
 var dangerous = []string{
 	"LD_*", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH",
 	"PATH", "IFS", "ENV", "BASH_ENV", "BASH_FUNC_*", "SHELLOPTS", "BASHOPTS", "PS4",
@@ -24,12 +24,7 @@ var dangerous = []string{
 }
 
 // isDangerous tells whether dangerous has a name.
-func isDangerous(name string) bool {
-	return slices.ContainsFunc(dangerous, func(pattern string) bool {
-		front, open := strings.CutSuffix(pattern, "*")
-		return pattern == name || open && strings.HasPrefix(name, front)
-	})
-}
+func isDangerous(name string) bool { return glob.Text(dangerous, name) }
 
 // refuse takes the variables out that keys and services must not give, and logs each once.
 func (b *Builder) refuse(found []variable) []variable {

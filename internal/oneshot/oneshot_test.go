@@ -15,6 +15,7 @@ import (
 	"lictor/funcs"
 	"lictor/internal/engine"
 	"lictor/internal/oneshot"
+	"lictor/internal/retry"
 	"lictor/watch"
 	"lictor/watch/watchtest"
 )
@@ -98,7 +99,7 @@ func TestRenderSaysWhyThereIsNoAnswer(t *testing.T) {
 	}{
 		"given up": {watch.Retry{Attempts: -1}, func(s *watchtest.Source) { s.Fail(watch.Key{Path: "a"}, errors.New("connection refused")) },
 			0, "t.ctmpl: key(a): connection refused"},
-		"too late": {watch.Retry{Backoff: time.Hour}, func(s *watchtest.Source) { s.Fail(watch.Key{Path: "a"}, errors.New("connection refused")) },
+		"too late": {watch.Retry{Backoff: retry.Backoff{First: time.Hour}}, func(s *watchtest.Source) { s.Fail(watch.Key{Path: "a"}, errors.New("connection refused")) },
 			time.Second, "t.ctmpl: key(a): connection refused (gave up after 1s)"},
 		"silence": {watch.DefaultRetry, func(*watchtest.Source) {}, time.Second, "t.ctmpl: key(a): no answer: gave up after 1s"},
 		"certain": {watch.DefaultRetry, func(s *watchtest.Source) { s.Set(watch.Key{Path: "a"}, watch.Failure{Err: errors.New("no way")}) },

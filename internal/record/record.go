@@ -4,10 +4,9 @@ package record
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 
+	"lictor/internal/glob"
 	"lictor/watch"
 	"lictor/watch/file"
 )
@@ -232,13 +231,13 @@ func DropPrivateKeys(answers map[watch.Query]any) bool {
 	return dropped
 }
 
-// Redact replaces the values of the keys whose paths match one of the patterns, in which "*" stands for any letters, also
-// for slashes. It tells how many they are.
+// Redact replaces the values of the keys whose paths match one of the patterns, which are those of [glob.Text]. It tells how
+// many they are.
 func Redact(d *file.Data, patterns []string) int {
 	n := 0
 	redact := func(r *file.Registry) {
 		for path, pair := range r.KV {
-			if slices.ContainsFunc(patterns, func(p string) bool { return matches(p, path) }) {
+			if glob.Text(patterns, path) {
 				pair.Value = Redacted
 				n++
 			}
@@ -249,12 +248,4 @@ func Redact(d *file.Data, patterns []string) int {
 		redact(r)
 	}
 	return n
-}
-
-func matches(pattern, path string) bool {
-	parts := strings.Split(pattern, "*")
-	for i := range parts {
-		parts[i] = regexp.QuoteMeta(parts[i])
-	}
-	return regexp.MustCompile(`(?s)\A` + strings.Join(parts, ".*") + `\z`).MatchString(path)
 }

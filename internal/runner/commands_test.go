@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lictor/internal/command"
+	"lictor/internal/retry"
 )
 
 // program is a child that notes what it was started with, is up from then on, and ends when it is told to. Like a server
@@ -85,7 +86,7 @@ func TestChildDoesNotStartWithWhatWasRolledBack(t *testing.T) {
 		w.idle(t)
 	})
 	w = withProgram(t, w.dir, program)
-	w.again, w.Queue.Retry = command.Retry{Backoff: 3 * time.Second}, slowly
+	w.again, w.Queue.Retry = retry.Backoff{First: 3 * time.Second}, slowly
 	w.key("v", "bad")
 	w.during(t, func() {
 		w.occurs(t, "start 1", 2)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lictor/internal/command"
+	"lictor/internal/retry"
 	"lictor/renderer"
 )
 
@@ -22,7 +23,7 @@ type workshop struct {
 
 func newWorkshop(t *testing.T) *workshop {
 	w := &workshop{bench: newBench(), dir: t.TempDir()}
-	w.Queue.Retry = command.Retry{Backoff: 20 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}
+	w.Queue.Retry = retry.Backoff{First: 20 * time.Millisecond, Most: 50 * time.Millisecond}
 	return w
 }
 
@@ -192,7 +193,7 @@ func TestReloadIsOwedAcrossARestart(t *testing.T) {
 		w := newWorkshop(t)
 		w.dir = dir
 		w.Once = true
-		w.Queue.Retry = command.Retry{}
+		w.Queue.Retry = retry.Backoff{}
 		w.file(t, "out", `{{key "v"}}`, "", `echo try >> log; test -e works`)
 		w.key("v", "1")
 		return w.Run(context.Background())
@@ -223,7 +224,7 @@ func TestOnceRollsBackAndFails(t *testing.T) {
 		w := newWorkshop(t)
 		w.dir = dir
 		w.Once = true
-		w.Queue.Retry = command.Retry{}
+		w.Queue.Retry = retry.Backoff{}
 		w.file(t, "out", `{{key "v"}}`, "", `cat out >> log; grep -q good out`).Rollback = true
 		w.key("v", value)
 		return w.Run(context.Background())

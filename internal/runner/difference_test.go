@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"lictor/internal/command"
 	"lictor/internal/engine"
+	"lictor/internal/retry"
 	"lictor/watch"
 )
 
@@ -179,7 +179,7 @@ func TestDifferenceIsLoggedAlwaysWhereAskedFor(t *testing.T) {
 
 func TestDifferenceOfARollback(t *testing.T) {
 	w := newWorkshop(t)
-	w.Queue.Retry = command.Retry{Backoff: time.Minute}
+	w.Queue.Retry = retry.Backoff{First: time.Minute}
 	const reload = `echo $(cat out keyed) >> log; ! grep -q bad out`
 	w.file(t, "out", lists, "", reload)
 	w.file(t, "keyed", `{{key "k"}}`, "", reload)
@@ -208,7 +208,7 @@ func TestDifferenceOfARollback(t *testing.T) {
 
 func TestDifferenceOfRollbacksInARow(t *testing.T) {
 	w := newWorkshop(t)
-	w.Queue.Retry = command.Retry{Backoff: time.Minute}
+	w.Queue.Retry = retry.Backoff{First: time.Minute}
 	w.file(t, "out", both, "", `echo >> checks; ! grep -q bad out`).Rollback = true
 	w.other()
 	w.key("k", "hunter2")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lictor/internal/command"
+	"lictor/internal/retry"
 	"lictor/renderer"
 )
 
@@ -114,7 +115,7 @@ func TestOnceWithARollbackThatFailsMidway(t *testing.T) {
 			dir = w.dir
 		}
 		w.dir = dir
-		w.Once, w.Queue.Retry = true, command.Retry{}
+		w.Once, w.Queue.Retry = true, retry.Backoff{}
 		w.two(t, "", stuck).Rollback = true
 		w.file(t, "other", value, "", "")
 		w.Groups[1].Jobs[0].Command = w.Groups[0].Jobs[0].Command

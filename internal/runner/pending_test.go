@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lictor/internal/command"
 	"lictor/internal/engine"
+	"lictor/internal/retry"
 	"lictor/watch"
 )
 
@@ -46,7 +46,7 @@ func TestReloadOwedForAnotherFile(t *testing.T) {
 		w := newWorkshop(t)
 		w.dir = dir
 		w.Once = true
-		w.Queue.Retry = command.Retry{}
+		w.Queue.Retry = retry.Backoff{}
 		w.file(t, "one", `{{key "a"}}`, "", `echo one >> log; test -e works`)
 		w.file(t, "two", `{{key "b"}}`, "", `echo two >> log`)
 		w.pair(t)

@@ -11,6 +11,7 @@ import (
 
 	"lictor/internal/command"
 	"lictor/internal/engine"
+	"lictor/internal/retry"
 	"lictor/renderer"
 	"lictor/watch"
 )
@@ -78,7 +79,7 @@ func TestOwedReloadOfATemplateThatCanNotBeCommitted(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			first := newWorkshop(t)
-			first.Once, first.Queue.Retry = true, command.Retry{}
+			first.Once, first.Queue.Retry = true, retry.Backoff{}
 			const reload = `cat out >> log; test -e works`
 			first.file(t, "out", `{{key "v"}}`, "", reload)
 			first.key("v", "1")

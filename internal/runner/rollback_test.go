@@ -7,17 +7,17 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lictor/internal/command"
+	"lictor/internal/retry"
 )
 
 // quickly has contents that were rolled back rest for a moment only.
-var quickly = command.Retry{Backoff: 20 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}
+var quickly = retry.Backoff{First: 20 * time.Millisecond, Most: 50 * time.Millisecond}
 
 // slowly is for a queue that runs no command again before the rollback comes.
-var slowly = command.Retry{Backoff: time.Minute}
+var slowly = retry.Backoff{First: time.Minute}
 
 // never has them rest until something else ends it.
-var never = command.Retry{Backoff: 24 * time.Hour, MaxBackoff: 24 * time.Hour}
+var never = retry.Backoff{First: 24 * time.Hour, Most: 24 * time.Hour}
 
 // occurs waits until a line was logged by reloads the given number of times.
 func (w *workshop) occurs(t *testing.T, line string, times int) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lictor/internal/command"
+	"lictor/internal/retry"
 	"lictor/watch"
 )
 
@@ -70,7 +71,7 @@ type Runner struct {
 	withheld []pendingCommand                // those that wait until the files of a group belong together again
 	begun    time.Time
 	nagged   time.Time     // when it was last logged what the first render waits for
-	again    command.Retry // after which pauses contents that were rolled back are tried again
+	again    retry.Backoff // after which pauses contents that were rolled back are tried again
 	unkept   bool          // answers have changed since Keep was called
 	kept     time.Time     // when Keep was called
 	reported string        // what Report was told last
@@ -103,8 +104,8 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	}()
 	r.begun, r.nagged = time.Now(), time.Now()
 	r.readers, r.unproven = map[watch.Query]map[*Job]*Group{}, map[string]bool{}
-	if r.again == (command.Retry{}) {
-		r.again = command.Retry{Backoff: againFirst, MaxBackoff: againMost}
+	if r.again == (retry.Backoff{}) {
+		r.again = retry.Backoff{First: againFirst, Most: againMost}
 	}
 	for _, g := range r.Groups {
 		g.reloads, g.running = map[string]int{}, map[string]int{}
@@ -118,7 +119,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 			r.putOff(g, fmt.Errorf("%s: %w", g.Name, err))
 		}
 	}
-	r.pace()
+	r.setIntervals()
 	for {
 		if err := r.round(ctx); err != nil {
 			return err

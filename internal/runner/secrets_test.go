@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lictor/internal/command"
 	"lictor/internal/engine"
+	"lictor/internal/retry"
 	"lictor/watch"
 )
 
@@ -68,7 +68,7 @@ func TestOutputOfAReloadShowsNoValue(t *testing.T) {
 func TestOutputOfARetryShowsNoValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorkshop(t)
-		w.Queue.Retry = command.Retry{Backoff: 10 * time.Second, MaxBackoff: 10 * time.Second}
+		w.Queue.Retry = retry.Backoff{First: 10 * time.Second, Most: 10 * time.Second}
 		w.file(t, "one", `{{key "a"}}`, "", `echo "bad: $(cat one two)"; echo >> log; false`)
 		w.file(t, "two", `{{key "b"}}`, "", `true`)
 		w.pair(t)
@@ -108,7 +108,7 @@ func TestOutputOfAnOwedReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const reload = `echo "bad: $(cat out)"; echo >> log; false`
 		first := newWorkshop(t)
-		first.Once, first.Queue.Retry = true, command.Retry{}
+		first.Once, first.Queue.Retry = true, retry.Backoff{}
 		first.file(t, "out", `pass {{key "v"}}`, "", reload)
 		first.key("v", "hunter2")
 		if first.Run(t.Context()) == nil {
@@ -116,7 +116,7 @@ func TestOutputOfAnOwedReload(t *testing.T) {
 		}
 		w := newWorkshop(t)
 		w.dir = first.dir
-		w.Queue.Retry = command.Retry{Backoff: 10 * time.Second, MaxBackoff: 10 * time.Second}
+		w.Queue.Retry = retry.Backoff{First: 10 * time.Second, Most: 10 * time.Second}
 		w.file(t, "out", `pass {{key "v"}}`, "", reload)
 		w.during(t, func() {
 			time.Sleep(2 * startHold)

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"lictor/internal/secret"
 	"lictor/watch"
 )
 
@@ -26,7 +27,7 @@ type client struct {
 	wait     time.Duration
 	token    token
 	user     string
-	password Secret
+	password secret.Text
 	log      *slog.Logger
 
 	namespace, partition string
@@ -271,7 +272,7 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 		req.Header.Set("X-Consul-Token", token)
 	}
 	if c.user != "" {
-		req.SetBasicAuth(c.user, string(c.password))
+		req.SetBasicAuth(c.user, c.password.Reveal())
 	}
 	return req, nil
 }

@@ -13,23 +13,9 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"lictor/internal/secret"
 )
-
-// A Secret is a text that must not be seen. It prints as "(secret)".
-type Secret string
-
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "(secret)"
-}
-
-// GoString is String, for %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue is String, for slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Config says how to reach Consul. The zero Config is an agent without access control on 127.0.0.1:8500.
 type Config struct {
@@ -38,10 +24,10 @@ type Config struct {
 	Address              string
 	Namespace, Partition string // for queries that name none
 
-	Token     Secret
+	Token     secret.Text
 	TokenFile string // holds the token, and wins over Token; it is read again for each request
 	Username  string // HTTP basic authentication; "" for none
-	Password  Secret
+	Password  secret.Text
 
 	TLS       TLS
 	Transport Transport

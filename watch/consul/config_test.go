@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lictor/internal/consultest"
+	"lictor/internal/secret"
 	"lictor/watch"
 )
 
@@ -112,7 +113,7 @@ func TestTokensAndTLS(t *testing.T) {
 	server.Put(t, "open/k", "v")
 	server.Put(t, "shut/k", "v")
 	token := server.NewToken(t, `key_prefix "open/" { policy = "read" }`)
-	good := Config{Address: "https://" + server.HTTPSAddr, Token: Secret(token), TLS: TLS{CAFile: server.CAFile}}
+	good := Config{Address: "https://" + server.HTTPSAddr, Token: secret.Text(token), TLS: TLS{CAFile: server.CAFile}}
 	s := open(t, good)
 	if p := answer[*watch.KeyPair](t, s, watch.Key{Path: "open/k"}); p == nil || p.Value != "v" {
 		t.Errorf("open/k = %+v", p)

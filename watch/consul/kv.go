@@ -45,7 +45,7 @@ func prefixEndpoint(q watch.Prefix) endpoint {
 		decode: func(r io.Reader) (any, error) {
 			pairs, err := list(r, newPair)
 			for _, p := range pairs {
-				p.Key = relativeKey(p.Path, q.Path)
+				p.Key = watch.RelativeKey(q.Path, p.Path)
 			}
 			return pairs, err
 		}}
@@ -58,9 +58,4 @@ func kvPath(key string) string {
 		parts[i] = pathSegment(p)
 	}
 	return "kv/" + strings.Join(parts, "/")
-}
-
-// relativeKey is what of a path lies below a prefix.
-func relativeKey(path, prefix string) string {
-	return strings.TrimLeft(strings.TrimPrefix(path, prefix), "/")
 }

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"lictor/watch"
 )
 
 // receive takes in what came of a request.
@@ -117,7 +119,7 @@ func (s *scheduler) failed(v *view, o outcome) {
 		return
 	}
 	pause := asked
-	if own := backoff(v.failures.row); told != 1 && (pause == 0 || pause > own) {
+	if own := watch.DefaultRetry.Backoff.Pause(v.failures.row); told != 1 && (pause == 0 || pause > own) {
 		pause = own
 	}
 	if s.recovery.at.After(o.request.begun) {

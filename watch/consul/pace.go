@@ -1,9 +1,6 @@
 package consul
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // A pace keeps work to a share of the time. After a rest some work may be done at once. It is for one goroutine.
 type pace struct {
@@ -19,25 +16,8 @@ func newPace(share float64, most time.Duration) *pace {
 
 // spend notes that work took d, and tells how long to rest before the next.
 func (p *pace) spend(d time.Duration) (rest time.Duration) {
-	p.earn()
-	p.credit -= d
-	return max(0, time.Duration(float64(-p.credit)/p.share))
-}
-
-// do waits until work may be done, and does it.
-func (p *pace) do(ctx context.Context, work func() error) error {
-	sleep(ctx, p.spend(0))
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	begin := time.Now()
-	err := work()
-	p.spend(time.Since(begin))
-	return err
-}
-
-func (p *pace) earn() {
 	now := time.Now()
-	p.credit = min(p.most, p.credit+time.Duration(float64(now.Sub(p.at))*p.share))
-	p.at = now
+	earned := time.Duration(float64(now.Sub(p.at)) * p.share)
+	p.credit, p.at = min(p.most, p.credit+earned)-d, now
+	return max(0, time.Duration(float64(-p.credit)/p.share))
 }

@@ -144,14 +144,14 @@ func (p *prefixView) tell(m *prefixMember, r result) (believed bool) {
 			return p.readAlone(m, part, same)
 		}
 	case watch.Prefix:
-		below, _ := list.below(q.Path)
+		below := watch.KeysBelow(list.pairs, q.Path)
 		old, known := m.part.([]*watch.KeyPair)
 		part, same = slices.Clone(below), known && slices.EqualFunc(old, below, func(a, b *watch.KeyPair) bool { return *a == *b })
 		if r.Filtered {
 			return p.readAlone(m, part, same)
 		}
 		if !same || m.own != nil {
-			value = relative(below, q.Path)
+			value = watch.RelativeTo(q.Path, below)
 		}
 	}
 	if same && m.own == nil {
@@ -203,7 +203,7 @@ func (p *prefixView) complete(list *pairList) bool {
 				return false
 			}
 		case watch.Prefix:
-			if part, _ := list.below(q.Path); len(part) == 0 {
+			if len(watch.KeysBelow(list.pairs, q.Path)) == 0 {
 				return false
 			}
 		}

@@ -3,8 +3,6 @@ package consul
 import (
 	"encoding/json"
 	"io"
-	"slices"
-	"strings"
 
 	"lictor/watch"
 )
@@ -42,25 +40,3 @@ func readPairs(body io.Reader, digests digester, seen, next map[digest]*watch.Ke
 }
 
 func sizeOf(p *watch.KeyPair) int { return len(p.Path) + len(p.Value) }
-
-// below is the part whose paths begin with prefix, and its size.
-func (b *pairList) below(prefix string) (part []*watch.KeyPair, size int) {
-	from, _ := slices.BinarySearchFunc(b.pairs, prefix, func(p *watch.KeyPair, s string) int { return strings.Compare(p.Path, s) })
-	to := from
-	for to < len(b.pairs) && strings.HasPrefix(b.pairs[to].Path, prefix) {
-		size += sizeOf(b.pairs[to])
-		to++
-	}
-	return b.pairs[from:to:to], size
-}
-
-// relative copies pairs, with their keys relative to a prefix.
-func relative(pairs []*watch.KeyPair, prefix string) []*watch.KeyPair {
-	out := make([]*watch.KeyPair, len(pairs))
-	for i, p := range pairs {
-		c := *p
-		c.Key = relativeKey(p.Path, prefix)
-		out[i] = &c
-	}
-	return out
-}

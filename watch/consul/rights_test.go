@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lictor/internal/consultest"
+	"lictor/internal/secret"
 	"lictor/watch"
 )
 
@@ -29,7 +30,7 @@ func TestRightsGrow(t *testing.T) {
 	tokens := map[string]string{}
 	for _, plan := range Plans {
 		token := server.NewToken(t, `key_prefix "acl/open/" { policy = "read" } node_prefix "" { policy = "read" }`)
-		w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Wait: 2 * time.Second, Plan: plan}), want)
+		w := follow(t, open(t, Config{Address: server.Addr, Token: secret.Text(token), Wait: 2 * time.Second, Plan: plan}), want)
 		answered(t, w, watch.Set{watch.Prefix{Path: "acl/"}: {}, none: {}})
 		for _, hidden := range []watch.Query{watch.Service{Name: "shut"}, watch.Services{}} {
 			eventually(t, func() string {
@@ -79,7 +80,7 @@ func TestDeniedKeys(t *testing.T) {
 	server.Put(t, "acl/shut/k", "secret")
 	token := server.NewToken(t, `key_prefix "acl/open/" { policy = "read" }`)
 	want := keySet(append(keys, "acl/open/missing"))
-	w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Plan: PlanShared}), func() watch.Set {
+	w := follow(t, open(t, Config{Address: server.Addr, Token: secret.Text(token), Plan: PlanShared}), func() watch.Set {
 		all := watch.Set{}
 		all.AddAll(want)
 		all.Add(watch.Key{Path: "acl/shut/k"})
@@ -108,7 +109,7 @@ func TestSharedPrefixShrinks(t *testing.T) {
 		put(t, server, plan+"/b/%02d", 3)
 		token := server.NewToken(t, fmt.Sprintf(`key_prefix "%[1]s/a/" { policy = "read" } key_prefix "%[1]s/b/" { policy = "read" }`, plan))
 		a, b := watch.Prefix{Path: plan + "/a/"}, watch.Prefix{Path: plan + "/b/"}
-		w := follow(t, open(t, Config{Address: server.Addr, Token: Secret(token), Wait: time.Minute, Plan: plan}), watch.Set{a: {}, b: {}})
+		w := follow(t, open(t, Config{Address: server.Addr, Token: secret.Text(token), Wait: time.Minute, Plan: plan}), watch.Set{a: {}, b: {}})
 		answered(t, w, watch.Set{a: {}, b: {}})
 		has := func(n int) {
 			t.Helper()

@@ -77,7 +77,7 @@ func (s *scheduler) mayRestart(datacenter string) bool {
 	switch {
 	case since > max(time.Minute, s.client.wait):
 		r.row = 0
-	case since < backoff(r.row+1):
+	case since < watch.DefaultRetry.Backoff.Pause(r.row+1):
 		return false
 	default:
 		r.row++

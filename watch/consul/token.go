@@ -6,15 +6,17 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+
+	"lictor/internal/secret"
 )
 
 // A token is what requests prove themselves with: a fixed text, or what a file holds at the moment.
 type token struct {
-	fixed Secret
+	fixed secret.Text
 	file  *renewed[string] // nil for a fixed text
 }
 
-func newToken(fixed Secret, file string, log *slog.Logger) token {
+func newToken(fixed secret.Text, file string, log *slog.Logger) token {
 	if file == "" {
 		return token{fixed: fixed}
 	}
@@ -41,7 +43,7 @@ var errNoToken = errors.New("it is empty")
 // read returns the token, "" for none.
 func (t token) read() (string, error) {
 	if t.file == nil {
-		return string(t.fixed), nil
+		return t.fixed.Reveal(), nil
 	}
 	content, err := t.file.get()
 	if errors.Is(err, errNoToken) { // and always was

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -365,17 +364,4 @@ func (b body) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := b.Reader.(*io.PipeReader)
 	context.AfterFunc(r.Context(), func() { in.CloseWithError(r.Context().Err()) })
 	return &http.Response{StatusCode: 200, Header: http.Header{"X-Consul-Index": {"9"}}, Body: in, Request: r}, nil
-}
-
-// TestBackoff spreads those who failed at the same time.
-func TestBackoff(t *testing.T) {
-	for failures, longest := range map[int]time.Duration{1: 250 * time.Millisecond, 3: time.Second, 100: 30 * time.Second} {
-		var all []time.Duration
-		for range 200 {
-			all = append(all, backoff(failures))
-		}
-		if low, high := slices.Min(all), slices.Max(all); low < longest/2 || high > longest || high-low < longest/4 {
-			t.Errorf("after %d failures pauses are %s to %s", failures, low, high)
-		}
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"lictor/watch"
@@ -42,7 +41,7 @@ func (s *snapshot) answer(q watch.Query) (any, error) {
 	case watch.Key:
 		return scoped(s, q.Scope, func(c *catalog) (any, error) { return c.key(q.Path), nil })
 	case watch.Prefix:
-		return scoped(s, q.Scope, func(c *catalog) (any, error) { return c.prefix(q.Path), nil })
+		return scoped(s, q.Scope, func(c *catalog) (any, error) { return watch.RelativeTo(q.Path, watch.KeysBelow(c.keys, q.Path)), nil })
 	case watch.Service:
 		return scoped(s, q.Scope, func(c *catalog) (any, error) { return s.service(c, q) })
 	case watch.Services:
@@ -111,25 +110,11 @@ func (s *snapshot) agent() string {
 	return s.data.Agent
 }
 
-func (c *catalog) find(path string) int {
-	return sort.Search(len(c.keys), func(i int) bool { return c.keys[i].Path >= path })
-}
-
 func (c *catalog) key(path string) *watch.KeyPair {
-	if i := c.find(path); i < len(c.keys) && c.keys[i].Path == path {
-		return c.keys[i]
+	if below := watch.KeysBelow(c.keys, path); len(below) > 0 && below[0].Path == path {
+		return below[0]
 	}
 	return nil
-}
-
-func (c *catalog) prefix(path string) []*watch.KeyPair {
-	pairs := []*watch.KeyPair{}
-	for i := c.find(path); i < len(c.keys) && strings.HasPrefix(c.keys[i].Path, path); i++ {
-		pair := *c.keys[i]
-		pair.Key = strings.TrimLeft(strings.TrimPrefix(pair.Path, path), "/")
-		pairs = append(pairs, &pair)
-	}
-	return pairs
 }
 
 func (s *snapshot) service(c *catalog, q watch.Service) (any, error) {

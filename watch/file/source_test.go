@@ -50,7 +50,7 @@ func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 	write(t, path, "kv: {a: one, b: sesame}")
 	var log safeBuffer
 	w := watch.New(New(path), slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	w.Retry.Backoff = 10 * time.Millisecond
+	w.Retry.Backoff.First = 10 * time.Millisecond
 	defer w.Wait()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -84,8 +84,8 @@ func TestBrokenFileKeepsTheLastGoodData(t *testing.T) {
 			}
 		}
 		// Whoever pauses does not see that the file is fixed: it is the first pause, as if nothing had ever failed before.
-		if pauses := pauses(t, log.String()); len(pauses) != 2 || slices.Max(pauses) > w.Retry.Backoff {
-			t.Errorf("%q: the pauses were %s, want one of at most %s for each query", broken, pauses, w.Retry.Backoff)
+		if pauses := pauses(t, log.String()); len(pauses) != 2 || slices.Max(pauses) > w.Retry.Backoff.First {
+			t.Errorf("%q: the pauses were %s, want one of at most %s for each query", broken, pauses, w.Retry.Backoff.First)
 		}
 		log.reset()
 		write(t, path, "kv: {a: one, b: sesame}")

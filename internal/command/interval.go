@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// A pace is how often the command of an id may run.
-type pace struct {
-	interval time.Duration
-	began    time.Time // when its last run began, zero for never
+// An interval is how far apart the runs of an id have to begin.
+type interval struct {
+	least time.Duration
+	began time.Time // when its last run began, zero for never
 }
 
-// Pace has the runs of id begin no less than interval after each other, those after a failure too: who is told to reload may
-// miss it when he is told again too soon. Only what [Queue.SubmitAtOnce] asks for does not wait. last is when a run began
+// MinInterval has the runs of id begin no less than least after each other, those after a failure too: who is told to reload
+// may miss it when he is told again too soon. Only what [Queue.SubmitAtOnce] asks for does not wait. last is when a run began
 // before there was this Queue, zero for never.
-func (q *Queue) Pace(id string, interval time.Duration, last time.Time) {
+func (q *Queue) MinInterval(id string, least time.Duration, last time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.paces[id] = &pace{interval, last}
+	q.intervals[id] = &interval{least, last}
 }
 
 // Rests tells until when no run of id begins, since the last one is not long enough ago, and whether one is waiting, for
@@ -31,11 +31,11 @@ func (q *Queue) Rests(id string) (until time.Time, waiting bool) {
 
 // due is when the next run of id may begin. The caller holds mu.
 func (q *Queue) due(id string, j *job) time.Time {
-	p := q.paces[id]
-	if p == nil || p.began.IsZero() || j != nil && j.atOnce {
+	i := q.intervals[id]
+	if i == nil || i.began.IsZero() || j != nil && j.atOnce {
 		return time.Time{}
 	}
-	return p.began.Add(p.interval)
+	return i.began.Add(i.least)
 }
 
 // rest waits until the next run of id is due: until the failure of the last one was taken note of and its pause is over, or

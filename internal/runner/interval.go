@@ -6,9 +6,9 @@ import "time"
 // share it. The queue sees to the second; but what would have to wait for its reload is not committed before, so that what is
 // on disk and what is reloaded stay close.
 
-// pace tells the queue how far apart the runs of each command have to be. It takes the last commit of an earlier run for a run
+// setIntervals tells the queue how far apart the runs of each command have to be. It takes the last commit of an earlier run for a run
 // of the command.
-func (r *Runner) pace() {
+func (r *Runner) setIntervals() {
 	if r.Once {
 		return
 	}
@@ -23,7 +23,7 @@ func (r *Runner) pace() {
 	}
 	for id, interval := range intervals {
 		if interval > 0 {
-			r.Queue.Pace(id, interval, last[id])
+			r.Queue.MinInterval(id, interval, last[id])
 		}
 	}
 }

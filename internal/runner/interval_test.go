@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lictor/internal/command"
+	"lictor/internal/retry"
 )
 
 // A diary notes when a command ran, in the time of the bubble that it is made in, and what was on disk then.
@@ -108,7 +109,7 @@ func TestMinIntervalBoundsRetriesAndNoRollback(t *testing.T) {
 		t.Run(fmt.Sprint("rollback ", rollback), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, d := newWorkshop(t), &diary{}
-				w.again, w.Queue.Retry = quickly, command.Retry{Backoff: time.Second, MaxBackoff: 5 * time.Second}
+				w.again, w.Queue.Retry = quickly, retry.Backoff{First: time.Second, Most: 5 * time.Second}
 				w.fill(t, "out", "good")
 				g := w.file(t, "out", `{{key "v"}}`, "", "")
 				g.Rollback, g.MinInterval = rollback, time.Minute

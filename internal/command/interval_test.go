@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lictor/internal/retry"
 )
 
 // A clock notes when a command printed something, in seconds since the test began.
@@ -25,13 +27,13 @@ func (c *clock) Write(p []byte) (int, error) {
 }
 
 // The runs of an id keep their distance, whatever they are for, and hold up no others meanwhile.
-func TestQueuePaces(t *testing.T) {
+func TestQueueKeepsIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := testLog()
 		q := NewQueue(log)
-		q.Retry = Retry{Backoff: time.Second, MaxBackoff: time.Second}
-		q.Pace("paced", time.Minute, time.Now().Add(-50*time.Second)) // so that the first run has to wait too
-		paced, other := &clock{begun: time.Now()}, &clock{begun: time.Now()}
+		q.Retry = retry.Backoff{First: time.Second, Most: time.Second}
+		q.MinInterval("spaced", time.Minute, time.Now().Add(-50*time.Second)) // so that the first run has to wait too
+		spaced, other := &clock{begun: time.Now()}, &clock{begun: time.Now()}
 		run := func(text string, c *clock) Command {
 			command := shell("echo; " + text)
 			command.Stdout = c
@@ -47,30 +49,30 @@ func TestQueuePaces(t *testing.T) {
 				}
 			}
 		}()
-		q.Submit(ctx, "paced", run("true", paced))
-		if until, waiting := q.Rests("paced"); !waiting || time.Until(until) != 10*time.Second {
+		q.Submit(ctx, "spaced", run("true", spaced))
+		if until, waiting := q.Rests("spaced"); !waiting || time.Until(until) != 10*time.Second {
 			t.Errorf("it rests until %s, waiting %v", until, waiting)
 		}
 		q.Submit(ctx, "other", run("true", other))
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		if until, waiting := q.Rests("paced"); waiting || time.Until(until) != 50*time.Second {
+		if until, waiting := q.Rests("spaced"); waiting || time.Until(until) != 50*time.Second {
 			t.Errorf("it rests until %s, waiting %v", until, waiting)
 		}
-		q.Submit(ctx, "paced", run("false", paced)) // at 70 s, and again
+		q.Submit(ctx, "spaced", run("false", spaced)) // at 70 s, and again
 		time.Sleep(120 * time.Second)
-		q.SubmitAtOnce(ctx, "paced", run("true", paced)) // at 140 s
+		q.SubmitAtOnce(ctx, "spaced", run("true", spaced)) // at 140 s
 		synctest.Wait()
 		time.Sleep(10 * time.Second)
-		q.Submit(ctx, "paced", run("true", paced)) // at 200 s
+		q.Submit(ctx, "spaced", run("true", spaced)) // at 200 s
 		time.Sleep(60 * time.Second)
 		synctest.Wait()
-		q.Submit(ctx, "paced", run("true", paced)) // never
+		q.Submit(ctx, "spaced", run("true", spaced)) // never
 		time.Sleep(time.Second)
 		cancel()
 		q.Wait()
-		if want := []int{10, 70, 130, 140, 200}; !slices.Equal(paced.times, want) || !slices.Equal(other.times, []int{0}) {
-			t.Errorf("it ran at %d s, want %d, and the other at %d s, want 0", paced.times, want, other.times)
+		if want := []int{10, 70, 130, 140, 200}; !slices.Equal(spaced.times, want) || !slices.Equal(other.times, []int{0}) {
+			t.Errorf("it ran at %d s, want %d, and the other at %d s, want 0", spaced.times, want, other.times)
 		}
 	})
 }
@@ -79,7 +81,7 @@ func TestQueuePaces(t *testing.T) {
 func TestRetryWaitsUntilItIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewQueue(slog.New(slog.DiscardHandler))
-		q.Retry = Retry{Backoff: time.Second, MaxBackoff: time.Second}
+		q.Retry = retry.Backoff{First: time.Second, Most: time.Second}
 		ran := &clock{begun: time.Now()}
 		c := shell("echo; false")
 		c.Stdout = ran
