@@ -339,8 +339,12 @@ func TestChildReadsTerminal(t *testing.T) {
 
 // Ctrl-C goes to the child and not to us.
 func TestInterruptOnTerminal(t *testing.T) {
-	tty, _, note := onTerminal(t, "terminal", "signals")
+	tty, cmd, note := onTerminal(t, "terminal", "signals")
 	awaitFile(note, "started")
+	eventually(t, "the child has the terminal", func() bool { // it may have begun before it got it
+		owner, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+		return err == nil && owner != cmd.Process.Pid
+	})
 	if _, err := tty.Write([]byte{3}); err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (c *catalogMirror) addNode(name string) {
 	c.nodes[name] = n
 	n.read = &view{name: "node " + name, policy: policy{rank: rankNode, leader: true, datacenter: c.scope.Datacenter}}
 	n.read.reader = reader{begin: n.begin, take: n.take, fail: func(err error) (time.Duration, int) {
-		n.next.checks = true
+		n.next.whole, n.next.checks = true, true
 		c.listFailed(n.read, err)
 		return 0, 0
 	}}
