@@ -16,16 +16,17 @@ func (c *catalogMirror) readAlone(m *catalogMember) {
 			p.hold, p.rank = true, rankNode
 		}
 	}
-	m.own = c.s.newQueryView(m.sub, p)
-	if once {
-		take := m.own.reader.take
-		m.own.reader.take = func(r result) bool {
-			believed := take(r)
-			if believed || r.Consistent {
-				c.readOnce(m, r, believed)
-			}
-			return believed
+	m.own, c.own[m] = c.s.newQueryView(m.sub, p), true
+	take := m.own.reader.take
+	m.own.reader.take = func(r result) bool {
+		believed := take(r)
+		if believed && !r.same {
+			m.on = nodesIn(r.Value)
 		}
+		if once && (believed || r.Consistent) {
+			c.readOnce(m, r, believed)
+		}
+		return believed
 	}
 	c.s.add(m.own)
 }
@@ -41,10 +42,7 @@ func (c *catalogMirror) readOnce(m *catalogMember, r result, believed bool) {
 	if believed {
 		list := r.Value.([]*watch.ServiceInstance)
 		if !sameInstances(list, c.instances(m.service)) {
-			m.after, m.on = own.readAt, nil
-			for _, i := range list {
-				m.on = append(m.on, fold(i.Node))
-			}
+			m.after = own.readAt
 			c.blocked[m] = true
 			for _, n := range c.nodesOf(m) {
 				n.askWhole()
@@ -54,6 +52,21 @@ func (c *catalogMirror) readOnce(m *catalogMember, r result, believed bool) {
 	if own.dirty {
 		c.answer(m)
 	}
+}
+
+// nodesIn are the nodes in a list of instances, folded.
+func nodesIn(answer any) (nodes []string) {
+	switch list := answer.(type) {
+	case []*watch.ServiceInstance:
+		for _, i := range list {
+			nodes = append(nodes, fold(i.Node))
+		}
+	case []*watch.CatalogInstance:
+		for _, i := range list {
+			nodes = append(nodes, fold(i.Node))
+		}
+	}
+	return nodes
 }
 
 // nodesOf are the nodes that have a part in a member's answer, as far as they are known.
@@ -82,7 +95,7 @@ func (c *catalogMirror) caughtUp(m *catalogMember) bool {
 			return false
 		}
 	}
-	m.after, m.on = time.Time{}, nil
+	m.after = time.Time{}
 	delete(c.blocked, m)
 	return true
 }
@@ -92,6 +105,16 @@ func (c *catalogMirror) unblock() {
 	for m := range c.blocked {
 		if c.caughtUp(m) {
 			c.answer(m)
+		}
+	}
+}
+
+// hintOwn has members read again whose own answer changed after a time, when a node of theirs was read before. It may hold what came and
+// went on that node between its two reads, of which the node shows nothing.
+func (c *catalogMirror) hintOwn(n *mirrorNode, after time.Time) {
+	for m := range c.own {
+		if m.own.changedAt.After(after) && slices.Contains(c.nodesOf(m), n) {
+			c.s.hint(m.own)
 		}
 	}
 }

@@ -26,6 +26,7 @@ type catalogMirror struct {
 	ready    bool // every node was read since nodes are mirrored
 	refresh  refresh
 	blocked  map[*catalogMember]bool // that must not be answered out of nodes before some were read again
+	own      map[*catalogMember]bool // that have a view of their own
 }
 
 // A mirrorMode says where answers come from.
@@ -52,13 +53,13 @@ type catalogMember struct {
 	// after is when a read of its own began whose answer was another than that of the nodes, zero for none: no node of it may
 	// count that was read before, or an answer from before would replace it.
 	after time.Time
-	on    []string // the nodes in that answer, folded
+	on    []string // the nodes in the last answer to a read of its own, folded
 }
 
 func newCatalogMirror(s *scheduler, scope watch.Scope) *catalogMirror {
 	c := &catalogMirror{
 		s: s, scope: scope, digests: newDigester(), members: map[watch.Query]*catalogMember{}, services: map[string]*mirrorService{},
-		nodes: map[string]*mirrorNode{}, blocked: map[*catalogMember]bool{}, names: newNameIndex(),
+		nodes: map[string]*mirrorNode{}, blocked: map[*catalogMember]bool{}, own: map[*catalogMember]bool{}, names: newNameIndex(),
 	}
 	c.openLists()
 	return c
@@ -141,6 +142,7 @@ func (c *catalogMirror) closeOwn(m *catalogMember) {
 	if m.own != nil {
 		c.s.remove(m.own)
 		m.own = nil
+		delete(c.own, m)
 	}
 }
 
@@ -190,7 +192,7 @@ func (c *catalogMirror) decide() {
 	var all []*catalogMember
 	for _, m := range c.members {
 		c.closeOwn(m)
-		m.after, m.on = time.Time{}, nil
+		m.after = time.Time{}
 		all = append(all, m)
 	}
 	c.admit(all)

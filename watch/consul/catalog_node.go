@@ -17,6 +17,8 @@ type mirrorNode struct {
 	held  *view      // a blocking query on its services, or nil
 	state *nodeState // nil before the first read
 	next  nodeRead   // what the next read has to read
+	// lookedAt is when the last read began.
+	lookedAt time.Time
 }
 
 // A nodeRead says what a read of a node has to read.
@@ -179,6 +181,8 @@ func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead
 // take takes in what was read of the node, and answers the services that have changed by that.
 func (n *mirrorNode) take(r result) bool {
 	c := n.c
+	c.hintOwn(n, n.lookedAt)
+	n.lookedAt = n.read.readAt
 	if r.same {
 		n.state.evidence = r.Evidence
 		c.refreshed(n)

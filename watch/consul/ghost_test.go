@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -105,4 +106,45 @@ func (r *requests) asks(a, b string) bool {
 		}
 	}
 	return false
+}
+
+// TestOwnAnswerFromBetween has a query that is read by itself beside mirrored nodes, and sees what came and went between two reads of
+// its node: it is read once more when the node is.
+func TestOwnAnswerFromBetween(t *testing.T) {
+	own := watch.Service{Name: "s1", Filter: `ServiceID != ""`}
+	for _, plan := range []string{PlanNodes, PlanSweep} {
+		t.Run(plan, func(t *testing.T) {
+			var between atomic.Bool
+			answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path != "/v1/health/service/s1" || !between.Swap(false) {
+					return false
+				}
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				w.Header().Set("X-Consul-Index", strconv.FormatUint(f.index, 10))
+				fmt.Fprintf(w, `[{"Node":{"Node":"n"},"Service":%s,"Checks":[]}]`, instance("s1", 99))
+				return true
+			}
+			want := services(20)
+			want.Add(own)
+			beside(t, 20, Config{Plan: plan}, want, answer, func(f *fake, w *watch.Watcher, _ func(watch.Set)) {
+				within(t, time.Minute, func() string { return values(w, services(20), 80) })
+				between.Store(true)
+				f.set(func() { f.services["s1"] = 81 })
+				within(t, 3*time.Second, func() string {
+					if port := portOf(w, own); port != 99 {
+						return fmt.Sprintf("%s has port %d, want that from between", own, port)
+					}
+					return ""
+				})
+				f.set(func() { f.services["s2"] = 81 })
+				within(t, 3*time.Second, func() string {
+					if port := portOf(w, own); port != 81 {
+						return fmt.Sprintf("%s has port %d, want 81", own, port)
+					}
+					return ""
+				})
+			})
+		})
+	}
 }
