@@ -109,11 +109,11 @@ func (c *catalogMirror) unblock() {
 	}
 }
 
-// hintOwn has members read again whose own answer changed after a time, when a node of theirs was read before. It may hold what came and
+// hintOwn has members read again whose own answer changed at a time or after it, when a node of theirs was read before. It may hold what came and
 // went on that node between its two reads, of which the node shows nothing.
 func (c *catalogMirror) hintOwn(n *mirrorNode, after time.Time) {
 	for m := range c.own {
-		if m.own.changedAt.After(after) && slices.Contains(c.nodesOf(m), n) {
+		if !m.own.changedAt.Before(after) && slices.Contains(c.nodesOf(m), n) {
 			c.s.hint(m.own)
 		}
 	}
