@@ -62,8 +62,9 @@ func TestRightsGrow(t *testing.T) {
 			if v, _ := w.Get(watch.Prefix{Path: "acl/"}); len(v.([]*watch.KeyPair)) != 6 {
 				return fmt.Sprintf("plan %s: %d keys, want 6", plan, len(v.([]*watch.KeyPair)))
 			}
-			if v, _ := w.Get(watch.Services{}); len(v.([]*watch.ServiceName)) != 2 {
-				return fmt.Sprintf("plan %s: %d services, want 2", plan, len(v.([]*watch.ServiceName)))
+			v, _ := w.Get(watch.Services{})
+			if list, _ := v.([]*watch.ServiceName); len(list) != 2 {
+				return fmt.Sprintf("plan %s: %d services, want 2", plan, len(list))
 			}
 			if portOf(w, watch.Service{Name: "shut"}) != shut.Port {
 				return fmt.Sprintf("plan %s: the service is not seen", plan)
