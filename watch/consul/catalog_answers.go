@@ -22,6 +22,9 @@ func (c *catalogMirror) readAlone(m *catalogMember) {
 		believed := take(r)
 		if believed && !r.same {
 			m.on = nodesIn(r.Value)
+			if c.mode == byQueries {
+				c.lists.found++
+			}
 		}
 		if once && (believed || r.Consistent) {
 			c.readOnce(m, r, believed)

@@ -21,10 +21,10 @@ func (c *catalogMirror) listFailed(v *view, err error) {
 		l.said = true
 		c.s.log.Warn("consul does not tell of changes of services: they are polled until it does", "list", v.name, "error", err)
 	}
-	if v.policy.rank == rankNode && l.retry == nil { // nodes are not read any more
+	if v.policy.rank >= rankNode && l.retry == nil { // nodes are not read any more
 		l.retry = c.s.callAfter(time.Minute, func() {
 			l.retry = nil
-			maps.DeleteFunc(l.failing, func(v *view, _ bool) bool { return v.policy.rank == rankNode })
+			maps.DeleteFunc(l.failing, func(v *view, _ bool) bool { return v.policy.rank >= rankNode })
 			c.decide()
 		})
 	}

@@ -24,7 +24,7 @@ func (c *catalogMirror) openNames() {
 }
 
 func (c *catalogMirror) newNames() *view {
-	v := &view{name: "names", policy: policy{hold: !c.s.once, poll: !c.s.once, rank: rankList, gap: namesGap, datacenter: c.scope.Datacenter}}
+	v := &view{name: "names", policy: policy{hold: !c.s.once, poll: !c.s.once, rank: rankList, datacenter: c.scope.Datacenter}}
 	e := namesEndpoint(scopeQuery(c.scope))
 	e.toll = 0
 	first := true
@@ -33,6 +33,7 @@ func (c *catalogMirror) newNames() *view {
 		take: func(r result) bool {
 			c.listWorks(v)
 			at := time.Now()
+			v.policy.gap = c.lists.gap()
 			if first { // what was read before this look began may have changed since
 				at, first = v.readAt, false
 			}
@@ -104,7 +105,7 @@ func (c *catalogMirror) holdChanged(n *mirrorNode) {
 	}
 	n.release() // one that lost its slot
 	v := n.newHold()
-	v.changedAt = time.Now()
+	v.policy.rank, v.changedAt = rankChanged, time.Now()
 	if c.s.claim(v) {
 		n.held = v
 		c.s.add(v)
@@ -123,5 +124,17 @@ func (c *catalogMirror) openRestoreView() {
 	}
 }
 
-// namesGap is how long it is at least from one sweep to the next.
-const namesGap = 500 * time.Millisecond
+// gap is how long it is at least from one sweep to the next. While each finds one change there is nothing to be saved by waiting for
+// more of them.
+func (l *catalogLists) gap() time.Duration {
+	found := l.found
+	if l.found = 0; found > 1 {
+		return manyGap
+	}
+	return oneGap
+}
+
+const (
+	oneGap  = 50 * time.Millisecond
+	manyGap = 500 * time.Millisecond
+)

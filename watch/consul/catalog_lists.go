@@ -30,6 +30,7 @@ type catalogLists struct {
 	told       bool              // members were told that the list of nodes fails
 	said       bool              // the operator was told that a list fails
 	knownIndex uint64            // of all checks, that was seen with a read that told what had changed
+	found      int               // nodes or queries that have changed since the last sweep began
 	verify     *view             // until all checks are read, since other changes may have hidden one; nil for none
 }
 

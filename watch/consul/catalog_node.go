@@ -27,6 +27,7 @@ type nodeRead struct {
 	checks   bool          // also when the services are as before
 	whole    bool          // the services, though they are held
 	state    *nodeState    // what is known
+	before   *nodeServices // what is known of the services
 }
 
 // A nodeServices is what Consul says of the services of a node.
@@ -71,6 +72,14 @@ func (n *mirrorNode) close() {
 	n.release()
 }
 
+// services are what is known of the node's services, nil for nothing.
+func (n *mirrorNode) services() *nodeServices {
+	if n.state == nil {
+		return nil
+	}
+	return n.state.nodeServices
+}
+
 // release ends the blocking query.
 func (n *mirrorNode) release() {
 	if n.held != nil {
@@ -84,8 +93,10 @@ func (n *mirrorNode) newHold() *view {
 	c := n.c
 	v := &view{name: "services of node " + n.name, policy: policy{hold: true, rank: rankNode, datacenter: c.scope.Datacenter}}
 	v.cursor = cursor{wait: n.state.nodeServices.index, seen: n.state.nodeServices.index, known: true}
-	e := c.nodeEndpoint(n.name)
-	v.reader = reader{begin: c.s.reading(e), take: func(r result) bool {
+	v.reader = reader{begin: func(a ask) func(context.Context) (result, error) {
+		e := c.nodeEndpoint(n.name, n.services())
+		return func(ctx context.Context) (result, error) { return c.s.read(ctx, e, a) }
+	}, take: func(r result) bool {
 		services := r.Value.(*nodeServices)
 		services.index, services.evidence = r.index, r.Evidence
 		if n.state == nil || n.state.content != services.content {
@@ -115,7 +126,7 @@ func (n *mirrorNode) askWhole() {
 
 func (n *mirrorNode) begin(a ask) func(context.Context) (result, error) {
 	todo := n.next
-	todo.state = n.state
+	todo.state, todo.before = n.state, n.services()
 	todo.whole = todo.whole || n.held == nil || n.held.state != holding || n.state == nil
 	todo.checks = todo.checks || n.state == nil
 	n.next = nodeRead{}
@@ -127,7 +138,7 @@ func (n *mirrorNode) begin(a ask) func(context.Context) (result, error) {
 func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead, a ask) (result, error) {
 	begin := time.Now()
 	read := func() (*nodeServices, error) {
-		r, err := c.s.read(ctx, c.nodeEndpoint(name), a)
+		r, err := c.s.read(ctx, c.nodeEndpoint(name, todo.before), a)
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +148,7 @@ func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead
 	}
 	services := todo.services
 	if services == nil && !todo.whole {
-		services = todo.state.nodeServices
+		services = todo.before
 	}
 	var err error
 	if services == nil {
@@ -195,6 +206,9 @@ func (n *mirrorNode) take(r result) bool {
 	changed := changedServices(before, now)
 	for _, name := range changed {
 		c.reindex(name, n)
+	}
+	if before != nil && len(changed) > 0 {
+		c.lists.found++
 	}
 	switch {
 	case c.lists.holdsAll && n.held == nil:

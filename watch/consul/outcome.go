@@ -54,9 +54,10 @@ func (s *scheduler) receive(o outcome) {
 		if !o.result.same {
 			v.changedAt = now
 		}
-		if pause = max(pause, v.policy.gap, s.take(v, o)); v.state == removed {
+		if pause = max(pause, s.take(v, o)); v.state == removed {
 			return
 		}
+		pause = max(pause, v.policy.gap) // which take may have set
 	}
 	if v.lower.index > 0 {
 		v.confirm.wanted = true

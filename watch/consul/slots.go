@@ -12,7 +12,7 @@ import (
 
 // claim gives a view a slot, if there is one for it, and tells whether it has one.
 func (s *scheduler) claim(v *view) bool {
-	if len(s.slots) >= s.client.budget.slots.limit() {
+	if len(s.slots) >= s.room(v) {
 		worst := v
 		for other := range s.slots {
 			if other.policy.rank > worst.policy.rank || other.policy.rank == worst.policy.rank && s.quieter(other, worst) {
@@ -26,6 +26,15 @@ func (s *scheduler) claim(v *view) bool {
 	}
 	v.slot, s.slots[v] = true, true
 	return true
+}
+
+// room is how many slots there are before a view gets none. What is not held has to be read, and fast, where only some nodes are held.
+func (s *scheduler) room(v *view) int {
+	limit := s.client.budget.slots.limit()
+	if v.policy.rank == rankChanged {
+		return limit * 3 / 4
+	}
+	return limit
 }
 
 // quieter tells whether a should give its slot away rather than b. Consul counts the connection of a query that was given up until
@@ -55,15 +64,14 @@ func (s *scheduler) release(v *view) {
 
 // grant gives free slots to those who wait for one, when the number of slots or views has changed.
 func (s *scheduler) grant() {
-	free := s.client.budget.slots.limit() - len(s.slots)
 	s.waiting = slices.DeleteFunc(s.waiting, func(v *view) bool { return v.state == removed || v.slot || !v.policy.hold })
-	if free <= 0 || len(s.waiting) == 0 {
-		return
-	}
 	slices.SortFunc(s.waiting, func(a, b *view) int {
 		return cmp.Or(cmp.Compare(a.policy.rank, b.policy.rank), strings.Compare(a.name, b.name))
 	})
-	for _, v := range s.waiting[:min(free, len(s.waiting))] {
+	for _, v := range s.waiting {
+		if len(s.slots) >= s.room(v) {
+			break
+		}
 		v.slot, s.slots[v] = true, true
 		if v.state == idle || v.state == resting && v.failures.row == 0 {
 			s.stop(v)

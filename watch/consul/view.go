@@ -85,6 +85,7 @@ const (
 	rankPrefix
 	rankQuery
 	rankNode
+	rankChanged // a node that may soon change again, beside others that are not held
 )
 
 // A state says what a view does now.
