@@ -59,7 +59,7 @@ func TestGuardsDecide(t *testing.T) {
 
 // A service stays in a list of names for whoever asks for its instances. When nobody does any more it goes, and that is no fall to remember.
 func TestServiceStaysInAList(t *testing.T) {
-	g := guards{[]Guard{{MaxShrink: 0.5}}, slog.New(slog.DiscardHandler)}
+	g := guards{[]Guard{{Services: []string{"web"}, MaxShrink: 0.5}}, slog.New(slog.DiscardHandler)}
 	good, fresh := []*ServiceName{{Name: "db"}, {Name: "web"}}, fact{answer: []*ServiceName{{Name: "db"}}}
 	asked := func(yield func(Query, Known) bool) {
 		yield(Service{Name: "web"}, Known{Answer: []*ServiceInstance{{ID: "1", Status: StatusPassing}}})
