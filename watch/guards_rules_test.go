@@ -56,22 +56,3 @@ func TestGuardsDecide(t *testing.T) {
 		})
 	}
 }
-
-// A service stays in a list of names for whoever asks for its instances. When nobody does any more it goes, and that is no fall to remember.
-func TestServiceStaysInAList(t *testing.T) {
-	g := guards{[]Guard{{Services: []string{"web"}, MaxShrink: 0.5}}, slog.New(slog.DiscardHandler)}
-	good, fresh := []*ServiceName{{Name: "db"}, {Name: "web"}}, fact{answer: []*ServiceName{{Name: "db"}}}
-	asked := func(yield func(Query, Known) bool) {
-		yield(Service{Name: "web"}, Known{Answer: []*ServiceInstance{{ID: "1", Status: StatusPassing}}})
-	}
-	var nobody iter.Seq2[Query, Known] = func(func(Query, Known) bool) {}
-	s, now := &guardState{}, time.Unix(1e9, 0)
-	stands, changed := g.consider(Services{}, s, good, fresh, asked, false, now)
-	if n := size(stands); n != 2 || s.withheld == nil || !changed {
-		t.Errorf("%d names stand, changed %v", n, changed)
-	}
-	stands, _ = g.consider(Services{}, s, stands, s.withheld.fact, nobody, true, now.Add(time.Second))
-	if n := size(stands); n != 1 || s.withheld != nil || s.withholds() || len(s.Peaks) > 0 {
-		t.Errorf("%d names stand when nobody asks, %+v is remembered", n, s)
-	}
-}
