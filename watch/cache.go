@@ -27,7 +27,7 @@ type cacheEntry struct {
 	Kind          string
 	Query, Answer json.RawMessage
 	Whole         bool
-	History
+	Past
 }
 
 // freshEntry is a cacheEntry that is yet to be written.
@@ -35,7 +35,7 @@ type freshEntry struct {
 	Kind          string
 	Query, Answer any
 	Whole         bool `json:",omitempty"`
-	History
+	Past
 }
 
 // kept are the kinds whose answers are kept, by their names.
@@ -129,7 +129,7 @@ func (w *Watcher) WriteAnswers(out io.Writer, registry string) error {
 		if reflect.TypeOf(known[q].Answer) != k.answer {
 			continue
 		}
-		entry, err := json.Marshal(freshEntry{k.name, q, k.pack(known[q].Answer), known[q].Whole, known[q].History})
+		entry, err := json.Marshal(freshEntry{k.name, q, k.pack(known[q].Answer), known[q].Whole, known[q].Past})
 		if err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ var notUTF8 = []byte(`\ufffd`)
 
 // ReadAnswers reads what [Watcher.WriteAnswers] wrote about the same registry, for [Watcher.Fallback]. Its errors follow the
 // name of the file, and never hold a part of it.
-func ReadAnswers(in io.Reader, registry string) (Fallback, error) {
+func ReadAnswers(in io.Reader, registry string) (map[Query]Known, error) {
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return nil, err
@@ -172,13 +172,13 @@ func ReadAnswers(in io.Reader, registry string) (Fallback, error) {
 	if err := json.Unmarshal(file.Entries, &entries); err != nil {
 		return nil, errors.New("is damaged: its entries can't be read")
 	}
-	known := Fallback{}
+	known := map[Query]Known{}
 	for i, entry := range entries {
 		q, answer, ok := entry.read()
 		if !ok {
 			return nil, fmt.Errorf("is damaged: entry %d, of kind %.20q, can't be read", i, entry.Kind)
 		}
-		known[q] = Known{answer, entry.Whole, entry.History}
+		known[q] = Known{answer, entry.Whole, entry.Past}
 	}
 	return known, nil
 }

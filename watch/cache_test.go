@@ -241,7 +241,7 @@ func TestFallbackIsForgottenWhenTheRegistryAnswers(t *testing.T) {
 func TestKnownHasWhatTheFallbackKnows(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
 		later := time.Now().Add(time.Hour)
-		w.Fallback = map[watch.Query]watch.Known{a: {Answer: pair("asked")}, b: {Answer: pair("not yet"), Whole: true, History: watch.History{HeldSince: later}}}
+		w.Fallback = map[watch.Query]watch.Known{a: {Answer: pair("asked")}, b: {Answer: pair("not yet"), Whole: true, Past: watch.Past{HeldSince: later}}}
 		w.Sync(ctx, set(a))
 		synctest.Wait()
 		known := throughCache(t, w)
@@ -250,7 +250,7 @@ func TestKnownHasWhatTheFallbackKnows(t *testing.T) {
 		}
 		s.Set(a, pair("live"))
 		synctest.Wait()
-		w.AllAnswered()
+		w.Settle()
 		if known := w.Known(); len(known) != 1 || known[a].Answer.(*watch.KeyPair).Value != "live" {
 			t.Errorf("when nothing else is asked for, known is %+v", known)
 		}

@@ -7,10 +7,10 @@ import (
 	"lictor/internal/glob"
 )
 
-// A Guard withholds an answer that has shrunk too much, as a mass deregistration or a partition would make it: the last
+// A Guard holds back an answer that has shrunk too much, as a mass deregistration or a partition would make it: the last
 // good answer stands until the registry recovers, until [Watcher.Release], or until Hold is over. Unlike doubt, which
-// concerns answers that may be wrong, a guard withholds answers that are certain, so it is a choice of the operator: what
-// it withholds may be the truth.
+// concerns answers that may be wrong, a guard holds back answers that are certain, so it is a choice of the operator: what
+// it holds back may be the truth.
 type Guard struct {
 	// Services are patterns, as of [glob.Name], of the names of services whose instances are guarded. Queries are
 	// patterns, as of [glob.Text], of the texts of queries. A guard is for what either is for; without any of them, for every list:
@@ -22,7 +22,7 @@ type Guard struct {
 	// MinInstances is the least number of passing instances that a service may fall to; 0 means none. In the catalog, which
 	// knows no health, every instance counts.
 	MinInstances int
-	// Hold is how long an answer is withheld, by the clock and whatever restarts of ours there are; 0 means for ever.
+	// Hold is how long an answer is held back, by the clock and whatever restarts of ours there are; 0 means for ever.
 	Hold time.Duration
 	// Where is what the log calls the guard by, such as the place where it was configured.
 	Where string
@@ -89,7 +89,7 @@ func (g Guard) idle(queries Set, closest func(word string, names []string) strin
 	return idle
 }
 
-// objection says why the guard withholds an answer, or "". The answer is compared with peak, the most that there was within
+// objection says why the guard holds back an answer, or "". The answer is compared with peak, the most that there was within
 // the guard's window.
 func (g Guard) objection(q Query, fresh any, peak int) string {
 	now := usable(fresh)

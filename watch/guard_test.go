@@ -152,7 +152,7 @@ func TestWhatAGuardIsFor(t *testing.T) {
 	}
 }
 
-// Where several guards object, an answer is withheld until the last of them lets go, whatever their order, also when the one
+// Where several guards object, an answer is held back until the last of them lets go, whatever their order, also when the one
 // that objected first does so no more.
 func TestSeveralGuards(t *testing.T) {
 	web := watch.Service{Name: "web"}
@@ -209,7 +209,7 @@ func TestGuardsThatAreForNothing(t *testing.T) {
 		w.Closest = func(word string, names []string) string {
 			return map[string]string{"wbe": names[0]}[word]
 		}
-		w.AllAnswered()
+		w.Settle()
 		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, `guard=a.hcl:7 patterns="services \"wbe\" (did you mean \"web\"?), queries \"nodes()\""`) {
 			t.Errorf("said: %s", said) // no guard counts nodes by min_instances
 		}
@@ -250,7 +250,7 @@ func TestGuardSeesManyStepsAsOneFall(t *testing.T) {
 	}
 }
 
-// What is withheld for ever is so also when the peak that it is compared with is older than the window, and what was
+// What is held back for ever is so also when the peak that it is compared with is older than the window, and what was
 // released is the truth from then on.
 func TestGuardComparesWithThePeakUntilReleased(t *testing.T) {
 	web := watch.Service{Name: "web"}
@@ -282,7 +282,7 @@ func TestGuardComparesWithThePeakUntilReleased(t *testing.T) {
 	})
 }
 
-// A failure renders nothing, so it is not withheld; and what was before it is what comes after it is compared with.
+// A failure renders nothing, so it is not held back; and what was before it is what comes after it is compared with.
 func TestGuardAndAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
 		w.Guards = []watch.Guard{{MinInstances: 2, MaxShrink: 0.5}}

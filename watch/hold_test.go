@@ -99,7 +99,7 @@ func TestHoldGoesOnInTheNextRun(t *testing.T) {
 	})
 }
 
-// A recovery is known to the next run, lest it take the next fall for one that has been withheld for long enough.
+// A recovery is known to the next run, lest it take the next fall for one that has been held back for long enough.
 func TestHoldBeginsAnewAfterARecovery(t *testing.T) {
 	web := watch.Service{Name: "web"}
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
@@ -119,11 +119,11 @@ func TestHoldBeginsAnewAfterARecovery(t *testing.T) {
 }
 
 // When no guard holds a smaller answer back any more, since the configuration has changed, a later one does not take its fall
-// for one that has been withheld for long enough.
+// for one that has been held back for long enough.
 func TestHoldIsForgottenWithItsGuard(t *testing.T) {
 	web := watch.Service{Name: "web"}
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
-		w.Fallback = map[watch.Query]watch.Known{web: {Answer: instances(10, 0), History: watch.History{HeldSince: time.Now().Add(-time.Second)}}}
+		w.Fallback = map[watch.Query]watch.Known{web: {Answer: instances(10, 0), Past: watch.Past{HeldSince: time.Now().Add(-time.Second)}}}
 		s.Set(web, instances(1, 0))
 		w.Sync(ctx, set(web))
 		synctest.Wait()
@@ -140,10 +140,10 @@ func TestGuardAfterTheClockWasSetBack(t *testing.T) {
 		later := time.Now().Add(time.Hour)
 		w.Guards = []watch.Guard{{MaxShrink: 0.5, Hold: time.Minute}}
 		w.Fallback = map[watch.Query]watch.Known{
-			web: {Answer: instances(10, 0), History: watch.History{HeldSince: later}},
-			db:  {Answer: instances(7, 0), History: watch.History{Peaks: []watch.Peak{{Size: 10, Until: later}}}},
+			web: {Answer: instances(10, 0), Past: watch.Past{HeldSince: later}},
+			db:  {Answer: instances(7, 0), Past: watch.Past{Peaks: []watch.Peak{{Size: 10, Until: later}}}},
 
-			services: {Answer: list("db", "web"), History: watch.History{GoneSince: map[string]time.Time{"db": later}}},
+			services: {Answer: list("db", "web"), Past: watch.Past{GoneSince: map[string]time.Time{"db": later}}},
 		}
 		s.Set(services, list("web"))
 		s.Set(web, instances(1, 0))

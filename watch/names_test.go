@@ -45,7 +45,7 @@ var (
 	api, web = watch.Service{Name: "api"}, watch.Service{Name: "web"}
 )
 
-// What a guard withholds of a service is of no use when the service leaves the list from which a template has it.
+// What a guard holds back of a service is of no use when the service leaves the list from which a template has it.
 func TestServiceStaysInTheListOfNames(t *testing.T) {
 	two := watch.Guard{MinInstances: 2, Hold: 5 * time.Minute}
 	onlyWeb, half, byQuery := two, watch.Guard{MaxShrink: 0.5, Hold: 5 * time.Minute}, two
@@ -119,7 +119,7 @@ func TestServiceStaysInTheListOfNames(t *testing.T) {
 	}
 }
 
-// Each service stays in the list for as long as what is withheld of it, and comes back by itself.
+// Each service stays in the list for as long as what is held back of it, and comes back by itself.
 func TestServicesLeaveTheListOneByOne(t *testing.T) {
 	db := watch.Service{Name: "db"}
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
@@ -222,7 +222,7 @@ func TestServiceStaysAnew(t *testing.T) {
 	}
 }
 
-// A service stays no longer than somebody asks for it, or than it is withheld itself.
+// A service stays no longer than somebody asks for it, or than it is held back itself.
 func TestServiceStaysNoLongerThanItIsOfUse(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
 		w.Guards = []watch.Guard{{Services: []string{"web"}, MaxShrink: 0.5, Hold: time.Minute}, {Services: []string{"api"}, MaxShrink: 0.5}}
@@ -284,7 +284,7 @@ func TestServiceStaysInTheListOfTheNextRun(t *testing.T) {
 			if stale := next.Stale(); stale != map[string]int{"api web": 2, "api": 0}[want] {
 				t.Errorf("run %d: %d stale", i, stale)
 			}
-			next.AllAnswered()
+			next.Settle()
 			wantListed(t, next, "in the end", want)
 			stop()
 			next.Wait()
@@ -304,7 +304,7 @@ func TestServiceThatNobodyAsksForLeavesTheList(t *testing.T) {
 		s.Set(services, list("api"))
 		w.Sync(ctx, set(services))
 		wantListed(t, w, "at first", "api web")
-		if !w.AllAnswered() || w.AllAnswered() {
+		if !w.Settle() || w.Settle() {
 			t.Error("Settle does not tell what it changes, or tells more")
 		}
 		wantListed(t, w, "when it is settled", "api")

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"time"
@@ -24,57 +25,64 @@ func (w *Watcher) report(s *Subscription, a Answer) (believed bool) {
 		return true // nobody reads it
 	}
 	good, known := w.good(q, e)
-	if why := e.doubt(good, known, a, w.MaxAge); why != "" {
+	if why := doubt(good, known, e.whole, a, w.MaxAge); why != "" {
 		if a.Consistent {
 			w.refuse(q, e, why)
 		}
 		return false
 	}
-	e.answered()
+	e.err, e.failures, e.spent = nil, 0, false
+	whole := e.whole
+	if !a.Unmarked {
+		whole = !a.Filtered
+	}
 	w.recovered(e)
-	w.guard(q, e, e.trust.believe(a), false)
+	if !w.guard(q, e, a.Value, whole) {
+		w.believe(q, e, a.Value, whole)
+	}
 	return true
 }
 
-// refuse notes why an answer is not believed although it was read consistently. It runs under the lock.
+// believe takes in what the registry says, of which access rules are known to hide nothing or not. It runs under the lock.
+func (w *Watcher) believe(q Query, e *entry, answer any, whole bool) {
+	if !e.known && w.Fallback != nil {
+		w.expectAnswers()
+	}
+	delete(w.Fallback, q)
+	e.stale = false
+	switch {
+	case !e.known || !reflect.DeepEqual(e.answer, answer):
+		w.accept(q, e, answer)
+	case e.whole != whole:
+		w.mark(q) // nothing has changed for a reader, but for who keeps what is known
+	}
+	e.whole = whole
+}
+
+// refuse notes why an answer is not believed although it was read consistently. The attempt has not failed by that. It runs under
+// the lock.
 func (w *Watcher) refuse(q Query, e *entry, why string) {
-	fresh := e.refused(why)
+	e.failures = 0
 	w.recovered(e)
-	if !fresh {
+	if e.err != nil && e.err.Error() == why {
 		return
 	}
+	e.err = errors.New(why)
 	w.log.Warn("answer not believed", "query", q.String(), "why", why)
 	w.fallBack(q, e)
 	if !e.known && w.Retry.PermanentIsFinal {
-		e.gaveUp = true
+		e.spent = true
 		w.wake()
 	}
 }
 
-// good is the last good answer: the one that is known, and before there is any that of the fallback. A restart of ours is no reason to
-// believe what was withheld before it. It runs under the lock.
+// good is the last good answer: the one that is known, and before there is any that of the fallback. It runs under the lock.
 func (w *Watcher) good(q Query, e *entry) (answer any, ok bool) {
 	if e.known {
 		return e.answer, true
 	}
 	last, ok := w.Fallback[q]
 	return last.Answer, ok
-}
-
-// believe makes what the registry says what is known. It runs under the lock.
-func (w *Watcher) believe(q Query, e *entry, fresh fact) {
-	if !e.known {
-		w.expectAnswers()
-	}
-	delete(w.Fallback, q)
-	e.stale = false
-	switch {
-	case !e.known || !reflect.DeepEqual(e.answer, fresh.answer):
-		w.accept(q, e, fresh.answer)
-	case e.trust != fresh.trust:
-		w.mark(q) // nothing has changed for a reader, but for who keeps what is known
-	}
-	e.trust = fresh.trust
 }
 
 // accept makes answer the one that is known. It runs under the lock.
@@ -95,9 +103,21 @@ func (w *Watcher) failed(s *Subscription, err error) (pause time.Duration) {
 	if e == nil {
 		return w.Retry.Backoff.Pause(1)
 	}
+	if e.failures++; e.failures == 1 && !IsPermanent(err) {
+		e.shake()
+	}
+	pause = w.Retry.Backoff.Pause(max(e.failures, e.shaken))
+	e.begun = time.Now().Add(pause)
+	e.err = err
+	w.failing[e] = struct{}{}
 	w.fallBack(q, e)
-	pause = e.attempts.failed(err, w.Retry, e.stale, time.Now())
-	level := w.failing.add(e, err)
+	e.spent = e.spent || !e.stale && w.Retry.spent(err, e.failures)
+	level := slog.LevelDebug
+	text := err.Error()
+	if _, seen := w.warned[text]; !seen && len(w.warned) < 20 && !e.spent { // what is spent is returned by GaveUp
+		w.warned[text] = struct{}{}
+		level = slog.LevelWarn
+	}
 	if w.log.Enabled(context.Background(), level) {
 		w.log.Log(context.Background(), level, "query failed, will retry", "query", q.String(), "error", err, "pause", pause.Round(time.Millisecond))
 	}
@@ -105,9 +125,25 @@ func (w *Watcher) failed(s *Subscription, err error) (pause time.Duration) {
 	return pause
 }
 
-// recovered notes that a query does not fail any more. It runs under the lock.
+// shake counts a failure that follows an answer. Something between us and the registry may let every read through and end what
+// waits: that would go on and on without growing pauses, as each answer ends a row of failures. Pauses grow to 16 times the first
+// then, no more, since answers do come. Permanent errors don't count: they come of what somebody has just changed, such as a data
+// file that is being edited, and the next edit should be seen at once.
+func (e *entry) shake() {
+	const soon, most = 10 * time.Second, 5
+	if time.Since(e.begun) > soon {
+		e.shaken = 0
+	}
+	e.shaken = min(e.shaken+1, most)
+}
+
 func (w *Watcher) recovered(e *entry) {
-	if w.failing.remove(e) {
+	if _, was := w.failing[e]; !was {
+		return
+	}
+	delete(w.failing, e)
+	if len(w.failing) == 0 {
+		clear(w.warned)
 		w.log.Warn("all queries answer again")
 		w.wake()
 	}

@@ -6,26 +6,6 @@ import (
 	"time"
 )
 
-// A trust is what is known of the worth of the answer that stands to one query. The zero trust is that of no answer.
-type trust struct {
-	// whole says that access rules are known to have hidden nothing of the answer, or of the last one that said so.
-	whole bool
-}
-
-// A fact is an answer that is believed, and its worth.
-type fact struct {
-	answer any
-	trust
-}
-
-// believe is what an answer is worth that takes the place of the one that t is of.
-func (t trust) believe(a Answer) fact {
-	if !a.Unmarked {
-		t.whole = !a.Filtered
-	}
-	return fact{a.Value, t}
-}
-
 // doubt says why an answer may not replace what is known, or "" when it may. This is the only place that decides so.
 //
 // An answer is suspect when the registry has no leader, when it is older than maxAge, when it is another after the
@@ -36,7 +16,7 @@ func (t trust) believe(a Answer) fact {
 // not known here.
 // But where the old answer was not whole either, since our token has never seen more than a part, a part that has become
 // smaller is nothing strange until nothing is left of it.
-func (t trust) doubt(old any, known bool, a Answer, maxAge time.Duration) string {
+func doubt(old any, known, whole bool, a Answer, maxAge time.Duration) string {
 	if a.NoLeader {
 		return "the registry has no leader"
 	}
@@ -59,7 +39,7 @@ func (t trust) doubt(old any, known bool, a Answer, maxAge time.Duration) string
 	if size(a.Value) >= size(old) {
 		return ""
 	}
-	if a.Filtered && (t.whole || size(a.Value) == 0) {
+	if a.Filtered && (whole || size(a.Value) == 0) {
 		return "access rules hide part of the answer from our token, and it has become smaller"
 	}
 	if a.Unmarked && !a.Consistent {

@@ -145,7 +145,7 @@ func TestThatAnAnswerWasWholeOutlivesARun(t *testing.T) {
 	}
 }
 
-// Whether the answer that stands is whole has nothing to do with the one that a guard withholds; and when it has become whole
+// Whether the answer that stands is whole has nothing to do with the one that a guard holds back; and when it has become whole
 // without any other change, that is kept for the next run.
 func TestWholeIsOfTheAnswerThatStands(t *testing.T) {
 	bubble(t, func(t *testing.T, ctx context.Context, s *watchtest.Source, w *watch.Watcher, log *bytes.Buffer) {
@@ -165,7 +165,7 @@ func TestWholeIsOfTheAnswerThatStands(t *testing.T) {
 		if !w.Take().Has(web) {
 			t.Error("nobody was told, and so it would not be kept")
 		}
-		step(1, 3, true, true) // withheld
+		step(1, 3, true, true) // held back
 		w.Release()
 		if w.Known()[web].Whole {
 			t.Error("the answer that was let go is taken to be whole")

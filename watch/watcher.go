@@ -17,12 +17,14 @@ type Watcher struct {
 	Retry Retry
 	// MaxAge is how old a stale read may be before it is read again through the leader; 0 means any age.
 	MaxAge time.Duration
-	// Guards withhold answers that shrink too much; of several that are for a query each counts.
+	// Guards hold back answers that shrink too much; of several that are for a query each counts.
 	Guards []Guard
 	// Closest finds the name that a pattern of a guard which fits nothing is most likely meant as, or "". It may be nil.
 	Closest func(word string, names []string) string
-	// Fallback answers while the registry never has. It is the Watcher's from the first Sync on. It may be nil.
-	Fallback Fallback
+	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read, or the [Watcher.Known]
+	// of an earlier one. What the registry says first is doubted and guarded by it, and takes its place: the map is the Watcher's
+	// from the first Sync on. It may be nil.
+	Fallback map[Query]Known
 
 	source Source
 	log    *slog.Logger
@@ -30,32 +32,32 @@ type Watcher struct {
 	changed chan struct{}
 	wg      sync.WaitGroup
 
-	mu      sync.Mutex // guards Fallback and all below
-	entries map[Query]*entry
-	sources map[Source]chan Change // those that run
-	dirty   Set
-	failing failing
-	silence silence
+	mu       sync.Mutex
+	entries  map[Query]*entry
+	sources  map[Source]chan Change // those that run
+	dirty    Set
+	failing  map[*entry]struct{} // entries whose last attempt failed
+	warned   map[string]struct{} // error texts already logged at warn since everything last worked
+	timer    *time.Timer         // until the fallback answers for a registry that says nothing
+	fellBack bool                // it was logged that the fallback answers
 }
 
 // An entry is what is known of one watched query. A running query holds its own entry, so an answer that arrives after
 // its query was dropped (or dropped and wanted again) lands in an orphan that nobody reads.
 type entry struct {
-	sub    *Subscription
-	answer any
-	known  bool
-	stale  bool // answer is from the fallback
-	seen   view // at the last Take that told of a change
-	trust
-	attempts
-	guardState
-	timer *time.Timer // until what guards withhold is reviewed; nil for never
-}
-
-func (e *entry) stopTimer() {
-	if e.timer != nil {
-		e.timer.Stop()
-	}
+	sub      *Subscription
+	answer   any
+	known    bool
+	seen     view      // at the last Take that told of a change
+	whole    bool      // access rules are known to have hidden nothing of answer, or of the last one that said so
+	err      error     // why the last attempt failed, or why the last answer was not believed; nil when all is well
+	failures int       // in a row
+	shaken   int       // failures in a row that each came soon after an answer
+	begun    time.Time // when the last pause was over
+	spent    bool      // all attempts are used up
+	stale    bool      // answer is from the fallback
+	held     *held     // what a guard holds back, nil for nothing
+	past     Past      // what guards remember
 }
 
 // New makes a Watcher that asks source, and logs to log.
@@ -64,7 +66,7 @@ func New(source Source, log *slog.Logger) *Watcher {
 		Retry: DefaultRetry, source: source, log: log,
 		changed: make(chan struct{}, 1),
 		entries: map[Query]*entry{}, sources: map[Source]chan Change{}, dirty: Set{},
-		failing: failing{map[*entry]bool{}, map[string]bool{}},
+		failing: map[*entry]struct{}{}, warned: map[string]struct{}{},
 	}
 }
 
@@ -87,8 +89,8 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 		}
 		delete(w.entries, q)
 		delete(w.dirty, q)
-		w.failing.remove(e)
-		e.stopTimer()
+		delete(w.failing, e)
+		e.drop()
 		c := of(q)
 		c.Drop = append(c.Drop, e.sub)
 	}
@@ -97,14 +99,19 @@ func (w *Watcher) Sync(ctx context.Context, want Set) {
 			continue
 		}
 		last := w.Fallback[q]
-		e := &entry{trust: trust{last.Whole}, guardState: guardState{History: last.asOf(time.Now())}}
+		e := &entry{whole: last.Whole, past: last.asOf(time.Now())}
 		e.sub = &Subscription{q, w}
 		w.entries[q] = e
 		c := of(q)
 		c.Add = append(c.Add, e.sub)
 	}
 	w.reviewLists() // a service may stay in one on account of what was dropped
-	w.expectAnswers()
+	if len(w.failing) == 0 {
+		clear(w.warned)
+	}
+	if w.Fallback != nil {
+		w.expectAnswers()
+	}
 	for source, c := range changes {
 		w.tell(ctx, source, *c)
 	}
@@ -115,9 +122,11 @@ func (w *Watcher) Wait() {
 	w.wg.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.silence.end()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 	for _, e := range w.entries {
-		e.stopTimer()
+		e.drop()
 	}
 }
 
@@ -127,7 +136,7 @@ type view struct {
 	known, stale bool
 }
 
-func (e *entry) view() view { return view{e.answer, e.known, e.stale || e.withheld != nil} }
+func (e *entry) view() view { return view{e.answer, e.known, e.stale || e.held != nil} }
 
 // Get answers from what is known now. It is a [Lookup].
 func (w *Watcher) Get(q Query) (answer any, ok bool) {
@@ -141,7 +150,7 @@ func (w *Watcher) Get(q Query) (answer any, ok bool) {
 
 // Read answers from what was known at the last Take, so that all that is read until the next one is of one moment, and a query that
 // Take returns has an answer then that nobody has read. It also tells whether the answer is stale: not what the registry says
-// now, but from the fallback, or what stands while a guard withholds something.
+// now, but from the fallback, or what stands while a guard holds something back.
 func (w *Watcher) Read(q Query) (answer any, ok, stale bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -174,16 +183,16 @@ func (w *Watcher) Err(q Query) error {
 func (w *Watcher) GaveUp() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	gaveUp := Set{}
+	spent := Set{}
 	for q, e := range w.entries {
-		if e.gaveUp {
-			gaveUp.Add(q)
+		if e.spent {
+			spent.Add(q)
 		}
 	}
-	if len(gaveUp) == 0 {
+	if len(spent) == 0 {
 		return nil
 	}
-	q := gaveUp.Sorted()[0]
+	q := spent.Sorted()[0]
 	return fmt.Errorf("%s: %w", q, w.entries[q].err)
 }
 
@@ -191,7 +200,7 @@ func (w *Watcher) GaveUp() error {
 func (w *Watcher) Failing() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.failing.entries) > 0
+	return len(w.failing) > 0
 }
 
 // Changed delivers a wake-up when an answer changed, or queries fail or no longer do, since the last Take. A burst of changes

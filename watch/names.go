@@ -10,13 +10,14 @@ import (
 )
 
 // Templates ask for the services that a list of names has. When all instances of a service go its name goes too, and with it
-// the service would be gone from a file, and its query, and what a guard withholds of that. So a service stays in the list
+// the service would be gone from a file, and its query, and what a guard holds back of that. So a service stays in the list
 // of names as long as a guard would object to its falling to nothing, whichever of the two answers comes first. The rest of
 // the list is what the registry says.
 
-// staying finds the services that stay in the list of q, of all those of which something good is known.
-func (g guards) staying(q Services, h History, good, answer any, others others, now time.Time) (stay map[string]objection, late bool) {
-	if len(g.list) == 0 {
+// staying finds the services that stay in the list of q: of those that are watched, and of those that the fallback knows, which
+// may be asked for only because of the list. It runs under the lock.
+func (w *Watcher) staying(q Services, e *entry, good, answer any, now time.Time) (stay map[string]objection, late bool) {
+	if len(w.Guards) == 0 {
 		return nil, false
 	}
 	gone := missing(good, answer)
@@ -24,16 +25,26 @@ func (g guards) staying(q Services, h History, good, answer any, others others, 
 		return nil, false
 	}
 	stay = map[string]objection{}
-	for s, known := range others {
+	look := func(s Query, stands any, past Past) {
 		name, scope, ok := instancesOf(s)
 		if !ok || scope != q.Scope || !gone[name] {
-			continue
+			return
 		}
-		since := cmp.Or(h.GoneSince[name], now)
-		o, over := g.objection(s, known.Answer, nothing(s), known.History, cmp.Or(known.HeldSince, since), now)
+		since := cmp.Or(e.past.GoneSince[name], now)
+		o, over := w.objection(s, stands, nothing(s), past, cmp.Or(past.HeldSince, since), now)
 		if late = late || over; o.why != "" {
 			o.why, o.since = fmt.Sprintf("without %s, of %s %s", name, s, o.why), since
 			stay[name] = o
+		}
+	}
+	for s, other := range w.entries {
+		if stands, ok := w.good(s, other); ok {
+			look(s, stands, other.past)
+		}
+	}
+	for s, known := range w.Fallback {
+		if w.entries[s] == nil {
+			look(s, known.Answer, known.asOf(now))
 		}
 	}
 	return stay, late
@@ -80,19 +91,19 @@ func join(good, answer any, stay map[string]objection) any {
 }
 
 // sayStay logs which services stay in a list of names that did not before, and which do so no more.
-func (g guards) sayStay(q Query, before, now map[string]objection, answer any) {
+func (w *Watcher) sayStay(q Query, before, now map[string]objection, answer any) {
 	come, gone := slices.Sorted(maps.Keys(now)), slices.Sorted(maps.Keys(before))
 	come = slices.DeleteFunc(come, func(name string) bool { _, ok := before[name]; return ok })
 	gone = slices.DeleteFunc(gone, func(name string) bool { _, ok := now[name]; return ok })
 	if len(come) > 0 {
 		o := now[come[0]]
-		g.log.Error("GUARD: services that have left a list of names stay in it", "query", q.String(), "services", few(come), "why", o.why, "until", o.end())
+		w.log.Error("GUARD: services that have left a list of names stay in it", "query", q.String(), "services", few(come), "why", o.why, "until", o.end())
 	}
 	for _, s := range answer.([]*ServiceName) { // who has come back has not been let go
 		gone = slices.DeleteFunc(gone, func(name string) bool { return name == s.Name })
 	}
 	if len(gone) > 0 {
-		g.log.Warn("GUARD: services are let go out of a list of names", "query", q.String(), "services", few(gone))
+		w.log.Warn("GUARD: services are let go out of a list of names", "query", q.String(), "services", few(gone))
 	}
 }
 
