@@ -2,6 +2,8 @@ package watch
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,29 +13,17 @@ type HealthChecks []*HealthCheck
 // AggregatedStatus is the worst status of the checks: maintenance, critical, warning, then passing. A check is one of
 // maintenance when its id is "_node_maintenance" or begins with "_service_maintenance:".
 func (h HealthChecks) AggregatedStatus() string {
-	var maintenance, critical, warning bool
+	worst := 0
 	for _, c := range h {
-		switch {
-		case c.CheckID == "_node_maintenance" || len(c.CheckID) >= len(serviceMaintenance) && c.CheckID[:len(serviceMaintenance)] == serviceMaintenance:
-			maintenance = true
-		case c.Status == StatusCritical:
-			critical = true
-		case c.Status == StatusWarning:
-			warning = true
+		if c.CheckID == "_node_maintenance" || strings.HasPrefix(c.CheckID, "_service_maintenance:") {
+			return StatusMaintenance
 		}
+		worst = max(worst, slices.Index(bySeverity, c.Status))
 	}
-	switch {
-	case maintenance:
-		return StatusMaintenance
-	case critical:
-		return StatusCritical
-	case warning:
-		return StatusWarning
-	}
-	return StatusPassing
+	return bySeverity[worst]
 }
 
-const serviceMaintenance = "_service_maintenance:"
+var bySeverity = []string{StatusPassing, StatusWarning, StatusCritical}
 
 // A HealthCheck is one check of a node, or of an instance where ServiceID is set.
 type HealthCheck struct {

@@ -7,10 +7,10 @@ import (
 	"lictor/internal/glob"
 )
 
-// A Guard holds back an answer that has shrunk too much, as a mass deregistration or a partition would make it: the last
-// good answer stands until the registry recovers, until [Watcher.Release], or until Hold is over. Unlike doubt, which
-// concerns answers that may be wrong, a guard holds back answers that are certain, so it is a choice of the operator: what
-// it holds back may be the truth.
+// A Guard withholds an answer that has shrunk too much, as a mass deregistration or a partition would make it: readers are given
+// the last good answer until the registry recovers, until [Watcher.Release], or until Hold is over. Unlike doubt, which
+// concerns answers that may be wrong, a guard withholds answers that are certain, so it is a choice of the operator: what
+// it withholds may be the truth.
 type Guard struct {
 	// Services are patterns, as of [glob.Name], of the names of services whose instances are guarded. Queries are
 	// patterns, as of [glob.Text], of the texts of queries. A guard is for what either is for; without any of them, for every list:
@@ -22,7 +22,7 @@ type Guard struct {
 	// MinInstances is the least number of passing instances that a service may fall to; 0 means none. In the catalog, which
 	// knows no health, every instance counts.
 	MinInstances int
-	// Hold is how long an answer is held back, by the clock and whatever restarts of ours there are; 0 means for ever.
+	// Hold is how long an answer is withheld, by the clock and whatever restarts of ours there are; 0 means for ever.
 	Hold time.Duration
 	// Where is what the log calls the guard by, such as the place where it was configured.
 	Where string
@@ -31,7 +31,7 @@ type Guard struct {
 // covers tells whether the guard is for q.
 func (g Guard) covers(q Query) bool {
 	name, _, service := instancesOf(q)
-	switch guarded := kindOf(q).guarded; {
+	switch guarded := KindOf(q).guarded; {
 	case guarded == unguarded, guarded == guardsList && g.MaxShrink == 0: // there are no instances to count
 		return false
 	}
@@ -52,52 +52,47 @@ func instancesOf(q Query) (name string, scope Scope, ok bool) {
 	return "", Scope{}, false
 }
 
-// idle are the patterns of the guard that fit none of the queries, as they are written in a configuration. Beside a pattern of
+// unused are the patterns of the guard that fit none of the queries, as they are written in a configuration. Beside a pattern of
 // services is the name that closest, unless it is nil, takes it to be meant as.
-func (g Guard) idle(queries Set, closest func(word string, names []string) string) []string {
-	fits := func(only Guard) bool {
-		for q := range queries {
-			if only.covers(q) {
-				return true
-			}
-		}
-		return false
-	}
-	var idle, services []string
+func (g Guard) unused(queries Set, closest func(word string, names []string) string) (unused []string) {
+	var services []string
 	for _, q := range queries.Sorted() {
 		if name, _, ok := instancesOf(q); ok {
 			services = append(services, name)
 		}
 	}
-	for _, pattern := range g.Services {
-		if fits(Guard{Services: []string{pattern}, MaxShrink: g.MaxShrink}) {
-			continue
-		}
-		said := fmt.Sprintf("services %q", pattern)
-		if closest != nil {
-			if near := closest(pattern, services); near != "" {
-				said += fmt.Sprintf(" (did you mean %q?)", near)
+	look := func(only Guard, text string) {
+		only.MaxShrink = g.MaxShrink
+		for q := range queries {
+			if only.covers(q) {
+				return
 			}
 		}
-		idle = append(idle, said)
+		unused = append(unused, text)
+	}
+	for _, pattern := range g.Services {
+		text := fmt.Sprintf("services %q", pattern)
+		if closest != nil {
+			if near := closest(pattern, services); near != "" {
+				text += fmt.Sprintf(" (did you mean %q?)", near)
+			}
+		}
+		look(Guard{Services: []string{pattern}}, text)
 	}
 	for _, pattern := range g.Queries {
-		if !fits(Guard{Queries: []string{pattern}, MaxShrink: g.MaxShrink}) {
-			idle = append(idle, fmt.Sprintf("queries %q", pattern))
-		}
+		look(Guard{Queries: []string{pattern}}, fmt.Sprintf("queries %q", pattern))
 	}
-	return idle
+	return unused
 }
 
-// objection says why the guard holds back an answer, or "". The answer is compared with peak, the most that there was within
-// the guard's window.
-func (g Guard) objection(q Query, fresh any, peak int) string {
-	now := usable(fresh)
+// against says why the guard withholds an answer to q of size now, or "". It is compared with peak, the largest size within the
+// guard's window.
+func (g Guard) against(q Query, now, peak int) string {
 	if now >= peak {
 		return ""
 	}
 	left := fmt.Sprintf("%d are left of the %d that there were within %s", now, peak, g.window())
-	if kindOf(q).guarded == guardsInstances && now < g.MinInstances {
+	if KindOf(q).guarded == guardsInstances && now < g.MinInstances {
 		return fmt.Sprintf("%s, fewer than the %d instances that the guard asks for", left, g.MinInstances)
 	}
 	if g.MaxShrink > 0 && float64(peak-now)/float64(peak) > g.MaxShrink {

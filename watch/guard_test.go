@@ -209,7 +209,7 @@ func TestGuardsThatAreForNothing(t *testing.T) {
 		w.Closest = func(word string, names []string) string {
 			return map[string]string{"wbe": names[0]}[word]
 		}
-		w.Settle()
+		w.Prune()
 		if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, `guard=a.hcl:7 patterns="services \"wbe\" (did you mean \"web\"?), queries \"nodes()\""`) {
 			t.Errorf("said: %s", said) // no guard counts nodes by min_instances
 		}

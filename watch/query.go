@@ -54,24 +54,35 @@ type Scope struct {
 // scope is what [SourceOf] finds in every query that embeds a Scope.
 func (s Scope) scope() Scope { return s }
 
+// options are the parts of a scope that are written as options, by their names in templates.
+func (s *Scope) options() []scopeOption {
+	return []scopeOption{{"source", &s.Source}, {"ns", &s.Namespace}, {"partition", &s.Partition}, {"peer", &s.Peer}, {"sameness-group", &s.SamenessGroup}}
+}
+
+type scopeOption struct {
+	name  string
+	value *string
+}
+
 // suffix renders the scope as it is written in templates: "?ns=x&partition=y@dc1".
 func (s Scope) suffix() string {
-	var opts []string
-	for _, o := range [...]struct{ name, value string }{
-		{"source", s.Source}, {"ns", s.Namespace}, {"partition", s.Partition}, {"peer", s.Peer}, {"sameness-group", s.SamenessGroup},
-	} {
-		if o.value != "" {
-			opts = append(opts, o.name+"="+o.value)
+	var out string
+	mark := "?"
+	for _, o := range s.options() {
+		if *o.value != "" {
+			out += mark + o.name + "=" + *o.value
+			mark = "&"
 		}
 	}
-	out := ""
-	if len(opts) > 0 {
-		out = "?" + strings.Join(opts, "&")
+	return out + after("@", s.Datacenter)
+}
+
+// after is a text behind a mark, or "" for none.
+func after(mark, text string) string {
+	if text == "" {
+		return ""
 	}
-	if s.Datacenter != "" {
-		out += "@" + s.Datacenter
-	}
-	return out
+	return mark + text
 }
 
 // SetOptions takes over what text says, NAME=VALUE pairs joined by "&" as they follow "?" in a template's query. The names are
@@ -81,22 +92,13 @@ func (s *Scope) SetOptions(text string) error {
 	if err != nil {
 		return err
 	}
+	options := s.options()
 	for name := range values {
-		value := values.Get(name)
-		switch name {
-		case "source":
-			s.Source = value
-		case "ns":
-			s.Namespace = value
-		case "partition":
-			s.Partition = value
-		case "peer":
-			s.Peer = value
-		case "sameness-group":
-			s.SamenessGroup = value
-		default:
+		i := slices.IndexFunc(options, func(o scopeOption) bool { return o.name == name })
+		if i < 0 {
 			return fmt.Errorf("unknown option %.120q: there are source, ns, partition, peer and sameness-group", name)
 		}
+		*options[i].value = values.Get(name)
 	}
 	return nil
 }
@@ -134,17 +136,11 @@ type Service struct {
 }
 
 func (q Service) String() string {
-	s := "service(" + q.Name + q.suffix()
+	kind := "service("
 	if q.Connect {
-		s = "connect(" + q.Name + q.suffix()
+		kind = "connect("
 	}
-	if q.Near != "" {
-		s += "~" + q.Near
-	}
-	if q.Filter != "" {
-		s += " filter " + q.Filter
-	}
-	return s + ")"
+	return kind + q.Name + q.suffix() + after("~", q.Near) + after(" filter ", q.Filter) + ")"
 }
 
 // Services asks for the names of all services and the tags of their instances. Its answer is a []*[ServiceName] by name.
@@ -160,11 +156,7 @@ type CatalogService struct {
 }
 
 func (q CatalogService) String() string {
-	s := "catalog-service(" + q.Name + q.suffix()
-	if q.Near != "" {
-		s += "~" + q.Near
-	}
-	return s + ")"
+	return "catalog-service(" + q.Name + q.suffix() + after("~", q.Near) + ")"
 }
 
 // Nodes asks for all nodes. Its answer is a []*[Node] by name and id, or by distance where Near is set.
@@ -174,11 +166,7 @@ type Nodes struct {
 }
 
 func (q Nodes) String() string {
-	s := "nodes(" + q.suffix()
-	if q.Near != "" {
-		s += "~" + q.Near
-	}
-	return s + ")"
+	return "nodes(" + q.suffix() + after("~", q.Near) + ")"
 }
 
 // NodeServices asks for one node and the services registered on it. Its answer is a *[CatalogNode], nil when there is no

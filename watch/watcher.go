@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 )
 
-// A Watcher keeps the answers of a set of queries fresh. It owns one goroutine for each source.
+// A Watcher keeps the answers of a set of queries fresh. It is a store of what is known of them, with a subscription for each query
+// that is watched. What a source reports is stored if trust lets it be believed and as guards rule, and changes are told to one reader.
 //
 // One goroutine, the runner's, calls Sync, Take and Wait; the other methods may be called from anywhere. The zero
 // Watcher is not usable: see [New].
@@ -17,56 +20,33 @@ type Watcher struct {
 	Retry Retry
 	// MaxAge is how old a stale read may be before it is read again through the leader; 0 means any age.
 	MaxAge time.Duration
-	// Guards hold back answers that shrink too much; of several that are for a query each counts.
+	// Guards withhold answers that shrink too much; of several that are for a query each counts.
 	Guards []Guard
 	// Closest finds the name that a pattern of a guard which fits nothing is most likely meant as, or "". It may be nil.
 	Closest func(word string, names []string) string
-	// Fallback answers while the registry never has, since this Watcher was made: what [ReadAnswers] read, or the [Watcher.Known]
-	// of an earlier one. What the registry says first is doubted and guarded by it, and takes its place: the map is the Watcher's
-	// from the first Sync on. It may be nil.
+	// Fallback answers while the registry never has, since this Watcher was made: what a cache file says, or the [Watcher.Known]
+	// of an earlier one. What the registry says first is doubted and guarded by it, and takes its place. The first Sync takes it over,
+	// and sets it to nil. It may be nil.
 	Fallback map[Query]Known
 
-	source Source
-	log    *slog.Logger
-
+	log     *slog.Logger
 	changed chan struct{}
-	wg      sync.WaitGroup
 
-	mu       sync.Mutex
+	mu       sync.Mutex // of all that follows, but for the WaitGroup of feeds
+	feeds    feeds
 	entries  map[Query]*entry
-	sources  map[Source]chan Change // those that run
 	dirty    Set
-	failing  map[*entry]struct{} // entries whose last attempt failed
-	warned   map[string]struct{} // error texts already logged at warn since everything last worked
-	timer    *time.Timer         // until the fallback answers for a registry that says nothing
-	fellBack bool                // it was logged that the fallback answers
-}
-
-// An entry is what is known of one watched query. A running query holds its own entry, so an answer that arrives after
-// its query was dropped (or dropped and wanted again) lands in an orphan that nobody reads.
-type entry struct {
-	sub      *Subscription
-	answer   any
-	known    bool
-	seen     view      // at the last Take that told of a change
-	whole    bool      // access rules are known to have hidden nothing of answer, or of the last one that said so
-	err      error     // why the last attempt failed, or why the last answer was not believed; nil when all is well
-	failures int       // in a row
-	shaken   int       // failures in a row that each came soon after an answer
-	begun    time.Time // when the last pause was over
-	spent    bool      // all attempts are used up
-	stale    bool      // answer is from the fallback
-	held     *held     // what a guard holds back, nil for nothing
-	past     Past      // what guards remember
+	outage   outage
+	fallback fallback
+	alarm    alarm
 }
 
 // New makes a Watcher that asks source, and logs to log.
 func New(source Source, log *slog.Logger) *Watcher {
 	return &Watcher{
-		Retry: DefaultRetry, source: source, log: log,
-		changed: make(chan struct{}, 1),
-		entries: map[Query]*entry{}, sources: map[Source]chan Change{}, dirty: Set{},
-		failing: map[*entry]struct{}{}, warned: map[string]struct{}{},
+		Retry: DefaultRetry, log: log, changed: make(chan struct{}, 1),
+		feeds: feeds{source: source, running: map[Source]chan Change{}}, entries: map[Query]*entry{}, dirty: Set{},
+		outage: outage{warned: map[string]bool{}},
 	}
 }
 
@@ -75,97 +55,70 @@ func New(source Source, log *slog.Logger) *Watcher {
 func (w *Watcher) Sync(ctx context.Context, want Set) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	changes := map[Source]*Change{}
-	of := func(q Query) *Change {
-		source := pick(w.source, q)
-		if changes[source] == nil {
-			changes[source] = &Change{}
-		}
-		return changes[source]
-	}
+	w.takeFallback()
+	var c Change
 	for q, e := range w.entries {
-		if want.Has(q) {
-			continue
+		if e.sub != nil && !want.Has(q) {
+			c.Drop = append(c.Drop, e.sub)
+			w.drop(q, e)
 		}
-		delete(w.entries, q)
-		delete(w.dirty, q)
-		delete(w.failing, e)
-		e.drop()
-		c := of(q)
-		c.Drop = append(c.Drop, e.sub)
 	}
 	for q := range want {
-		if _, ok := w.entries[q]; ok {
-			continue
+		e := w.entries[q]
+		if e == nil {
+			e = &entry{}
+			w.entries[q] = e
 		}
-		last := w.Fallback[q]
-		e := &entry{whole: last.Whole, past: last.asOf(time.Now())}
-		e.sub = &Subscription{q, w}
-		w.entries[q] = e
-		c := of(q)
-		c.Add = append(c.Add, e.sub)
+		if e.sub == nil {
+			e.sub = &Subscription{q, w}
+			c.Add = append(c.Add, e.sub)
+		}
 	}
-	w.reviewLists() // a service may stay in one on account of what was dropped
-	if len(w.failing) == 0 {
-		clear(w.warned)
+	w.review() // a service may stay in a list of names on account of what was dropped
+	w.heard()
+	w.feeds.tell(ctx, c)
+}
+
+// drop ends watching a query. What an earlier run knew of it is kept if the registry has not answered. It runs under the lock.
+func (w *Watcher) drop(q Query, e *entry) {
+	delete(w.dirty, q)
+	if e.attempts.failures > 0 {
+		w.outage.recovered()
 	}
-	if w.Fallback != nil {
-		w.expectAnswers()
-	}
-	for source, c := range changes {
-		w.tell(ctx, source, *c)
+	if e.origin == remembered || e.origin == standIn {
+		w.entries[q] = &entry{Known: e.Known, origin: remembered}
+	} else {
+		delete(w.entries, q)
 	}
 }
 
 // Wait returns when every goroutine of the Watcher has ended, which they do once the contexts given to Sync have.
 func (w *Watcher) Wait() {
-	w.wg.Wait()
+	w.feeds.ended.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-	for _, e := range w.entries {
-		e.drop()
-	}
+	w.alarm.stop()
 }
-
-// A view is what there is to read of a query.
-type view struct {
-	answer       any
-	known, stale bool
-}
-
-func (e *entry) view() view { return view{e.answer, e.known, e.stale || e.held != nil} }
 
 // Get answers from what is known now. It is a [Lookup].
 func (w *Watcher) Get(q Query) (answer any, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e, found := w.entries[q]; found && e.known {
-		return e.answer, true
-	}
-	return nil, false
+	v := w.entries[q].view()
+	return v.answer, v.known
 }
 
 // Read answers from what was known at the last Take, so that all that is read until the next one is of one moment, and a query that
 // Take returns has an answer then that nobody has read. It also tells whether the answer is stale: not what the registry says
-// now, but from the fallback, or what stands while a guard holds something back.
+// now, but from the fallback, or what readers are given while a guard withholds something.
 func (w *Watcher) Read(q Query) (answer any, ok, stale bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e, found := w.entries[q]
-	if !found {
-		return nil, false, false
+	v := w.entries[q].view()
+	if w.dirty.Has(q) {
+		v = w.entries[q].seen
 	}
-	v := e.seen
-	if !w.dirty.Has(q) {
-		v = e.view()
-	}
-	if !v.known {
-		return nil, false, false
-	}
-	return v.answer, true, v.stale
+	return v.answer, v.known, v.stale
 }
 
 // Err tells why q's answer is missing or not the newest: the last attempt's error, or that a newer answer was not
@@ -173,8 +126,8 @@ func (w *Watcher) Read(q Query) (answer any, ok, stale bool) {
 func (w *Watcher) Err(q Query) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e, ok := w.entries[q]; ok {
-		return e.err
+	if e := w.entries[q]; e != nil {
+		return e.attempts.err
 	}
 	return nil
 }
@@ -183,24 +136,86 @@ func (w *Watcher) Err(q Query) error {
 func (w *Watcher) GaveUp() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	spent := Set{}
+	first := ""
+	var err error
 	for q, e := range w.entries {
-		if e.spent {
-			spent.Add(q)
+		if !e.gaveUp() {
+			continue
+		}
+		if name := q.String(); err == nil || name < first {
+			first, err = name, e.attempts.err
 		}
 	}
-	if len(spent) == 0 {
+	if err == nil {
 		return nil
 	}
-	q := spent.Sorted()[0]
-	return fmt.Errorf("%s: %w", q, w.entries[q].err)
+	return fmt.Errorf("%s: %w", first, err)
 }
 
 // Failing tells whether the last attempt of any watched query failed.
 func (w *Watcher) Failing() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.failing) > 0
+	return w.outage.failing > 0
+}
+
+// Stale counts the watched queries whose answer is stale: see [Watcher.Read].
+func (w *Watcher) Stale() int { return w.count((*entry).stale) }
+
+// Withheld is how many answers guards withhold now. It may be called from anywhere.
+func (w *Watcher) Withheld() int {
+	return w.count(func(e *entry) bool { return e.withheld != nil })
+}
+
+func (w *Watcher) count(counts func(*entry) bool) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.entries {
+		if counts(e) {
+			n++
+		}
+	}
+	return n
+}
+
+// Known is everything that is known, but for failures, for the Fallback of a Watcher that takes this one's place. Part of it is
+// what this one's Fallback knows of queries that the registry has not answered yet, or that nobody has come to ask for. It may be
+// called from anywhere, also after Wait.
+func (w *Watcher) Known() map[Query]Known {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.takeFallback()
+	all := maps.Collect(w.known)
+	maps.DeleteFunc(all, func(_ Query, known Known) bool { _, failure := known.Answer.(Failure); return failure })
+	return all
+}
+
+// known goes through what is known of every query, watched or not. It runs under the lock.
+func (w *Watcher) known(yield func(Query, Known) bool) {
+	for q, e := range w.entries {
+		if e.origin != nowhere && !yield(q, e.Known) {
+			return
+		}
+	}
+}
+
+// Prune is called when everything has been asked for that there is to ask for, and answered. What the fallback knows beside
+// that is forgotten, and patterns of guards that fit nothing may be mistakes, which are logged. It tells whether an
+// answer has changed, one that was withheld for what nobody asks for.
+func (w *Watcher) Prune() (changed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.entries, func(_ Query, e *entry) bool { return e.sub == nil })
+	watched := Set{}
+	for q := range w.entries {
+		watched.Add(q)
+	}
+	for _, g := range w.Guards {
+		if unused := g.unused(watched, w.Closest); len(unused) > 0 {
+			w.log.Warn("GUARD: nothing that is read so far is what these patterns are for", "guard", g.Where, "patterns", strings.Join(unused, ", "))
+		}
+	}
+	return w.review()
 }
 
 // Changed delivers a wake-up when an answer changed, or queries fail or no longer do, since the last Take. A burst of changes

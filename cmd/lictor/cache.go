@@ -17,6 +17,7 @@ import (
 	"lictor/internal/config"
 	"lictor/renderer"
 	"lictor/watch"
+	"lictor/watch/cachefile"
 )
 
 // useCache reads the last known answers, which stand in while the registry has never answered, and has them kept. A cache
@@ -35,7 +36,7 @@ func (a *assembly) useCache() {
 	defer f.Close()
 	err = onlyOurs(f)
 	if err == nil {
-		a.runner.Watcher.Fallback, err = watch.ReadAnswers(f, a.registryName())
+		a.runner.Watcher.Fallback, err = cachefile.Read(f, a.registryName())
 	}
 	if err != nil {
 		a.log.Warn("the cache is not used, and will be replaced", "error", fmt.Errorf("%s: %w", path, err))
@@ -74,7 +75,7 @@ func onlyOurs(f *os.File) error {
 // keepAnswers writes what is known. The file is ours, whoever the one belongs to that it replaces.
 func (a *assembly) keepAnswers(path string) error {
 	var answers bytes.Buffer
-	if err := a.runner.Watcher.WriteAnswers(&answers, a.registryName()); err != nil {
+	if err := cachefile.Write(&answers, a.registryName(), a.runner.Watcher.Known()); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
 	return put(renderer.File{Path: path, Mode: 0o600, User: strconv.Itoa(os.Geteuid()), Exact: true, Called: "cache"}, answers.Bytes(), renderer.File.Stream)

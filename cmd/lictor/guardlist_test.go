@@ -163,7 +163,7 @@ func TestQueriesThatCanBeGuarded(t *testing.T) {
 		w := watch.New(&watchtest.Source{}, slog.New(slog.NewTextHandler(&log, nil)))
 		w.Guards = []watch.Guard{{Queries: cfg.Queries, MaxShrink: 0.5}}
 		w.Sync(ctx, watch.Set{q: {}})
-		w.Settle()
+		w.Prune()
 		cancel()
 		w.Wait()
 		err := config.Config{Guards: []config.Guard{cfg}}.Validate()

@@ -31,6 +31,7 @@ var bans = []ban{
 	{"lictor/internal/record", `^lictor/(funcs|renderer|internal/(runner|engine|config|command))|^lictor/watch/consul`, "it turns answers into data, wherever they came from"},
 	{"lictor/internal/cases", `^lictor/(internal/(runner|config)|watch/consul)`, "a test must not be able to ask a registry"},
 	{"lictor/internal/lint", `^lictor/(renderer|internal/(runner|config|command)|watch/)`, "it reads texts, and runs nothing"},
+	{"lictor/watch/cachefile", `^lictor/(funcs|renderer|internal/|watch/)`, "it keeps what is known, whoever said so"},
 	{"lictor/watch/consul", `^lictor/(funcs|renderer|internal/|watch/file)`, "a source is a leaf"},
 	{"lictor/watch/file", `^lictor/(funcs|renderer|internal/(runner|engine|config|command)|watch/consul)|/consul/api$`, "a source is a leaf, and this one must work with no registry at all"},
 }

@@ -188,7 +188,7 @@ func (r *Runner) askedAll() (changed bool) {
 		return false
 	}
 	r.settled = true
-	return r.Watcher.Settle()
+	return r.Watcher.Prune()
 }
 
 // changes says what has changed for the child.

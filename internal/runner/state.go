@@ -74,7 +74,7 @@ func (g *Group) failing() (ids []string) {
 
 // State sums up how things stand. It is for the goroutine of Run, and so for OnSignal and Report.
 func (r *Runner) State() State {
-	s := State{Behind: map[trouble][]string{}, Held: r.Watcher.Held(), Failing: r.Watcher.Failing()}
+	s := State{Behind: map[trouble][]string{}, Held: r.Watcher.Withheld(), Failing: r.Watcher.Failing()}
 	pending := map[string]bool{}
 	for _, g := range r.Groups {
 		for _, j := range g.Jobs {

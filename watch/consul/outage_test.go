@@ -331,13 +331,13 @@ func TestHeldIsToldAgain(t *testing.T) {
 				w.Sync(ctx, want)
 				within(t, 10*time.Second, func() string { return current(w, want, 80) })
 				line.set(func() { delete(line.services, "s1") })
-				within(t, 10*time.Second, func() string { return map[bool]string{false: "nothing is held"}[w.Held() == 1] })
+				within(t, 10*time.Second, func() string { return map[bool]string{false: "nothing is held"}[w.Withheld() == 1] })
 				line.away(true)
 				within(t, time.Minute, func() string { return map[bool]string{false: "nothing fails"}[w.Failing()] })
 				line.away(false)
 				within(t, time.Minute, func() string {
-					if w.Failing() || w.Held() != 1 || portOf(w, watch.Service{Name: "s1"}) != 80 {
-						return fmt.Sprintf("%v, %d held", w.Err(watch.Service{Name: "s1"}), w.Held())
+					if w.Failing() || w.Withheld() != 1 || portOf(w, watch.Service{Name: "s1"}) != 80 {
+						return fmt.Sprintf("%v, %d held", w.Err(watch.Service{Name: "s1"}), w.Withheld())
 					}
 					return ""
 				})

@@ -1,14 +1,29 @@
-package watch
+package cachefile
 
 import (
 	"reflect"
+	"slices"
 	"time"
+
+	"lictor/watch"
 )
 
 // The tags and methods of answers say how templates see them in JSON, which leaves fields out. A cache file must hold every
 // field, so what it holds is of a plain type: the same fields under their own names, without tags and methods.
 
-var timeType = reflect.TypeFor[time.Time]()
+var (
+	timeType = reflect.TypeFor[time.Time]()
+	pairType = reflect.TypeFor[watch.KeyPair]()
+)
+
+// plain holds the plain types of all answers by the types of these.
+var plain = func() map[reflect.Type]reflect.Type {
+	all := map[reflect.Type]reflect.Type{}
+	for k := range watch.Kinds() {
+		all[k.Answer] = plainType(k.Answer)
+	}
+	return all
+}()
 
 // plainType is the plain type of t.
 func plainType(t reflect.Type) reflect.Type {
@@ -29,6 +44,10 @@ func plainType(t reflect.Type) reflect.Type {
 		for i := range t.NumField() {
 			fields = append(fields, reflect.StructField{Name: t.Field(i).Name, Type: plainType(t.Field(i).Type)})
 		}
+		if t == pairType { // the value may be any bytes, and comes last
+			value := slices.IndexFunc(fields, func(f reflect.StructField) bool { return f.Name == "Value" })
+			fields = append(slices.Delete(fields, value, value+1), reflect.StructField{Name: "Value", Type: reflect.TypeFor[[]byte]()})
+		}
 		return reflect.StructOf(fields)
 	}
 	return t
@@ -42,8 +61,13 @@ func convert(v reflect.Value, to reflect.Type) reflect.Value {
 	out := reflect.New(to).Elem()
 	switch {
 	case to.Kind() == reflect.Struct:
+		reordered := to == pairType || v.Type() == pairType
 		for i := range to.NumField() {
-			out.Field(i).Set(convert(v.Field(i), to.Field(i).Type))
+			field := v.Field(i)
+			if reordered {
+				field = v.FieldByName(to.Field(i).Name)
+			}
+			out.Field(i).Set(convert(field, out.Field(i).Type()))
 		}
 	case v.IsNil():
 	case to.Kind() == reflect.Pointer:

@@ -284,7 +284,7 @@ func TestServiceStaysInTheListOfTheNextRun(t *testing.T) {
 			if stale := next.Stale(); stale != map[string]int{"api web": 2, "api": 0}[want] {
 				t.Errorf("run %d: %d stale", i, stale)
 			}
-			next.Settle()
+			next.Prune()
 			wantListed(t, next, "in the end", want)
 			stop()
 			next.Wait()
@@ -304,7 +304,7 @@ func TestServiceThatNobodyAsksForLeavesTheList(t *testing.T) {
 		s.Set(services, list("api"))
 		w.Sync(ctx, set(services))
 		wantListed(t, w, "at first", "api web")
-		if !w.Settle() || w.Settle() {
+		if !w.Prune() || w.Prune() {
 			t.Error("Settle does not tell what it changes, or tells more")
 		}
 		wantListed(t, w, "when it is settled", "api")
