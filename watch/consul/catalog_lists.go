@@ -10,7 +10,7 @@ import (
 
 // What hints at changes: lists of the critical and of the warning checks, which are small; the list of nodes; and for the services
 // on the nodes either a blocking query on each node, or the list of the names of all services, which is answered when any instance
-// has changed and does not say whose: then all is read that is not held open, at most twice a second. The list of all checks is
+// has changed and does not say whose: then all is read that is not held open: see [catalogLists.gap]. The list of all checks is
 // large, so that it is read only when its index tells that it has changed and nothing else has told why.
 //
 // Where nodes are mirrored each list is compared with what is known of the nodes, so that it does not matter what was missed
@@ -25,6 +25,7 @@ type catalogLists struct {
 	restores   *view             // where queries are held that may be answered out of Consul's event stream
 	entries    map[string]digest // the nodes, by folded name; nil before the list was read
 	evidence   watch.Evidence    // of the list of nodes
+	lookedAt   time.Time         // when that was taken in last
 	failing    map[*view]bool    // that fail while Consul is there
 	retry      *view             // until nodes are mirrored again after they could not be read
 	told       bool              // members were told that the list of nodes fails
@@ -81,6 +82,11 @@ func (c *catalogMirror) takeNodes(r result) bool {
 		defer c.startOver()
 	}
 	if c.mode == byNodes {
+		for m := range c.own { // it may hold what was on a node that came and went
+			if !m.own.changedAt.Before(l.lookedAt) {
+				c.s.hint(m.own)
+			}
+		}
 		for name := range c.nodes {
 			if _, ok := entries[name]; !ok {
 				c.removeNode(name)
@@ -99,6 +105,7 @@ func (c *catalogMirror) takeNodes(r result) bool {
 	c.decide()
 	c.unblock()
 	c.tellAllNames()
+	l.lookedAt = time.Now()
 	l.evidence.WentBack, l.evidence.Age = false, 0 // that was about what has changed by this look
 	return true
 }

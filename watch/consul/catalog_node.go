@@ -60,7 +60,7 @@ func (c *catalogMirror) addNode(name string) {
 		n.next.whole, n.next.checks = true, true
 		c.listFailed(n.read, err)
 		return 0, 0
-	}}
+	}, dropped: func() { n.next.whole, n.next.checks = true, true }}
 	c.s.add(n.read)
 	if c.refresh.behind != nil {
 		c.refresh.behind[n] = true
@@ -247,6 +247,7 @@ func (c *catalogMirror) reindex(name string, n *mirrorNode) {
 // removeNode takes a node out that is there no more.
 func (c *catalogMirror) removeNode(name string) {
 	n := c.nodes[name]
+	c.hintOwn(n, n.lookedAt)
 	delete(c.nodes, name)
 	n.close()
 	var gone []string
