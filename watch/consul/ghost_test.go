@@ -117,6 +117,9 @@ func TestOwnAnswerFromBetween(t *testing.T) {
 		t.Run(plan, func(t *testing.T) {
 			var between atomic.Bool
 			answer := func(f *fake, w http.ResponseWriter, r *http.Request) bool {
+				if r.URL.Path == "/v1/catalog/nodes" && waits(r) { // what has changed is on the node, and not in the list of nodes
+					hold(r)
+				}
 				if r.URL.Path != "/v1/health/service/s1" || !between.Swap(false) {
 					return false
 				}

@@ -91,7 +91,6 @@ type textReader struct {
 	digests digester
 	last    digest
 	known   bool
-	value   any
 }
 
 func newTextReader() *textReader { return &textReader{digests: newDigester()} }
