@@ -132,7 +132,7 @@ func TestOwnAnswerFromBetween(t *testing.T) {
 			want := services(20)
 			want.Add(own)
 			beside(t, 20, Config{Plan: plan}, want, answer, func(f *fake, w *watch.Watcher, _ func(watch.Set)) {
-				within(t, time.Minute, func() string { return values(w, services(20), 80) })
+				within(t, 30*time.Second, func() string { return values(w, services(20), 80) })
 				between.Store(true)
 				f.set(func() { f.services["s1"] = 81 })
 				within(t, 3*time.Second, func() string {
