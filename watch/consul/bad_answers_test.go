@@ -304,7 +304,7 @@ func TestNulls(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`{"Node":{"Node":"n"},"Services":[null]}`, `{"Node":null,"Services":[{"ID":"a","Service":"a"}]}`, `{}`, `null`} {
-		if services, err := newDigester().nodeServices([]byte(text)); err == nil {
+		if services, err := newDigester().nodeServices([]byte(text), nil); err == nil {
 			t.Errorf("a node's services: %s is believed as %v", text, services)
 		}
 	}

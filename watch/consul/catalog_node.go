@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"reflect"
 	"slices"
 	"time"
 
@@ -36,6 +35,7 @@ type nodeServices struct {
 	identity digest // of the part on the node itself, as it is in the list of nodes
 	node     *rawNode
 	services []*rawService
+	byText   map[digest]*rawService // by the digests of their texts
 	index    uint64
 	evidence watch.Evidence
 }
@@ -43,9 +43,11 @@ type nodeServices struct {
 // A nodeState is the services and checks of a node, read so that they fit together.
 type nodeState struct {
 	*nodeServices
-	instances map[string][]*watch.ServiceInstance // by folded service name
-	sums      map[string]checkSum                 // of the checks in each state, and of all in StatusAny
-	index     uint64                              // of the checks
+	instances map[string][]*watch.ServiceInstance    // by folded service name
+	made      map[*rawService]*watch.ServiceInstance // the same, by what each was made of
+	checks    map[digest]*watch.HealthCheck          // by the digests of their texts
+	sums      map[string]checkSum                    // of the checks in each state, and of all in StatusAny
+	index     uint64                                 // of the checks
 	evidence  watch.Evidence
 }
 
@@ -164,8 +166,12 @@ func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead
 	if a.mode == stale { // another server may not have the checks of what this one says
 		a.mode = leader
 	}
+	var checks map[digest]*watch.HealthCheck
+	if todo.state != nil {
+		checks = todo.state.checks
+	}
 	for try := 0; ; try++ {
-		r, err := c.s.read(ctx, c.nodeChecksEndpoint(name), a)
+		r, err := c.s.read(ctx, c.nodeChecksEndpoint(name, checks), a)
 		if err != nil {
 			return result{}, err
 		}
@@ -182,7 +188,7 @@ func (c *catalogMirror) readNode(ctx context.Context, name string, todo nodeRead
 			}
 			continue
 		}
-		state := newNodeState(services, r.Value.(*nodeChecks))
+		state := newNodeState(services, r.Value.(*nodeChecks), todo.state)
 		state.index, state.evidence = r.index, services.evidence
 		state.evidence.Filtered = state.evidence.Filtered || r.Filtered
 		return result{Answer: watch.Answer{Value: state, Evidence: state.evidence}, index: services.index, unindexed: true, took: time.Since(begin) / 8}, nil
@@ -262,46 +268,4 @@ func (c *catalogMirror) removeNode(name string) {
 	for _, service := range gone {
 		c.changed(service)
 	}
-}
-
-// changedServices are the services of which two states of a node have other instances.
-func changedServices(before, now *nodeState) (names []string) {
-	if before == nil {
-		for name := range now.instances {
-			names = append(names, name)
-		}
-		return names
-	}
-	for name, list := range now.instances {
-		if !sameInstances(list, before.instances[name]) {
-			names = append(names, name)
-		}
-	}
-	for name := range before.instances {
-		if now.instances[name] == nil {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func sameInstances(a, b []*watch.ServiceInstance) bool {
-	return slices.EqualFunc(a, b, func(x, y *watch.ServiceInstance) bool { return x == y || reflect.DeepEqual(x, y) })
-}
-
-func newNodeState(s *nodeServices, k *nodeChecks) *nodeState {
-	state := &nodeState{nodeServices: s, instances: make(map[string][]*watch.ServiceInstance, len(s.services)), sums: k.sums}
-	of := make(map[string][]*watch.HealthCheck, len(s.services))
-	for _, check := range k.checks {
-		of[check.ServiceID] = append(of[check.ServiceID], check)
-	}
-	for _, service := range s.services {
-		checks := of[""]
-		if service.ID != "" {
-			checks = slices.Concat(checks, of[service.ID])
-		}
-		name := fold(service.Service)
-		state.instances[name] = append(state.instances[name], newInstance(s.node, service, checks))
-	}
-	return state
 }
