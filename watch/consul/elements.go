@@ -1,121 +1,97 @@
 package consul
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"io"
+	"math"
 	"strings"
-	"sync"
 )
-
-var chunks = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
-
-// elements splits a JSON list of objects into its elements and calls each with the text of each of them, which may be
-// used until each returns. The list may be much larger than memory should be: only one element is held. Since a query on
-// many things answers with all of them when one has changed, telling elements apart must cost much less than decoding.
-func elements(r io.Reader, each func([]byte) error) error {
-	chunk := chunks.Get().(*[]byte)
-	defer chunks.Put(chunk)
-	s := splitter{each: each}
-	for {
-		n, err := r.Read(*chunk)
-		if err := s.feed((*chunk)[:n]); err != nil {
-			return err
-		}
-		if err == io.EOF {
-			return s.end()
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// A splitter follows JSON text just far enough to find where the elements of the outermost list begin and end.
-type splitter struct {
-	each    func([]byte) error
-	element []byte // the part of an element that came in earlier chunks
-	depth   int    // of lists and objects
-	text    bool   // inside a string
-	escape  bool   // after a backslash
-	listed  bool   // the list has begun
-	null    int    // how many letters of null were there instead
-}
 
 var errNoList = errors.New("a list of objects was expected")
 
-func (s *splitter) feed(chunk []byte) error {
-	from := 0
-	for i, c := range chunk {
+// elements splits a JSON list of objects, or null, which stands for an empty one, and calls each with the text of each object, which
+// may be used until each returns. Only one object is held in memory. A query on many things answers with all of them when one
+// has changed, so telling objects apart costs much less than decoding them.
+func elements(r io.Reader, each func([]byte) error) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, math.MaxInt)
+	s.Split(part)
+	begun, ended := false, false
+	for s.Scan() {
+		text := s.Bytes()
 		switch {
-		case s.escape:
-			s.escape = false
-		case s.text:
-			switch c {
-			case '\\':
-				s.escape = true
-			case '"':
-				s.text = false
+		case text[0] == '{' && begun && !ended:
+			if err := each(text); err != nil {
+				return err
 			}
-		case s.depth < 2 && !s.between(c):
+		case string(text) == "," && begun && !ended:
+		case string(text) == "]" && begun && !ended:
+			ended = true
+		case string(text) == "[" && !begun:
+			begun = true
+		case string(text) == "null" && !begun:
+			begun, ended = true, true
+		default:
 			return errNoList
-		case c == '"':
-			s.text = true
-		case c == '{' || c == '[':
-			s.depth++
-			if s.depth == 2 {
-				from = i
-				s.element = s.element[:0]
+		}
+	}
+	if s.Err() == nil && !ended {
+		return io.ErrUnexpectedEOF
+	}
+	return s.Err()
+}
+
+// part is a [bufio.SplitFunc]: it finds the next part of a list, which is an object, null, or one byte.
+func part(text []byte, last bool) (advance int, token []byte, err error) {
+	begin := 0
+	for begin < len(text) && space(text[begin]) {
+		begin++
+	}
+	end := begin + 1
+	switch {
+	case begin == len(text):
+		return begin, nil, nil
+	case text[begin] == 'n':
+		end = begin + len("null")
+	case text[begin] == '{':
+		end = begin + objectEnd(text[begin:])
+	}
+	switch {
+	case end > begin && end <= len(text):
+		return end, text[begin:end], nil
+	case last:
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return begin, nil, nil
+}
+
+// objectEnd is the length of the object that text begins with, 0 where text does not hold all of it.
+func objectEnd(text []byte) int {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
 			}
-		case c == '}' || c == ']':
-			s.depth--
-			if s.depth == 1 {
-				element := chunk[from : i+1]
-				if len(s.element) > 0 {
-					s.element = append(s.element, element...)
-					element = s.element
-				}
-				if err := s.each(element); err != nil {
-					return err
-				}
-				s.element = s.element[:0]
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
 			}
 		}
 	}
-	if s.depth >= 2 {
-		s.element = append(s.element, chunk[from:]...)
-	}
-	return nil
+	return 0
 }
 
 // space tells whether c is what may come anywhere between the parts of JSON.
 func space(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
-
-// between tells whether c may come outside the elements: of the list or of null, which stands for an empty one.
-func (s *splitter) between(c byte) bool {
-	switch {
-	case space(c):
-		return s.null == 0 || s.null == len("null")
-	case s.depth == 1:
-		return c == '{' || c == ',' || c == ']'
-	case s.listed:
-		return false
-	case s.null < len("null") && c == "null"[s.null]:
-		s.null++
-		return true
-	}
-	s.listed = c == '[' && s.null == 0
-	return s.listed
-}
-
-// end tells whether the text may end here: after the list, or after null. Whatever else came was not from Consul.
-func (s *splitter) end() error {
-	if s.depth == 0 && (s.listed || s.null == len("null")) {
-		return nil
-	}
-	return io.ErrUnexpectedEOF
-}
 
 // A digest stands for a text: two texts with one digest are taken for equal.
 type digest uint64
