@@ -12,15 +12,31 @@ import (
 	"lictor/watch"
 )
 
-func newNode(n *rawNode) (*watch.Node, error) {
-	if n.Node == "" {
-		return nil, errNameless
+func catalogServiceEndpoint(q watch.CatalogService) endpoint {
+	convert := func(i *watch.CatalogInstance) (*watch.CatalogInstance, error) {
+		if i.Node == "" {
+			return nil, errNameless
+		}
+		i.ServiceTags = sortedTags(i.ServiceTags)
+		return i, nil
 	}
-	return &watch.Node{ID: n.ID, Node: n.Node, Address: n.Address, Datacenter: n.Datacenter, TaggedAddresses: n.TaggedAddresses, Meta: n.Meta}, nil
+	order := func(a, b *watch.CatalogInstance) int {
+		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ServiceID, b.ServiceID))
+	}
+	return endpoint{path: "catalog/service/" + pathSegment(q.Name), query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
 }
 
-func byNode(a, b *watch.Node) int {
-	return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ID, b.ID))
+func nodesEndpoint(q watch.Nodes) endpoint {
+	convert := func(n *watch.Node) (*watch.Node, error) {
+		if n.Node == "" {
+			return nil, errNameless
+		}
+		return n, nil
+	}
+	order := func(a, b *watch.Node) int {
+		return cmp.Or(strings.Compare(a.Node, b.Node), strings.Compare(a.ID, b.ID))
+	}
+	return endpoint{path: "catalog/nodes", query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, convert, order)}
 }
 
 // nodeServicesEndpoint reads a node with its services. For the agent's own node it asks the agent first who that is.
@@ -39,30 +55,27 @@ func (s *Source) nodeServicesEndpoint(ctx context.Context, q watch.NodeServices)
 
 func decodeNodeServices(r io.Reader) (any, error) {
 	var raw *struct {
-		Node     *rawNode
-		Services map[string]*rawService
+		Node     *watch.Node
+		Services map[string]*watch.NodeService
 	}
 	if err := one(r, &raw); err != nil {
 		return nil, err
 	}
-	if raw == nil { // Consul's way to say that there is no such node
+	switch {
+	case raw == nil: // Consul's way to say that there is no such node
 		return (*watch.CatalogNode)(nil), nil
-	}
-	if raw.Node == nil {
+	case raw.Node == nil:
 		return nil, errNull
+	case raw.Node.Node == "":
+		return nil, errNameless
 	}
-	node, err := newNode(raw.Node)
-	if err != nil {
-		return nil, err
-	}
-	answer := &watch.CatalogNode{Node: node, Services: []*watch.NodeService{}}
+	answer := &watch.CatalogNode{Node: raw.Node, Services: []*watch.NodeService{}}
 	for _, s := range raw.Services {
 		if s == nil {
 			return nil, errNull
 		}
-		answer.Services = append(answer.Services, &watch.NodeService{
-			ID: s.ID, Service: s.Service, Tags: sortedTags(s.Tags), Meta: s.Meta, Port: s.Port, Address: s.Address, EnableTagOverride: s.EnableTagOverride,
-		})
+		s.Tags = sortedTags(s.Tags)
+		answer.Services = append(answer.Services, s)
 	}
 	slices.SortFunc(answer.Services, func(a, b *watch.NodeService) int {
 		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.ID, b.ID))
@@ -86,7 +99,7 @@ func (s *Source) reachable(ctx context.Context, names any) (any, error) {
 	reached := []string{}
 	for _, name := range names.([]string) {
 		_, err := s.client.get(ctx, call{path: "catalog/nodes", query: url.Values{"dc": {name}, "filter": {`Node == ""`}}},
-			func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+			func(r io.Reader) error { _, err := discard(r); return err })
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

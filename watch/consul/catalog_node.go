@@ -31,7 +31,7 @@ type nodeRead struct {
 type nodeServices struct {
 	content  digest // of the whole text
 	identity digest // of the part on the node itself, as it is in the list of nodes
-	node     *rawNode
+	node     *watch.Node
 	services []*rawService
 	index    uint64
 	evidence watch.Evidence

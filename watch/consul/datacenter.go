@@ -42,7 +42,17 @@ func (c *client) noPath(ctx context.Context, r call) error {
 }
 
 func decodeDatacenters(r io.Reader) ([]string, error) {
-	names, err := list(r, func(name *string) (string, error) { return *name, nil })
+	var raw []*string
+	if err := one(r, &raw); err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, name := range raw {
+		if name == nil {
+			return nil, errNull
+		}
+		names = append(names, *name)
+	}
 	slices.Sort(names)
-	return names, err
+	return names, nil
 }

@@ -19,30 +19,26 @@ func elements(r io.Reader, each func([]byte) error) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, math.MaxInt)
 	s.Split(part)
-	begun, ended := false, false
+	before := byte(0)
 	for s.Scan() {
 		text := s.Bytes()
-		switch {
-		case text[0] == '{' && begun && !ended:
+		if strings.IndexByte(mayFollow[before], text[0]) < 0 || text[0] == 'n' && string(text) != "null" {
+			return errNoList
+		}
+		if before = text[0]; before == '{' {
 			if err := each(text); err != nil {
 				return err
 			}
-		case string(text) == "," && begun && !ended:
-		case string(text) == "]" && begun && !ended:
-			ended = true
-		case string(text) == "[" && !begun:
-			begun = true
-		case string(text) == "null" && !begun:
-			begun, ended = true, true
-		default:
-			return errNoList
 		}
 	}
-	if s.Err() == nil && !ended {
+	if s.Err() == nil && before != ']' && before != 'n' {
 		return io.ErrUnexpectedEOF
 	}
 	return s.Err()
 }
+
+// mayFollow says by their first bytes which parts of a list may follow each part, or 0 for its beginning.
+var mayFollow = map[byte]string{0: "[n", '[': "{]", '{': ",]", ',': "{"}
 
 // part is a [bufio.SplitFunc]: it finds the next part of a list, which is an object, null, or one byte.
 func part(text []byte, last bool) (advance int, token []byte, err error) {

@@ -2,8 +2,6 @@ package consul
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -42,7 +40,7 @@ func (s *Source) endpoint(ctx context.Context, q watch.Query) (endpoint, error) 
 	case watch.Services:
 		return namesEndpoint(scopeQuery(q.Scope)), nil
 	case watch.Nodes:
-		return endpoint{path: "catalog/nodes", query: near(scopeQuery(q.Scope), q.Near), decode: sorted(q.Near, newNode, byNode)}, nil
+		return nodesEndpoint(q), nil
 	case watch.NodeServices:
 		return s.nodeServicesEndpoint(ctx, q)
 	case watch.Datacenters:
@@ -147,66 +145,4 @@ func (s *Source) readMode() mode {
 		return stale
 	}
 	return leader
-}
-
-// What no answer of Consul holds: null in place of a thing, and a thing without a name.
-var (
-	errNull     = errors.New("there is a null in it")
-	errNameless = errors.New("something in it has no name")
-)
-
-// list decodes a JSON list, turning each raw element into an answer's element.
-func list[R, A any](r io.Reader, convert func(*R) (A, error)) ([]A, error) {
-	out := []A{}
-	d := json.NewDecoder(r)
-	if t, err := d.Token(); err != nil {
-		return nil, unexpected(err)
-	} else if t == nil { // null is an empty list
-		return out, alone(d)
-	} else if t != json.Delim('[') {
-		return nil, fmt.Errorf("a list was expected")
-	}
-	for d.More() {
-		var raw *R
-		if err := d.Decode(&raw); err != nil {
-			return nil, unexpected(err)
-		}
-		if raw == nil {
-			return nil, errNull
-		}
-		a, err := convert(raw)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, a)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, unexpected(err)
-	}
-	return out, alone(d)
-}
-
-// one decodes a single JSON value.
-func one(r io.Reader, into any) error {
-	d := json.NewDecoder(r)
-	if err := d.Decode(into); err != nil {
-		return unexpected(err)
-	}
-	return alone(d)
-}
-
-// alone makes sure that nothing follows what was decoded.
-func alone(d *json.Decoder) error {
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows the answer")
-	}
-	return nil
-}
-
-// unexpected makes an early end of an answer an error that says so.
-func unexpected(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -9,21 +9,17 @@ import (
 
 // A rawPair is a key as Consul writes it. Its value is in base64, which encoding/json decodes for byte slices.
 type rawPair struct {
-	Key                                 string
-	Value                               []byte
-	CreateIndex, ModifyIndex, LockIndex uint64
-	Flags                               uint64
-	Session                             string
+	watch.KeyPair
+	Value []byte
 }
 
 func newPair(r *rawPair) (*watch.KeyPair, error) {
 	if r.Key == "" {
 		return nil, errNameless
 	}
-	return &watch.KeyPair{
-		Path: r.Key, Key: r.Key, Value: string(r.Value),
-		CreateIndex: r.CreateIndex, ModifyIndex: r.ModifyIndex, LockIndex: r.LockIndex, Flags: r.Flags, Session: r.Session,
-	}, nil
+	pair := r.KeyPair // a copy, so that the value is not kept twice
+	pair.Path, pair.Value = r.Key, string(r.Value)
+	return &pair, nil
 }
 
 func keyEndpoint(q watch.Key) endpoint {
