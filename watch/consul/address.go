@@ -50,7 +50,11 @@ func (c *Config) base() (base, error) {
 		}
 		b := base{url: url.URL{Scheme: scheme, Host: host}}
 		if path = strings.Trim(path, "/"); path != "" {
-			b.url.Path = "/" + path
+			unescaped, err := url.PathUnescape("/" + path)
+			if err != nil {
+				return base{}, badAddress("%q: %v", address, err)
+			}
+			b.url.Path, b.url.RawPath = unescaped, "/"+path
 		}
 		return b, nil
 	}

@@ -68,7 +68,6 @@ func (c *catalogMirror) refreshed(n *mirrorNode) {
 	}
 	waiting := c.refresh.waiting
 	c.refresh.waiting = nil
-	c.s.client.closeIdle() // so that what is held open finds connections
 	c.s.log.Debug("consul nodes were read", "nodes", len(c.nodes), "services", len(waiting), "took", time.Since(c.refresh.since).Round(time.Millisecond))
 	for _, m := range waiting {
 		c.answer(m)

@@ -1,17 +1,17 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -22,40 +22,18 @@ import (
 // A client sends requests to one agent, within its budget of connections and its rate.
 type client struct {
 	base     base
-	wait     time.Duration
+	defaults url.Values // parameters of requests that don't set them: the namespace and the partition
 	token    token
 	user     string
 	password Secret
+	wait     time.Duration // of blocking queries that don't say how long
 	log      *slog.Logger
 
-	namespace, partition string
-
-	budget  *budget
-	limiter *rate.Limiter
-	pause   pause
-
-	// Over TLS the protocol is only known after the first request: over HTTP/2 many requests share a connection.
-	mu       sync.Mutex
-	probing  *probing // the one that is under way or has succeeded; nil before, and after one that failed
-	http     pools
-	streams  *http.Transport // makes connections that many requests share; nil without TLS
-	fallback func() pools    // for a server that speaks TLS but not HTTP/2, or lets few requests share a connection
-}
-
-// A pools is where connections come from. What is held open has a pool of its own, lest it take the connections of reads:
-// when Consul lets no more in, reads must still go on. Over HTTP/2 both are one.
-type pools struct{ reads, holds *http.Client }
-
-func (p pools) closeIdle() {
-	p.reads.CloseIdleConnections()
-	p.holds.CloseIdleConnections()
-}
-
-// closeIdle closes the connections that are not in use.
-func (c *client) closeIdle() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.http.closeIdle()
+	budget    *budget
+	limiter   *rate.Limiter
+	transport *http.Transport
+	http      *http.Client // over transport
+	probing   probing
 }
 
 // A mode says which server may answer.
@@ -114,44 +92,39 @@ func (c *client) ask(ctx context.Context, r call, decode func(io.Reader) error) 
 		}
 		return answer, err
 	}
-	if err := c.budget.reads.acquire(ctx); err != nil {
-		return reply{}, err
-	}
-	defer c.budget.reads.release()
 	const attempts = 20
 	for attempt := 1; ; attempt++ {
 		answer, err := c.send(ctx, r, decode)
 		if attempt == attempts || !hasStatus(err, http.StatusTooManyRequests) && !errors.Is(err, errFull) {
 			return answer, err
 		}
-		// Reads share few connections, and there is nothing wrong with this one: it goes when Consul has let one in.
+		// There is nothing wrong with this read: it goes when Consul has let another one in.
 	}
 }
 
 // unheld tells whether an error of a call that was to be held open means just that it can't be, while it may well be answered at
 // once: we have no connection for it, Consul lets no more in, or something in between gave up waiting, or knows nothing of it.
 func unheld(err error) bool {
-	if e, ok := errors.AsType[*statusError](err); ok {
-		switch e.status {
-		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		if hasStatus(err, status) {
 			return true
 		}
 	}
 	return errors.Is(err, errFull) || watch.IsPermanent(err) // if that was meant for the query, the next read says so
 }
 
+// readLimit is how long a peer may be silent that has something to say.
+const readLimit = 30 * time.Second
+
 // limit is how long a call may be without an answer. A blocking query takes up to a sixteenth longer than asked for, since
 // the servers spread their answers; what is later comes from a peer that has gone silent.
 func (c *client) limit(r call) time.Duration {
 	if r.index > 0 {
-		wait := or(r.wait, c.wait)
+		wait := cmp.Or(r.wait, c.wait)
 		return wait + wait/16 + 10*time.Second
 	}
 	return readLimit
 }
-
-// readLimit is how long a peer may be silent that has something to say.
-const readLimit = 30 * time.Second
 
 // A patience ends a call when its peer is silent for too long. However long an answer is, it may take its time.
 type patience struct {
@@ -165,73 +138,66 @@ func (p *patience) Read(b []byte) (int, error) {
 }
 
 func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error) (reply, error) {
-	sleep(ctx, c.pause.left())
+	sleep(ctx, c.budget.pause.left())
 	if err := c.limiter.Wait(ctx); err != nil {
 		return reply{}, err
 	}
-	limit := c.limit(r)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var answered atomic.Bool
-	timer := time.AfterFunc(limit, func() {
-		if answered.Load() {
-			limit = readLimit
-		}
-		cancel(silence(limit))
-	})
-	defer timer.Stop()
+	cancelAfter := func(d time.Duration) *time.Timer { return time.AfterFunc(d, func() { cancel(silence(d)) }) }
 	req, err := c.request(ctx, r)
 	if err != nil {
 		return reply{}, err
 	}
-	client := c.http.reads
-	if r.index > 0 {
-		client = c.http.holds
-	}
-	resp, err := client.Do(req)
+	unanswered := cancelAfter(c.limit(r))
+	resp, err := c.http.Do(req)
+	unanswered.Stop()
 	if err != nil {
 		return reply{}, c.unreachable(ctx, err)
 	}
 	defer resp.Body.Close()
-	answered.Store(true)
-	body := &patience{resp.Body, timer}
-	worth := evidence(resp.Header, r.mode)
-	if worth.NoLeader && resp.StatusCode < http.StatusInternalServerError {
-		if r.mode == consistent {
-			return reply{}, fmt.Errorf("consul at %s knows no leader", c.base)
-		}
+	body := &patience{resp.Body, cancelAfter(readLimit)}
+	defer body.timer.Stop()
+	answer, err := c.understand(ctx, r, resp, body, decode)
+	if err == nil {
+		_, _ = io.CopyN(io.Discard, body, 1<<10) // up to its end, so that the connection is used again
+	}
+	return answer, err
+}
+
+// understand reads what came with an answer, and its body.
+func (c *client) understand(ctx context.Context, r call, resp *http.Response, body io.Reader, decode func(io.Reader) error) (reply, error) {
+	answer := reply{found: resp.StatusCode == http.StatusOK, index: index(resp.Header), evidence: evidence(resp.Header, r.mode)}
+	indexed := resp.Header.Get("X-Consul-Index") != ""
+	switch {
+	case answer.evidence.NoLeader && resp.StatusCode < http.StatusInternalServerError && r.mode == consistent:
+		return reply{}, fmt.Errorf("consul at %s knows no leader", c.base)
+	case answer.evidence.NoLeader && resp.StatusCode < http.StatusInternalServerError:
 		return reply{}, errLeaderless
+	case resp.StatusCode == http.StatusNotFound && indexed: // without an index it is the endpoint that is not there
+		return answer, nil
+	case !answer.found:
+		return reply{}, c.refused(r, resp, body)
+	case !indexed && hasIndex(r.path):
+		return reply{}, fmt.Errorf("what answers /v1/%s at %s is not consul: its answer has no X-Consul-Index", r.path, c.base)
 	}
-	switch resp.StatusCode {
-	case http.StatusOK:
-		if indexed(r.path) && resp.Header.Get("X-Consul-Index") == "" {
-			return reply{}, fmt.Errorf("what answers /v1/%s at %s is not consul: its answer has no X-Consul-Index", r.path, c.base)
-		}
-		if err := decode(body); err != nil {
-			return reply{}, c.malformed(ctx, r, err)
-		}
-	case http.StatusNotFound:
-		if resp.Header.Get("X-Consul-Index") == "" { // not "there is no such thing" but "there is no such endpoint"
-			return reply{}, c.refused(r, resp)
-		}
-	default:
-		return reply{}, c.refused(r, resp)
+	if err := decode(body); err != nil {
+		return reply{}, c.malformed(ctx, r, err)
 	}
-	_, _ = io.CopyN(io.Discard, body, 1<<10) // up to its end, so that the connection is used again
-	return reply{resp.StatusCode == http.StatusOK, index(resp.Header), worth}, nil
+	return answer, nil
 }
 
 func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
-	query := url.Values{}
-	for k, v := range r.query {
-		query[k] = v
+	token, err := c.token.read()
+	if err != nil {
+		return nil, err
 	}
-	if c.namespace != "" && !query.Has("ns") {
-		query.Set("ns", c.namespace)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.url.String()+"/v1/"+r.path, nil)
+	if err != nil {
+		return nil, err
 	}
-	if c.partition != "" && !query.Has("partition") {
-		query.Set("partition", c.partition)
-	}
+	query := maps.Clone(c.defaults)
+	maps.Copy(query, r.query)
 	switch r.mode {
 	case stale:
 		query.Set("stale", "")
@@ -240,23 +206,9 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 	}
 	if r.index > 0 {
 		query.Set("index", strconv.FormatUint(r.index, 10))
-		query.Set("wait", strconv.FormatInt(or(r.wait, c.wait).Milliseconds(), 10)+"ms")
+		query.Set("wait", strconv.FormatInt(cmp.Or(r.wait, c.wait).Milliseconds(), 10)+"ms")
 	}
-	u := c.base.url
-	raw := u.Path + "/v1/" + r.path
-	path, err := url.PathUnescape(raw)
-	if err != nil {
-		return nil, err
-	}
-	u.Path, u.RawPath, u.RawQuery = path, raw, query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	token, err := c.token.read()
-	if err != nil {
-		return nil, err
-	}
+	req.URL.RawQuery = query.Encode()
 	if token != "" {
 		req.Header.Set("X-Consul-Token", token)
 	}
@@ -275,8 +227,8 @@ func pathSegment(name string) string {
 	return url.PathEscape(name)
 }
 
-// indexed tells whether Consul always answers such a path with an index.
-func indexed(path string) bool {
+// hasIndex tells whether Consul always answers such a path with an index.
+func hasIndex(path string) bool {
 	return strings.HasPrefix(path, "kv/") || strings.HasPrefix(path, "health/") || strings.HasPrefix(path, "catalog/") && path != "catalog/datacenters"
 }
 

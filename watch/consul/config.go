@@ -6,6 +6,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -81,9 +82,6 @@ const (
 	defaultWait        = time.Minute
 	defaultConnections = 64
 	defaultRate        = 2000
-	// streamConnections is the most connections over which HTTP/2 streams are spread. Consul allows 250 on each.
-	streamConnections = 8
-	streamsEach       = 200
 )
 
 // A base is where requests go.
@@ -99,10 +97,10 @@ func (b base) String() string {
 	return b.url.Host
 }
 
-// transport makes a transport with at most the given number of connections, which the budget counts.
-func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections int) *http.Transport {
+// transport makes a transport whose connections the budget counts.
+func (c *Config) transport(b base, conf *tls.Config, budget *budget) *http.Transport {
 	t := c.Transport
-	dialer := &net.Dialer{Timeout: or(t.DialTimeout, 30*time.Second), KeepAlive: or(t.DialKeepAlive, 30*time.Second)}
+	dialer := &net.Dialer{Timeout: cmp.Or(t.DialTimeout, 30*time.Second), KeepAlive: cmp.Or(t.DialKeepAlive, 30*time.Second)}
 	open, proxy := dialer.DialContext, http.ProxyFromEnvironment
 	if t.dial != nil {
 		open, proxy = t.dial, nil
@@ -114,24 +112,15 @@ func (c *Config) transport(b base, conf *tls.Config, budget *budget, connections
 	return &http.Transport{
 		Proxy:               proxy,
 		DialContext:         budget.dial(open),
-		TLSClientConfig:     conf.Clone(), // the transport makes changes to it
+		TLSClientConfig:     conf,
 		ForceAttemptHTTP2:   true,
-		TLSHandshakeTimeout: or(t.TLSHandshakeTimeout, 10*time.Second),
-		IdleConnTimeout:     or(t.IdleConnTimeout, 5*time.Second),
+		TLSHandshakeTimeout: cmp.Or(t.TLSHandshakeTimeout, 10*time.Second),
+		IdleConnTimeout:     cmp.Or(t.IdleConnTimeout, 5*time.Second),
 		MaxIdleConns:        t.MaxIdleConns,
-		MaxIdleConnsPerHost: or(t.MaxIdleConnsPerHost, 100),
-		MaxConnsPerHost:     connections,
+		MaxIdleConnsPerHost: cmp.Or(t.MaxIdleConnsPerHost, 100),
 		DisableKeepAlives:   t.DisableKeepAlives,
 		DisableCompression:  true, // the agent is next door, and compressing costs it more than all the rest of a read
 		// Over HTTP/2 a request that is given up leaves its connection for the next, so that one that is dead must be found out.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: min(15*time.Second, or(c.Wait, defaultWait)), PingTimeout: 10 * time.Second},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: min(15*time.Second, cmp.Or(c.Wait, defaultWait)), PingTimeout: 10 * time.Second},
 	}
-}
-
-func or[T comparable](v, fallback T) T {
-	var zero T
-	if v == zero {
-		return fallback
-	}
-	return v
 }

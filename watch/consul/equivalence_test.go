@@ -315,7 +315,7 @@ func (e equivalence) test(t *testing.T) {
 	defer cancel()
 	want := c.queries()
 	direct := open(t, Config{Address: server.Addr})
-	defer direct.client.http.closeIdle()
+	defer direct.client.http.CloseIdleConnections()
 	for done := 0; done < steps(t)/max(1, e.share); {
 		settle := func() {}
 		if done > 0 && c.rand.IntN(2) == 0 {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -43,10 +44,26 @@ func hasStatus(err error, status int) bool {
 	return ok && e.status == status
 }
 
+// tooMany takes note of a 429: requests pause as long as Consul asks for. When that ends the connection, it is connections
+// that are too many, and not requests.
+func (c *client) tooMany(resp *http.Response) {
+	if resp.Close {
+		c.budget.slots.turnedAway()
+	}
+	pause := 100 * time.Millisecond
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+		pause = min(time.Duration(s)*time.Second, 30*time.Second)
+	}
+	if c.budget.pause.begin(pause) {
+		c.log.Warn("consul turns connections away (429): what it does not let us hold open is read in turn; its limits.http_max_conns_per_client counts all programs of this host",
+			"agent", c.base.String())
+	}
+}
+
 // refused makes the error of an answer with a status that is not a success.
-func (c *client) refused(r call, resp *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 2048))
-	said := oneLine(string(body))
+func (c *client) refused(r call, resp *http.Response, body io.Reader) error {
+	text, _ := io.ReadAll(io.LimitReader(body, 2048))
+	said := oneLine(string(text))
 	fail := func(format string, args ...any) *statusError {
 		return &statusError{resp.StatusCode, fmt.Sprintf(format, args...)}
 	}

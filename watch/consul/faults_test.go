@@ -28,7 +28,7 @@ func same(t *testing.T, server *consultest.Server, w *watch.Watcher, want watch.
 	t.Helper()
 	begin := time.Now()
 	direct := open(t, Config{Address: server.Addr})
-	defer direct.client.http.closeIdle()
+	defer direct.client.http.CloseIdleConnections()
 	eventually(t, func() string {
 		diff, err := difference(t.Context(), direct, w, want)
 		if err != nil {

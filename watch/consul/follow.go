@@ -46,8 +46,7 @@ func newFollower(ctx context.Context, s *Source) *follower {
 
 // Follow is the [watch.Source]'s.
 func (s *Source) Follow(ctx context.Context, changes <-chan watch.Change) {
-	s.enter()
-	defer s.leave()
+	defer s.client.http.CloseIdleConnections()
 	f := newFollower(ctx, s)
 	defer f.wg.Wait()
 	timer := time.NewTimer(time.Hour)

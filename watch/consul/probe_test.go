@@ -137,7 +137,7 @@ func TestWhoWaitsForAProbe(t *testing.T) {
 			if err := s.client.probe(t.Context()); err != nil {
 				t.Errorf("a failure is kept: %v", err)
 			}
-			s.client.http.closeIdle()
+			s.client.http.CloseIdleConnections()
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,7 +38,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 
 func port(u *url.URL) string {
 	if p := u.Port(); p != "" || u.Scheme != "https" {
-		return or(p, "80")
+		return cmp.Or(p, "80")
 	}
 	return "443"
 }

@@ -145,12 +145,6 @@ func (s *scheduler) rest(v *view, d time.Duration) {
 	heap.Push(&s.rests, v)
 }
 
-// readers is how many reads may be under way: connections that nothing is held open on serve for reads, too.
-func (s *scheduler) readers() int {
-	spare := s.client.budget.connections.limit() - len(s.slots)
-	return min(s.client.budget.reads.limit(), max(s.client.budget.leastReads, spare))
-}
-
 // start begins what may be begun now.
 func (s *scheduler) start() {
 	now := time.Now()
@@ -166,7 +160,7 @@ func (s *scheduler) start() {
 			s.next(v)
 		}
 	}
-	for s.reads < s.readers() {
+	for s.reads < s.client.budget.readers(len(s.slots)) {
 		v := s.dequeue()
 		if v == nil {
 			return

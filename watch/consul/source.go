@@ -1,10 +1,10 @@
 package consul
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -18,9 +18,6 @@ type Source struct {
 	once   bool
 	force  string
 	log    *slog.Logger
-
-	mu     sync.Mutex
-	active int // calls of Watch and Follow
 }
 
 var _ watch.Source = (*Source)(nil)
@@ -45,42 +42,15 @@ func New(c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	connections := or(c.MaxConnections, defaultConnections)
-	perSecond := or(c.MaxRate, float64(defaultRate))
-	cl := &client{
-		base: b, wait: or(c.Wait, defaultWait), log: log,
-		token: newToken(c.Token, c.TokenFile, log), user: c.Username, password: c.Password,
-		namespace: c.Namespace, partition: c.Partition,
-		budget: newBudget(connections), limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
+	budget := newBudget(cmp.Or(c.MaxConnections, defaultConnections))
+	transport := c.transport(b, conf, budget)
+	perSecond := cmp.Or(c.MaxRate, defaultRate)
+	defaults := scopeQuery(watch.Scope{Namespace: c.Namespace, Partition: c.Partition})
+	client := &client{
+		base: b, defaults: defaults, token: newToken(c.Token, c.TokenFile, log), user: c.Username, password: c.Password,
+		wait: cmp.Or(c.Wait, defaultWait), log: log,
+		budget: budget, limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
+		transport: transport, http: newHTTPClient(transport), probing: probing{turn: make(chan struct{}, 1)},
 	}
-	separate := func() pools {
-		return pools{
-			reads: newHTTPClient(c.transport(b, conf, cl.budget, cl.budget.reads.limit())),
-			holds: newHTTPClient(c.transport(b, conf, cl.budget, cl.budget.slots.limit())),
-		}
-	}
-	if b.url.Scheme == "https" {
-		cl.streams = c.transport(b, conf, cl.budget, min(connections, streamConnections))
-		one := newHTTPClient(cl.streams)
-		cl.http, cl.fallback = pools{one, one}, separate
-	} else {
-		cl.http = separate()
-	}
-	return &Source{client: cl, stale: c.Stale, once: c.Once, force: c.Plan, log: log}, nil
-}
-
-// enter and leave count who uses the source, so that idle connections are closed after the last.
-func (s *Source) enter() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active++
-}
-
-func (s *Source) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active--
-	if s.active == 0 {
-		s.client.closeIdle()
-	}
+	return &Source{client: client, stale: c.Stale, once: c.Once, force: c.Plan, log: log}, nil
 }

@@ -36,7 +36,7 @@ func (f wire) RoundTrip(r *http.Request) (*http.Response, error) {
 func overWire(t *testing.T, c Config, f wire) *Source {
 	s := open(t, c)
 	client := &http.Client{Transport: f}
-	s.client.http = pools{client, client}
+	s.client.http = client
 	return s
 }
 
@@ -346,7 +346,7 @@ func TestSilence(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := open(t, Config{})
 			client := &http.Client{Transport: body{slow(stop)}}
-			s.client.http = pools{client, client}
+			s.client.http = client
 			r, err := s.read(t.Context(), keyEndpoint(watch.Key{Path: "k"}), ask{mode: leader})
 			if stop == 3 && (err == nil || !strings.Contains(err.Error(), "no answer within 30s")) {
 				t.Errorf("a body that stops: %v", err)
