@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -20,10 +21,7 @@ func badAddress(format string, args ...any) error {
 
 // base reads the address.
 func (c *Config) base() (base, error) {
-	address := c.Address
-	if address == "" {
-		address = "127.0.0.1:8500"
-	}
+	address := cmp.Or(c.Address, "127.0.0.1:8500")
 	scheme, rest, found := strings.Cut(address, "://")
 	if !found {
 		scheme, rest = "http", address

@@ -26,7 +26,6 @@ func (c *catalogMirror) openNames() {
 func (c *catalogMirror) newNames() *view {
 	v := &view{name: "names", policy: policy{hold: !c.s.once, poll: !c.s.once, rank: rankList, gap: namesGap, datacenter: c.scope.Datacenter}}
 	e := namesEndpoint(scopeQuery(c.scope))
-	e.toll = 0
 	first := true
 	v.source = reader{
 		begin: c.s.reading(e),

@@ -23,7 +23,7 @@ import (
 type client struct {
 	base     base
 	defaults url.Values // parameters of requests that don't set them: the namespace and the partition
-	token    token
+	token    *renewed[Secret]
 	user     string
 	password Secret
 	wait     time.Duration // of blocking queries that don't say how long
@@ -105,12 +105,8 @@ func (c *client) ask(ctx context.Context, r call, decode func(io.Reader) error) 
 // unheld tells whether an error of a call that was to be held open means just that it can't be, while it may well be answered at
 // once: we have no connection for it, Consul lets no more in, or something in between gave up waiting, or knows nothing of it.
 func unheld(err error) bool {
-	for _, status := range []int{http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
-		if hasStatus(err, status) {
-			return true
-		}
-	}
-	return errors.Is(err, errFull) || watch.IsPermanent(err) // if that was meant for the query, the next read says so
+	return hasStatus(err, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout) ||
+		errors.Is(err, errFull) || watch.IsPermanent(err) // if that was meant for the query, the next read says so
 }
 
 // readLimit is how long a peer may be silent that has something to say.
@@ -188,8 +184,8 @@ func (c *client) understand(ctx context.Context, r call, resp *http.Response, bo
 }
 
 func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
-	token, err := c.token.read()
-	if err != nil {
+	token, err := c.token.get()
+	if err != nil && !errors.Is(err, errNoToken) {
 		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.url.String()+"/v1/"+r.path, nil)
@@ -210,7 +206,7 @@ func (c *client) request(ctx context.Context, r call) (*http.Request, error) {
 	}
 	req.URL.RawQuery = query.Encode()
 	if token != "" {
-		req.Header.Set("X-Consul-Token", token)
+		req.Header.Set("X-Consul-Token", string(token))
 	}
 	if c.user != "" {
 		req.SetBasicAuth(c.user, string(c.password))

@@ -42,17 +42,13 @@ func (c *client) noPath(ctx context.Context, r call) error {
 }
 
 func decodeDatacenters(r io.Reader) ([]string, error) {
-	var raw []*string
-	if err := one(r, &raw); err != nil {
+	names := []string{}
+	if err := one(r, &names); err != nil {
 		return nil, err
 	}
-	names := []string{}
-	for _, name := range raw {
-		if name == nil {
-			return nil, errNull
-		}
-		names = append(names, *name)
+	if slices.Contains(names, "") { // or null, which is decoded to that
+		return nil, errNameless
 	}
 	slices.Sort(names)
-	return names, nil
+	return notNil(names), nil
 }

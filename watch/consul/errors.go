@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,9 +40,10 @@ func silent(err error) bool {
 // denied tells whether err says that our token may not read something.
 func denied(err error) bool { return hasStatus(err, http.StatusForbidden) }
 
-func hasStatus(err error, status int) bool {
+// hasStatus tells whether err is an answer of Consul with one of some statuses.
+func hasStatus(err error, statuses ...int) bool {
 	e, ok := errors.AsType[*statusError](err)
-	return ok && e.status == status
+	return ok && slices.Contains(statuses, e.status)
 }
 
 // tooMany takes note of a 429: requests pause as long as Consul asks for. When that ends the connection, it is connections

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/url"
 	"slices"
-	"time"
 
 	"lictor/watch"
 )
@@ -13,11 +12,8 @@ import (
 // though it hardly ever differs then.
 func namesEndpoint(scope url.Values) endpoint {
 	var last nameList
-	return endpoint{path: "catalog/services", query: scope, decode: last.decode, toll: nameToll}
+	return endpoint{path: "catalog/services", query: scope, decode: last.decode}
 }
-
-// nameToll is what Consul works for each byte of the list: measured on 1.13.9, 20 ms for one of 270 kB.
-const nameToll = 70 * time.Nanosecond
 
 // A nameList decodes the list. Where that is as it was before, in whatever order, the answer is the same value again, which costs
 // little to compare.

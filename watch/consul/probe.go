@@ -17,7 +17,9 @@ const (
 
 // A probing is what is known of the protocol that the agent speaks. It may be HTTP/2 over TLS, where many requests share a connection.
 type probing struct {
-	turn chan struct{} // who has put a value in may use what follows, and takes it out again
+	// turn is a lock that can be given up waiting for: who has put a value in may use what follows, and takes it out again. Nobody
+	// waits for it who holds a mutex.
+	turn chan struct{}
 
 	over     bool      // an attempt to find out has succeeded
 	err      error     // of the last attempt that failed

@@ -37,8 +37,5 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 }
 
 func port(u *url.URL) string {
-	if p := u.Port(); p != "" || u.Scheme != "https" {
-		return cmp.Or(p, "80")
-	}
-	return "443"
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }

@@ -25,14 +25,12 @@ type TLS struct {
 
 // config makes the configuration of connections to host. It fails where a file can't be used now.
 func (t TLS) config(host string, log *slog.Logger) (*tls.Config, error) {
-	conf, err := api.SetupTLSConfig(&api.TLSConfig{Address: t.ServerName, InsecureSkipVerify: t.SkipVerify})
+	conf := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.SkipVerify}
+	err := t.setAuthorities(conf, host, log)
+	if err == nil {
+		err = t.setCertificate(conf, log)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("consul TLS: %w", err)
-	}
-	if err := t.setAuthorities(conf, host, log); err != nil {
-		return nil, fmt.Errorf("consul TLS: %w", err)
-	}
-	if err := t.setCertificate(conf, log); err != nil {
 		return nil, fmt.Errorf("consul TLS: %w", err)
 	}
 	return conf, nil
@@ -76,11 +74,11 @@ func (t TLS) setAuthorities(conf *tls.Config, host string, log *slog.Logger) err
 
 // setCertificate has the certificate shown that the files hold by then, where the server takes it.
 func (t TLS) setCertificate(conf *tls.Config, log *slog.Logger) error {
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return errors.New("both a certificate and a key file are needed, or neither")
-	}
-	if t.CertFile == "" {
+	switch {
+	case t.CertFile == "" && t.KeyFile == "":
 		return nil
+	case t.CertFile == "" || t.KeyFile == "":
+		return errors.New("both a certificate and a key file are needed, or neither")
 	}
 	certificate := &renewed[tls.Certificate]{
 		name: "consul client certificate", log: log,

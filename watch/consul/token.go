@@ -8,44 +8,26 @@ import (
 	"strings"
 )
 
-// A token is what requests prove themselves with: a fixed text, or what a file holds at the moment.
-type token struct {
-	fixed Secret
-	file  *renewed[string] // nil for a fixed text
-}
+// errNoToken says that a token file is empty. A file that is being written is so for a moment, and without a token Consul may answer with
+// a part of what there is. So it counts only before there was any token.
+var errNoToken = errors.New("it is empty")
 
-func newToken(fixed Secret, file string, log *slog.Logger) token {
-	if file == "" {
-		return token{fixed: fixed}
-	}
-	return token{file: &renewed[string]{
-		name: "consul token file", log: log, equal: func(a, b string) bool { return a == b },
-		read: func() (string, error) {
+// newToken makes what gives the token at the moment, "" for none: a fixed text, or what a file holds.
+func newToken(fixed Secret, file string, log *slog.Logger) *renewed[Secret] {
+	return &renewed[Secret]{
+		name: "consul token file", log: log, equal: func(a, b Secret) bool { return a == b },
+		read: func() (Secret, error) {
+			if file == "" {
+				return fixed, nil
+			}
 			text, err := os.ReadFile(file)
 			if err != nil {
 				return "", fmt.Errorf("consul token file: %w", err)
 			}
-			content := strings.TrimSpace(string(text))
-			if content == "" {
-				return "", fmt.Errorf("consul token file %s: %w", file, errNoToken)
+			if token := strings.TrimSpace(string(text)); token != "" {
+				return Secret(token), nil
 			}
-			return content, nil
+			return "", fmt.Errorf("consul token file %s: %w", file, errNoToken)
 		},
-	}}
-}
-
-// errNoToken says that a token file is empty. A file that is being written is so for a moment, and without a token Consul may answer with
-// a part of what there is.
-var errNoToken = errors.New("it is empty")
-
-// read returns the token, "" for none.
-func (t token) read() (string, error) {
-	if t.file == nil {
-		return string(t.fixed), nil
 	}
-	content, err := t.file.get()
-	if errors.Is(err, errNoToken) { // and always was
-		return "", nil
-	}
-	return content, err
 }
