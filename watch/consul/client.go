@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -141,11 +142,16 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cancelAfter := func(d time.Duration) *time.Timer { return time.AfterFunc(d, func() { cancel(silence(d)) }) }
-	req, err := c.request(ctx, r)
+	limit := c.limit(r)
+	unanswered := cancelAfter(limit)
+	defer unanswered.Stop()
+	req, err := c.request(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// When a connection that was used before is cut, net/http sends the request once more: its time begins anew then.
+		GotConn: func(httptrace.GotConnInfo) { unanswered.Reset(limit) },
+	}), r)
 	if err != nil {
 		return reply{}, err
 	}
-	unanswered := cancelAfter(c.limit(r))
 	resp, err := c.http.Do(req)
 	unanswered.Stop()
 	if err != nil {
