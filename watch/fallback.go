@@ -32,25 +32,25 @@ func (f *fallback) heard(now time.Time) {
 // due tells whether it is time to answer.
 func (f *fallback) due(now time.Time) bool { return !f.until.IsZero() && !now.Before(f.until) }
 
-// An alarm calls a function once, at the earliest of the times that it was set to.
-type alarm struct {
+// A timer calls a function once, at the earliest of the times that it was set to.
+type timer struct {
 	at    time.Time // zero while it is not set
-	timer *time.Timer
+	after *time.Timer // that calls it
 }
 
-// set has ring called at a time, unless it is called before that anyway. The zero time is never.
-func (a *alarm) set(at time.Time, ring func()) {
-	if at.IsZero() || !a.at.IsZero() && !at.Before(a.at) {
+// set has a function called at a time, unless it is called before that anyway. The zero time is never.
+func (t *timer) set(at time.Time, call func()) {
+	if at.IsZero() || !t.at.IsZero() && !at.Before(t.at) {
 		return
 	}
-	a.stop()
-	a.at, a.timer = at, time.AfterFunc(time.Until(at), ring)
+	t.stop()
+	t.at, t.after = at, time.AfterFunc(time.Until(at), call)
 }
 
-// stop forgets the time. A call that is under way finds that the alarm is not set.
-func (a *alarm) stop() {
-	if a.timer != nil {
-		a.timer.Stop()
+// stop forgets the time. A call that is under way finds that the timer is not set.
+func (t *timer) stop() {
+	if t.after != nil {
+		t.after.Stop()
 	}
-	a.at = time.Time{}
+	t.at = time.Time{}
 }

@@ -37,7 +37,7 @@ func TestAlarm(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began, rang := time.Now(), []time.Duration{}
-			var a alarm
+			var a timer
 			for _, after := range c.set {
 				at := began.Add(after)
 				if after < 0 {

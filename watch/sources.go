@@ -9,13 +9,16 @@ import (
 	"sync"
 )
 
-// SourceOf is the name of the source that q asks, "" for the default one.
-func SourceOf(q Query) string {
+// ScopeOf is the scope of q, the zero Scope of a query that has none.
+func ScopeOf(q Query) Scope {
 	if scoped, ok := q.(interface{ scope() Scope }); ok {
-		return scoped.scope().Source
+		return scoped.scope()
 	}
-	return ""
+	return Scope{}
 }
+
+// SourceOf is the name of the source that q asks, "" for the default one.
+func SourceOf(q Query) string { return ScopeOf(q).Source }
 
 // SourceNames are the names that a query may give as its source, the default one first. Without any, all names are taken.
 type SourceNames []string

@@ -38,7 +38,7 @@ type Watcher struct {
 	dirty    Set
 	outage   outage
 	fallback fallback
-	alarm    alarm
+	timer    timer
 }
 
 // New makes a Watcher that asks source, and logs to log.
@@ -97,7 +97,7 @@ func (w *Watcher) Wait() {
 	w.feeds.ended.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.alarm.stop()
+	w.timer.stop()
 }
 
 // Get answers from what is known now. It is a [Lookup].

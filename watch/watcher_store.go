@@ -104,7 +104,7 @@ func (w *Watcher) store(q Query, e *entry, b believed, r ruling) (changed bool) 
 	if len(r.objections) > 0 {
 		e.origin = max(e.origin, standIn)
 		e.withheld = &withheld{b, r.objections}
-		w.alarm.set(r.objections.next(), w.ring)
+		w.timer.set(r.objections.next(), w.due)
 	} else {
 		e.origin, e.Whole = live, b.whole
 	}
@@ -185,19 +185,19 @@ func (w *Watcher) fallBack(q Query, e *entry) {
 // heard has the fallback wait once more for what has no answer yet.
 func (w *Watcher) heard() {
 	w.fallback.heard(time.Now())
-	w.alarm.set(w.fallback.until, w.ring)
+	w.timer.set(w.fallback.until, w.due)
 }
 
-// ring does what is due: the fallback may have to answer, and what is withheld may have been for long enough. It takes the lock.
-func (w *Watcher) ring() {
+// due does what is due: the fallback may have to answer, and what is withheld may have been for long enough. It takes the lock.
+func (w *Watcher) due() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.alarm.at.IsZero() {
+	if w.timer.at.IsZero() {
 		return // it was stopped
 	}
-	w.alarm.stop()
+	w.timer.stop()
 	if !w.fallback.due(time.Now()) {
-		w.alarm.set(w.fallback.until, w.ring)
+		w.timer.set(w.fallback.until, w.due)
 	} else {
 		for q, e := range w.entries {
 			w.fallBack(q, e)

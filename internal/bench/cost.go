@@ -17,15 +17,11 @@ import (
 // cost measures what several daemons that all follow the same services cost Consul: its own processor time for each change, from the
 // kernel's count, at a number of changes a second that are ports, statuses, and instances that come and go in turn.
 func cost(ctx context.Context, o options, dir string, daemons, services, nodes int, perSecond float64) (figures []figure, err error) {
-	server, err := consultest.New(ctx, consultest.Options{LiftLimits: true}) // the daemons come from one address
+	r, err := newRegistry(ctx, consultest.Options{LiftLimits: true}, services, nodes) // the daemons come from one address
 	if err != nil {
 		return nil, err
 	}
-	defer server.Close()
-	r := &registry{server, services, nodes}
-	if err := r.fill(ctx); err != nil {
-		return nil, err
-	}
+	defer r.Close()
 	var all []*process
 	defer func() {
 		for _, p := range all {
@@ -37,7 +33,7 @@ func cost(ctx context.Context, o options, dir string, daemons, services, nodes i
 		if err := os.MkdirAll(own, 0o755); err != nil {
 			return nil, err
 		}
-		p, err := start(ctx, o, own, server.Addr, serviceTemplate)
+		p, err := start(ctx, o, own, r.Addr, serviceTemplate)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +50,7 @@ func cost(ctx context.Context, o options, dir string, daemons, services, nodes i
 		last = 15 * time.Second
 	}
 	limiter := rate.NewLimiter(rate.Limit(perSecond), 1)
-	before, begin, changes := cpu(server.PID()), time.Now(), 0
+	before, begin, changes := cpu(r.PID()), time.Now(), 0
 	gone := map[int]bool{}
 	for ; time.Since(begin) < last; changes++ {
 		if err := limiter.Wait(ctx); err != nil {
@@ -67,7 +63,7 @@ func cost(ctx context.Context, o options, dir string, daemons, services, nodes i
 	if err := pause(ctx, 2*time.Second); err != nil { // what comes of the last of them
 		return nil, err
 	}
-	used := cpu(server.PID()) - before
+	used := cpu(r.PID()) - before
 	return []figure{took("Consul's processor for a change", used/time.Duration(changes)),
 		{name: "changes", values: []float64{float64(changes) / last.Seconds()}, unit: "a second"}}, nil
 }

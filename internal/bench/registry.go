@@ -17,6 +17,20 @@ type registry struct {
 	services, nodes int
 }
 
+// newRegistry starts an agent and fills its catalog. Whoever calls it closes it.
+func newRegistry(ctx context.Context, o consultest.Options, services, nodes int) (*registry, error) {
+	server, err := consultest.New(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	r := &registry{server, services, nodes}
+	if err := r.fill(ctx); err != nil {
+		server.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
 func (r *registry) service(i int) string { return fmt.Sprintf("svc-%05d", i) }
 func (r *registry) node(n int) string    { return fmt.Sprintf("node-%05d", n) }
 func (r *registry) id(service, instance int) string {

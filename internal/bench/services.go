@@ -14,20 +14,16 @@ import (
 
 // services measures a daemon that renders all instances of all services.
 func services(ctx context.Context, o options, dir string, services, nodes int, tls bool) (figures []figure, err error) {
-	server, err := consultest.New(ctx, consultest.Options{LiftLimits: o.lifted, TLS: tls})
+	r, err := newRegistry(ctx, consultest.Options{LiftLimits: o.lifted, TLS: tls}, services, nodes)
 	if err != nil {
 		return nil, err
 	}
-	defer server.Close()
-	r := &registry{server, services, nodes}
-	if err := r.fill(ctx); err != nil {
-		return nil, err
-	}
-	addr, args := server.Addr, []string(nil)
+	defer r.Close()
+	addr, args := r.Addr, []string(nil)
 	if tls {
-		addr, args = server.HTTPSAddr, []string{"-consul-ssl", "-consul-ssl-ca-cert", server.CAFile}
+		addr, args = r.HTTPSAddr, []string{"-consul-ssl", "-consul-ssl-ca-cert", r.CAFile}
 	}
-	theirs := cpu(server.PID())
+	theirs := cpu(r.PID())
 	p, err := start(ctx, o, dir, addr, serviceTemplate, args...)
 	if err != nil {
 		return nil, err
@@ -38,7 +34,7 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 		return nil, err
 	}
 	figures = append(figures, took("first render", first),
-		took("processor for that", cpu(p.cmd.Process.Pid)), took("Consul's processor for that", cpu(server.PID())-theirs))
+		took("processor for that", cpu(p.cmd.Process.Pid)), took("Consul's processor for that", cpu(r.PID())-theirs))
 	if err := pause(ctx, 3*time.Second); err != nil {
 		return figures, err
 	}
@@ -63,7 +59,7 @@ func services(ctx context.Context, o options, dir string, services, nodes int, t
 		}
 		figures = append(figures, took(kind.name, all...))
 	}
-	busy := since(p, server)
+	busy := since(p, r.Server)
 	if err := pause(ctx, idle); err != nil {
 		return figures, err
 	}

@@ -103,16 +103,12 @@ func held(p *process) figure {
 
 // once measures a run that renders all services once and ends.
 func once(ctx context.Context, o options, dir string) ([]figure, error) {
-	server, err := consultest.New(ctx, consultest.Options{LiftLimits: o.lifted})
+	r, err := newRegistry(ctx, consultest.Options{LiftLimits: o.lifted}, 1000, 50)
 	if err != nil {
 		return nil, err
 	}
-	defer server.Close()
-	r := &registry{server, 1000, 50}
-	if err := r.fill(ctx); err != nil {
-		return nil, err
-	}
-	p, err := start(ctx, o, dir, server.Addr, serviceTemplate, "-once")
+	defer r.Close()
+	p, err := start(ctx, o, dir, r.Addr, serviceTemplate, "-once")
 	if err != nil {
 		return nil, err
 	}
@@ -136,15 +132,11 @@ func once(ctx context.Context, o options, dir string) ([]figure, error) {
 // how long a change takes until it is in all their files.
 func shared(ctx context.Context, o options, dir string) (figures []figure, err error) {
 	const templates, services = 200, 50
-	server, err := consultest.New(ctx, consultest.Options{LiftLimits: o.lifted})
+	r, err := newRegistry(ctx, consultest.Options{LiftLimits: o.lifted}, services, services)
 	if err != nil {
 		return nil, err
 	}
-	defer server.Close()
-	r := &registry{server, services, services}
-	if err := r.fill(ctx); err != nil {
-		return nil, err
-	}
+	defer r.Close()
 	args, outs := []string{"-log-level", "debug"}, []string{filepath.Join(dir, "out")}
 	for i := range templates - 1 {
 		in, out := filepath.Join(dir, fmt.Sprintf("in-%d.ctmpl", i)), filepath.Join(dir, fmt.Sprintf("out-%d", i))
@@ -156,7 +148,7 @@ func shared(ctx context.Context, o options, dir string) (figures []figure, err e
 		}
 		args, outs = append(args, "-template", in+":"+out), append(outs, out)
 	}
-	p, err := start(ctx, o, dir, server.Addr, serviceTemplate, args...)
+	p, err := start(ctx, o, dir, r.Addr, serviceTemplate, args...)
 	if err != nil {
 		return nil, err
 	}

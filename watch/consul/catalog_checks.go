@@ -53,6 +53,14 @@ func (c *catalogMirror) compareLooks(last, now checkSnapshot, lookedAt time.Time
 	}
 }
 
+// allChecks is the list of all checks, which is large, and what tells when it has to be read.
+type allChecks struct {
+	list       *view
+	index      *view  // of all checks
+	knownIndex uint64 // that was seen with a read that told what had changed
+	verify     *view  // until the list is read, since other changes may have hidden one; nil for none
+}
+
 // checksToll is what Consul works for each byte of the list of all checks: measured on 1.13.9, 80 ms for 5 MB.
 const checksToll = 16 * time.Nanosecond
 
@@ -64,10 +72,10 @@ func (c *catalogMirror) newAllChecks(e endpoint) *view {
 		begin: c.s.reading(e),
 		take: func(r result) bool {
 			c.listWorks(v)
-			c.lists.checksKnown(r.index)
-			if c.lists.verify != nil {
-				c.s.remove(c.lists.verify)
-				c.lists.verify = nil
+			c.lists.all.known(r.index)
+			if c.lists.all.verify != nil {
+				c.s.remove(c.lists.all.verify)
+				c.lists.all.verify = nil
 			}
 			return compare(r)
 		},
@@ -76,27 +84,27 @@ func (c *catalogMirror) newAllChecks(e endpoint) *view {
 	return v
 }
 
-// checksKnown notes the index of all checks at a moment when what had changed was known.
-func (l *catalogLists) checksKnown(index uint64) { l.knownIndex = max(l.knownIndex, index) }
+// known notes the index of all checks at a moment when what had changed was known.
+func (a *allChecks) known(index uint64) { a.knownIndex = max(a.knownIndex, index) }
 
 // takeChecksIndex is called when a check has changed, or may have. All checks are read when nothing else has told whose it is; and
 // later where that may have told only of another.
 func (c *catalogMirror) takeChecksIndex(r result) bool {
-	l := &c.lists
+	all := &c.lists.all
 	switch {
 	case c.mode == undecided:
-		l.checksKnown(r.index) // all else is read later than this was
-	case r.WentBack, r.index > l.knownIndex:
-		l.knownIndex = r.index
+		all.known(r.index) // all else is read later than this was
+	case r.WentBack, r.index > all.knownIndex:
+		all.knownIndex = r.index
 		c.readAllChecks()
-	case l.verify == nil:
-		l.verify = c.s.callAfter(checksEvery, func() { l.verify = nil; c.readAllChecks() })
+	case all.verify == nil:
+		all.verify = c.s.callAfter(checksEvery, func() { all.verify = nil; c.readAllChecks() })
 	}
 	return true
 }
 
 func (c *catalogMirror) readAllChecks() {
-	v := c.lists.checks
+	v := c.lists.all.list
 	if v.pace == nil { // for the first time
 		c.s.add(v)
 		v.pace = newPace(0.1, time.Second)

@@ -5,26 +5,34 @@ import (
 	"time"
 )
 
+// ListFailures are the lists that fail while Consul answers otherwise.
+type listFailures struct {
+	views map[*view]bool
+	retry *view // until nodes are mirrored again after they could not be read; nil for never
+	told  bool  // members were told that the list of nodes fails
+	said  bool  // the operator was told that a list fails
+}
+
 // blind tells whether a list fails while Consul answers otherwise, such as one that a gateway refuses: then changes may not be
 // hinted at, and all queries are polled.
-func (l *catalogLists) blind() bool { return len(l.failing) > 0 }
+func (f listFailures) blind() bool { return len(f.views) > 0 }
 
 // listFailed takes note of a failure of what tells of changes.
 func (c *catalogMirror) listFailed(v *view, err error) {
-	l := &c.lists
-	if v.failures.row < 3 || c.s.absent() || l.failing[v] {
+	f := &c.lists.failures
+	if v.failures.row < 3 || c.s.absent() || f.views[v] {
 		return
 	}
-	l.failing[v] = true
+	f.views[v] = true
 	c.tryList(v)
-	if !l.said {
-		l.said = true
+	if !f.said {
+		f.said = true
 		c.s.log.Warn("consul does not tell of changes of services: they are polled until it does", "list", v.name, "error", err)
 	}
-	if v.policy.rank >= rankNode && l.retry == nil { // nodes are not read any more
-		l.retry = c.s.callAfter(time.Minute, func() {
-			l.retry = nil
-			maps.DeleteFunc(l.failing, func(v *view, _ bool) bool { return v.policy.rank >= rankNode })
+	if v.policy.rank >= rankNode && f.retry == nil { // nodes are not read any more
+		f.retry = c.s.callAfter(time.Minute, func() {
+			f.retry = nil
+			maps.DeleteFunc(f.views, func(v *view, _ bool) bool { return v.policy.rank >= rankNode })
 			c.decide()
 		})
 	}
@@ -34,7 +42,7 @@ func (c *catalogMirror) listFailed(v *view, err error) {
 // tryList has a list that fails read now and then, since what is held may be silent for long when it works again.
 func (c *catalogMirror) tryList(v *view) {
 	c.s.callAfter(2*steadyAfter, func() {
-		if c.lists.failing[v] && v.state != removed {
+		if c.lists.failures.views[v] && v.state != removed {
 			c.s.readAgain(v)
 			c.tryList(v)
 		}
@@ -43,8 +51,8 @@ func (c *catalogMirror) tryList(v *view) {
 
 // listWorks takes note that a list does not fail any more, when it has not failed for a while.
 func (c *catalogMirror) listWorks(v *view) {
-	if c.lists.failing[v] && v.failures.row == 0 {
-		delete(c.lists.failing, v)
+	if c.lists.failures.views[v] && v.failures.row == 0 {
+		delete(c.lists.failures.views, v)
 		c.decide()
 	}
 }
@@ -53,7 +61,7 @@ func (c *catalogMirror) listWorks(v *view) {
 // turns out that only the list fails.
 func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 	c.listFailed(c.lists.nodes, err)
-	if c.lists.blind() {
+	if c.lists.failures.blind() {
 		return 0, 0
 	}
 	for _, m := range c.members {
@@ -69,7 +77,7 @@ func (c *catalogMirror) nodesFailed(err error) (pause time.Duration, told int) {
 		}
 		told++
 	}
-	c.lists.told = true
+	c.lists.failures.told = true
 	return pause, told
 }
 

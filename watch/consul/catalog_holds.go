@@ -11,14 +11,14 @@ func (c *catalogMirror) openNames() {
 	c.lists.holdsAll = held
 	derived := held && c.allSeen()
 	wanted := c.members[watch.Services{Scope: c.scope}] != nil
-	need := c.mode != undecided && (!held && !c.s.once || wanted && !derived && (c.ready || !held))
+	need := c.mode != undecided && (!held && !c.s.once || wanted && !derived && (c.refresh.once || !held))
 	switch {
 	case need && c.lists.names == nil:
 		c.lists.names = c.newNames()
 		c.s.add(c.lists.names)
 	case !need && c.lists.names != nil:
 		c.s.remove(c.lists.names)
-		delete(c.lists.failing, c.lists.names)
+		delete(c.lists.failures.views, c.lists.names)
 		c.lists.names = nil
 	}
 }

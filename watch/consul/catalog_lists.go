@@ -18,26 +18,21 @@ import (
 // look is read once more, since it may hold what came and went in between.
 type catalogLists struct {
 	nodes, critical, warning *view
-	checksIndex, checks      *view
 	names                    *view // nil where all nodes are held
+	all                      allChecks
+	failures                 listFailures
 
-	holdsAll   bool              // each node is held, or will be when it was read
-	restores   *view             // where queries are held that may be answered out of Consul's event stream
-	entries    map[string]digest // the nodes, by folded name; nil before the list was read
-	evidence   watch.Evidence    // of the list of nodes
-	lookedAt   time.Time         // when that was taken in last
-	failing    map[*view]bool    // that fail while Consul is there
-	retry      *view             // until nodes are mirrored again after they could not be read
-	told       bool              // members were told that the list of nodes fails
-	said       bool              // the operator was told that a list fails
-	knownIndex uint64            // of all checks, that was seen with a read that told what had changed
-	found      int               // nodes or queries that have changed since the last sweep began
-	verify     *view             // until all checks are read, since other changes may have hidden one; nil for none
+	holdsAll bool              // each node is held, or will be when it was read
+	restores *view             // where queries are held that may be answered out of Consul's event stream
+	entries  map[string]digest // the nodes, by folded name; nil before the list was read
+	evidence watch.Evidence    // of the list of nodes
+	lookedAt time.Time         // when that was taken in last
+	found    int               // nodes or queries that have changed since the last sweep began
 }
 
 func (c *catalogMirror) openLists() {
 	l := &c.lists
-	l.failing = map[*view]bool{}
+	l.failures.views = map[*view]bool{}
 	add := func(name string, p policy, e endpoint, take func(r result) bool) *view {
 		p.datacenter = c.scope.Datacenter
 		v := &view{name: name, policy: p}
@@ -56,14 +51,14 @@ func (c *catalogMirror) openLists() {
 	l.warning = add("warning checks", held, c.stateEndpoint(watch.StatusWarning), c.checksTaker(watch.StatusWarning))
 	any := c.stateEndpoint(watch.StatusAny)
 	any.toll = checksToll
-	l.checks = c.newAllChecks(any)
+	l.all.list = c.newAllChecks(any)
 	none := endpoint{path: "health/state/none", query: scopeQuery(c.scope), decode: discard}
-	l.checksIndex = add("index of checks", policy{rank: rankList, poll: true}, none, c.takeChecksIndex)
+	l.all.index = add("index of checks", policy{rank: rankList, poll: true}, none, c.takeChecksIndex)
 }
 
 func (c *catalogMirror) closeLists() {
 	l := &c.lists
-	for _, v := range []*view{l.nodes, l.critical, l.warning, l.checks, l.checksIndex, l.names, l.retry, l.verify, l.restores} {
+	for _, v := range []*view{l.nodes, l.critical, l.warning, l.all.list, l.all.index, l.names, l.failures.retry, l.all.verify, l.restores} {
 		if v != nil {
 			c.s.remove(v)
 		}
@@ -77,8 +72,8 @@ func (c *catalogMirror) takeNodes(r result) bool {
 	l := &c.lists
 	entries := r.Value.(map[string]digest)
 	l.entries, l.evidence = entries, r.Evidence
-	if l.told {
-		l.told = false
+	if l.failures.told {
+		l.failures.told = false
 		defer c.startOver()
 	}
 	if c.mode == byNodes {

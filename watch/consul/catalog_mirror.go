@@ -23,7 +23,6 @@ type catalogMirror struct {
 	names    nameIndex
 	lists    catalogLists
 	mode     mirrorMode
-	ready    bool // every node was read since nodes are mirrored
 	refresh  refresh
 	blocked  map[*catalogMember]bool // that must not be answered out of nodes before some were read again
 	own      map[*catalogMember]bool // that have a view of their own
@@ -157,7 +156,7 @@ func (c *catalogMirror) decide() {
 	}
 	known := len(c.lists.entries)
 	switch {
-	case c.lists.blind():
+	case c.lists.failures.blind():
 		mode = byPolling
 	case c.lists.entries == nil:
 		mode = undecided
@@ -175,7 +174,7 @@ func (c *catalogMirror) decide() {
 	for _, n := range c.nodes {
 		n.close()
 	}
-	c.nodes, c.refresh, c.names, c.ready = map[string]*mirrorNode{}, refresh{}, newNameIndex(), false
+	c.nodes, c.refresh, c.names = map[string]*mirrorNode{}, refresh{}, newNameIndex()
 	clear(c.blocked)
 	for name, s := range c.services {
 		s.nodes = nil

@@ -223,7 +223,7 @@ func (n *mirrorNode) take(r result) bool {
 	case before != nil && len(changed) > 0:
 		c.holdChanged(n)
 	}
-	c.lists.checksKnown(now.index)
+	c.lists.all.known(now.index)
 	c.refreshed(n)
 	c.unblock()
 	for _, name := range changed {

@@ -8,6 +8,7 @@ type refresh struct {
 	since   time.Time
 	behind  map[*mirrorNode]bool
 	waiting []*catalogMember
+	once    bool // every node was read since nodes are mirrored
 }
 
 // manyFresh is how many queries beyond the number of nodes are read by themselves when they join; for more, nodes are read again.
@@ -62,7 +63,7 @@ func (c *catalogMirror) refreshed(n *mirrorNode) {
 	if len(c.refresh.behind) > 0 || c.mode != byNodes {
 		return
 	}
-	c.ready = true
+	c.refresh.once = true
 	if len(c.refresh.waiting) == 0 {
 		return
 	}
@@ -76,4 +77,4 @@ func (c *catalogMirror) refreshed(n *mirrorNode) {
 }
 
 // loaded tells whether answers can be made out of nodes. What a node has that joins later comes when it was read.
-func (c *catalogMirror) loaded() bool { return c.mode == byNodes && c.ready }
+func (c *catalogMirror) loaded() bool { return c.mode == byNodes && c.refresh.once }

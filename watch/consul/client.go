@@ -21,25 +21,34 @@ import (
 
 // A client sends requests to one agent, within its budget of connections and its rate.
 type client struct {
-	base     base
-	wait     time.Duration
-	token    token
-	user     string
-	password secret.Text
-	log      *slog.Logger
-
-	namespace, partition string
+	base base
+	wait time.Duration
+	log  *slog.Logger
+	identity
 
 	budget  *budget
 	limiter *rate.Limiter
 	pause   pause
+	connecting
+}
 
-	// Over TLS the protocol is only known after the first request: over HTTP/2 many requests share a connection.
-	mu       sync.Mutex
-	probing  *probing // the one that is under way or has succeeded; nil before, and after one that failed
-	http     pools
+// An identity is who asks, and what of the registry where a query does not say.
+type identity struct {
+	token                token
+	user                 string // of HTTP basic authentication; "" for none
+	password             secret.Text
+	namespace, partition string
+}
+
+// Connecting is where connections come from. Over TLS the protocol is only known after the first request: over HTTP/2 many requests
+// share a connection.
+type connecting struct {
 	streams  *http.Transport // makes connections that many requests share; nil without TLS
 	fallback func() pools    // for a server that speaks TLS but not HTTP/2, or lets few requests share a connection
+
+	mu      sync.Mutex // of what follows
+	probing *probing   // the one that is under way or has succeeded; nil before, and after one that failed
+	http    pools
 }
 
 // A pools is where connections come from. What is held open has a pool of its own, lest it take the connections of reads:
@@ -54,8 +63,9 @@ func (p pools) closeIdle() {
 // closeIdle closes the connections that are not in use.
 func (c *client) closeIdle() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.http.closeIdle()
+	http := c.http
+	c.mu.Unlock()
+	http.closeIdle()
 }
 
 // A mode says which server may answer.
@@ -183,21 +193,21 @@ func (c *client) send(ctx context.Context, r call, decode func(io.Reader) error)
 		cancel(silence(limit))
 	})
 	defer timer.Stop()
+	client := c.http.reads
+	if r.index > 0 {
+		client = c.http.holds
+		begun := time.Now()
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+			if time.Since(begun) > impatient { // net/http would ask again without a word when a connection that was used before is cut
+				cancel(errCut)
+			}
+		}})
+	}
 	req, err := c.request(ctx, r)
 	if err != nil {
 		return reply{}, err
 	}
-	client := c.http.reads
-	if r.index > 0 {
-		client = c.http.holds
-	}
-	begun := time.Now()
-	again := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
-		if time.Since(begun) > impatient { // net/http would ask again without a word when a connection that was used before is cut
-			cancel(errCut)
-		}
-	}}
-	resp, err := client.Do(req.WithContext(httptrace.WithClientTrace(ctx, again)))
+	resp, err := client.Do(req)
 	if err != nil {
 		return reply{}, c.unreachable(ctx, err)
 	}

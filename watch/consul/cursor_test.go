@@ -10,22 +10,29 @@ import (
 	"lictor/watch"
 )
 
+// current is a fake with sixty keys and sixty services in a bubble, and queries that are answered in one way, and are.
+func (way way) current(t *testing.T, c Config) (f *line, w *watch.Watcher, want watch.Set) {
+	c.Plan = way.plan
+	f, s := newLine(t, c, plain)
+	for i := range 60 {
+		f.keys[fmt.Sprintf("app/%d", i)], f.services[fmt.Sprintf("s%d", i)] = "dg==", 80
+	}
+	want = way.want
+	if way.plan != "" {
+		want = watch.Set{watch.Key{Path: "app/1"}: {}, watch.Service{Name: "s1"}: {}}
+	}
+	w = follow(t, s, want)
+	within(t, 10*time.Second, func() string { return current(w, want, 80) })
+	return f, w, want
+}
+
 // TestNullIsConfirmed has an agent that answers null in place of a list, out of a server that knows nothing: that is not believed
 // before a consistent read says the same.
 func TestNullIsConfirmed(t *testing.T) {
 	for name, way := range ways() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f, s := newLine(t, Config{Plan: way.plan, Wait: 10 * time.Second}, plain)
-				for i := range 60 {
-					f.keys[fmt.Sprintf("app/%d", i)], f.services[fmt.Sprintf("s%d", i)] = "dg==", 80
-				}
-				want := way.want
-				if way.plan != "" {
-					want = watch.Set{watch.Key{Path: "app/1"}: {}, watch.Service{Name: "s1"}: {}}
-				}
-				w := follow(t, s, want)
-				within(t, 10*time.Second, func() string { return current(w, want, 80) })
+				f, w, want := way.current(t, Config{Wait: 10 * time.Second})
 				f.set(func() {
 					f.instead = func(w http.ResponseWriter, r *http.Request) bool {
 						if r.Form.Has("consistent") {
@@ -54,16 +61,7 @@ func TestBogusIndexes(t *testing.T) {
 		for _, index := range []string{"18446744073709551615", "9223372036854775807", "123456789012"} {
 			t.Run(name+" "+index, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					f, s := newLine(t, Config{Plan: way.plan}, plain)
-					for i := range 60 {
-						f.keys[fmt.Sprintf("app/%d", i)], f.services[fmt.Sprintf("s%d", i)] = "dg==", 80
-					}
-					want := way.want
-					if way.plan != "" {
-						want = watch.Set{watch.Key{Path: "app/1"}: {}, watch.Service{Name: "s1"}: {}}
-					}
-					w := follow(t, s, want)
-					within(t, 10*time.Second, func() string { return current(w, want, 80) })
+					f, w, want := way.current(t, Config{})
 					bogus := true
 					f.set(func() {
 						f.instead = func(w http.ResponseWriter, r *http.Request) bool {

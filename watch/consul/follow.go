@@ -244,7 +244,7 @@ func (f *follower) openRestoreViews(plan map[watch.Query]groupKey) {
 	if !f.once && f.force != PlanPoll {
 		for q, at := range plan {
 			if at.kind == byItself && streamed(q) {
-				need[datacenterOf(q)] = true
+				need[watch.ScopeOf(q).Datacenter] = true
 			}
 		}
 	}

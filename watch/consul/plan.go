@@ -138,32 +138,6 @@ func (p planning) belowPrefix(q watch.Query, path string, scope watch.Scope) gro
 // inCatalog tells whether services of a scope are in this registry's catalog: those of a peer and of a sameness group are not.
 func inCatalog(s watch.Scope) bool { return s.Peer == "" && s.SamenessGroup == "" }
 
-// datacenterOf is the datacenter that a query names, "" for the agent's own.
-func datacenterOf(q watch.Query) string { return scopeOf(q).Datacenter }
-
-// scopeOf is the scope of a query, the zero Scope of one that has none.
-func scopeOf(q watch.Query) watch.Scope {
-	switch q := q.(type) {
-	case watch.Key:
-		return q.Scope
-	case watch.Prefix:
-		return q.Scope
-	case watch.Service:
-		return q.Scope
-	case watch.CatalogService:
-		return q.Scope
-	case watch.Services:
-		return q.Scope
-	case watch.Nodes:
-		return q.Scope
-	case watch.NodeServices:
-		return q.Scope
-	case watch.CALeaf:
-		return q.Scope
-	}
-	return watch.Scope{}
-}
-
 // byName orders groups.
 func byName(a, b groupKey) int {
 	return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.name(), b.name()))

@@ -13,7 +13,7 @@ import (
 // rankNode and no hold it is only read when hinted at.
 func (s *scheduler) newQueryView(sub *watch.Subscription, p policy) *view {
 	q := sub.Query
-	p.streamed, p.falls, p.datacenter = streamed(q), indexFalls(q), datacenterOf(q)
+	p.streamed, p.falls, p.datacenter = streamed(q), indexFalls(q), watch.ScopeOf(q).Datacenter
 	v := &view{name: q.String(), policy: p}
 	text := newTextReader()
 	var e *endpoint // once it was made: that of a node may need a look at the agent

@@ -19,8 +19,8 @@ type Source struct {
 	force  string
 	log    *slog.Logger
 
-	mu     sync.Mutex
-	active int // calls of Watch and Follow
+	mu     sync.Mutex // of what follows
+	active int        // calls of Follow
 }
 
 var _ watch.Source = (*Source)(nil)
@@ -49,9 +49,8 @@ func New(c Config) (*Source, error) {
 	perSecond := or(c.MaxRate, float64(defaultRate))
 	cl := &client{
 		base: b, wait: or(c.Wait, defaultWait), log: log,
-		token: newToken(c.Token, c.TokenFile, log), user: c.Username, password: c.Password,
-		namespace: c.Namespace, partition: c.Partition,
-		budget: newBudget(connections), limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
+		identity: identity{newToken(c.Token, c.TokenFile, log), c.Username, c.Password, c.Namespace, c.Partition},
+		budget:   newBudget(connections), limiter: rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2))),
 	}
 	separate := func() pools {
 		return pools{
@@ -78,9 +77,10 @@ func (s *Source) enter() {
 
 func (s *Source) leave() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.active--
-	if s.active == 0 {
+	last := s.active == 0
+	s.mu.Unlock()
+	if last {
 		s.client.closeIdle()
 	}
 }
