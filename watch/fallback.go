@@ -34,7 +34,7 @@ func (f *fallback) due(now time.Time) bool { return !f.until.IsZero() && !now.Be
 
 // A timer calls a function once, at the earliest of the times that it was set to.
 type timer struct {
-	at    time.Time // zero while it is not set
+	at    time.Time   // zero while it is not set
 	after *time.Timer // that calls it
 }
 
